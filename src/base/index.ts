@@ -1,0 +1,14 @@
+export { assert, assertDefined, InvariantError, unreachable } from './assert.ts'
+export {
+  asBuffer,
+  type BinaryString,
+  binaryString,
+  binaryStringToBytes,
+  compareBytes,
+  concatBytes,
+  emptyBytes,
+  equalBytes,
+  utf8Bytes,
+} from './bytes.ts'
+export { crc32c } from './crc32c.ts'
+export { Prng } from './prng.ts'

@@ -1,0 +1,17 @@
+export {
+  type Configuration,
+  type CoreEffect,
+  type CoreEvent,
+  type CoreRestore,
+  type CoreStatus,
+  type EffectSink,
+  type Entry,
+  type EntryKind,
+  type HardState,
+  type MemberId,
+  noMember,
+  type ProposeResult,
+  type ReplicatedLog,
+  type Role,
+  type SnapshotMeta,
+} from './replicated-log.ts'

@@ -1,0 +1,73 @@
+/** Where to listen or connect: a numeric address or host name, and a port. Port 0 listens on any free port. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Why a connection is gone.
+ * `ended`: both sides finished. `reset`: the peer or its kernel broke it (a killed process shows as `ended` or `reset`).
+ * `refused`: nobody listens there. `unreachable`: no route, or the connect timed out. `local`: this side called
+ * `destroy`.
+ */
+export type CloseReason = 'ended' | 'reset' | 'refused' | 'unreachable' | 'local'
+
+/** What a connection tells its owner. Called in order; `onClose` is the last call and comes exactly once. */
+export interface ConnectionHandler {
+  /** An outgoing connection is established. Never called for accepted ones, which are open from the start. */
+  onOpen?(): void
+  /** Bytes arrived. The receiver owns them and may keep views of them. */
+  onData(bytes: Uint8Array): void
+  /** The peer will send no more. Writing is still possible until `end` or `destroy`. */
+  onEnd?(): void
+  /** `queuedBytes` fell back below the high-water mark after a `write` that returned false. */
+  onDrain?(): void
+  onClose(reason: CloseReason): void
+}
+
+/** A reliable, ordered stream of bytes to a peer. */
+export interface Connection {
+  readonly remoteAddress: string
+  /** Bytes accepted by `write` and not yet handed to the operating system (or, simulated, to the network). */
+  readonly queuedBytes: number
+  /** Must be called in the same turn in which the connection was made or accepted, before any event can arrive. */
+  setHandler(handler: ConnectionHandler): void
+  /**
+   * Queues `bytes`, which the caller must not change afterwards. Returns false when more than the high-water mark is
+   * queued: stop until `onDrain`. Bytes written before `onOpen` are sent once open. After close it does nothing.
+   */
+  write(bytes: Uint8Array): boolean
+  /** Stops `onData` until `resume`; the peer is slowed down by the transport's own flow control. */
+  pause(): void
+  resume(): void
+  /** Sends what is queued, then half-closes. */
+  end(): void
+  /** Drops the connection and what is queued. `onClose('local')` follows in a later turn. */
+  destroy(): void
+}
+
+export interface Listener {
+  /** The address in use, with the real port when 0 was asked for. */
+  readonly address: Address
+  /** Stops accepting. Connections already accepted live on. */
+  close(): Promise<void>
+}
+
+/** The error a `listen` rejects with. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly code: 'ADDRESS_IN_USE' | 'ADDRESS_NOT_AVAILABLE' | 'PERMISSION_DENIED' | 'LISTEN_FAILED'
+
+  constructor(code: ListenError['code'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** Byte streams between processes, real or simulated. */
+export interface Network {
+  /** Accepts connections at `address`; rejects with a {@link ListenError}. */
+  listen(address: Address, onConnection: (connection: Connection) => void): Promise<Listener>
+  /** Starts connecting and returns at once; failure arrives as `onClose`. */
+  connect(address: Address, options?: { timeoutMs?: number }): Connection
+}
