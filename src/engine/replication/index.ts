@@ -1,4 +1,9 @@
+export type { Algorithm } from './algorithm.ts'
 export type { Group, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome, Refusal } from './group.ts'
+export { defaultGroupOptions, type GroupOptions } from './options.ts'
+export { raftAlgorithm } from './raft-algorithm.ts'
+export type { ReplicatedGroup } from './replicated-group.ts'
+export { type GroupSetup, ReplicationHost, type ReplicationHostSetup } from './replication-host.ts'
 export {
   type CommandPosition,
   RestoreError,

@@ -26,7 +26,7 @@ export interface KeyRange {
   readonly end: BinaryString | undefined
 }
 
-/** A record, decoded. `lease` is 0n for none. A tombstone has only `key` and `modRevision`. */
+/** A record, decoded. `lease` is an int64, 0n for none. A tombstone has only `key` and `modRevision`. */
 export interface RecordFields {
   readonly key: BinaryString
   readonly createRevision: number
@@ -44,7 +44,10 @@ export interface WriteTransaction {
   readonly revision: number
   /** True once something changed. */
   readonly changed: boolean
-  /** Sets `key`. Returns the version it replaced, or {@link noRecord}. `value` is copied. */
+  /**
+   * Sets `key`. Returns the version it replaced, or {@link noRecord}. `value` is copied. `lease` is taken modulo 2^64, and read
+   * back as the int64 that etcd has on the wire: -2^63 to 2^63 - 1.
+   */
   put(key: BinaryString, value: Uint8Array, lease: bigint): RecordRef
   /** Deletes all live keys of the range in key order, a tombstone each. Returns the versions it deleted. */
   delete(range: KeyRange): RecordRef[]
@@ -55,12 +58,6 @@ export interface RangeCursor {
   /** Appends up to `max` records to `into`, in key order. Returns false when the range is exhausted. */
   next(max: number, into: RecordRef[]): boolean
   close(): void
-}
-
-/** One change, for watchers. */
-export interface RevisionChange {
-  readonly ref: RecordRef
-  readonly modRevision: number
 }
 
 export interface MvccStore {
@@ -104,9 +101,12 @@ export interface MvccStore {
    * as long as the view is held.
    */
   encoded(ref: RecordRef): Uint8Array
-  /** The length of `encoded(ref)`, and of it without the value field (`keys_only`). */
-  encodedLength(ref: RecordRef): number
-  /** Copies the encoded record to `target` at `offset`; returns the offset after it. `withoutValue` leaves field 5 out. */
+  /** The length of `encoded(ref)`; `withoutValue` (`keys_only`): of what is left without field 5. Default false. */
+  encodedLength(ref: RecordRef, withoutValue?: boolean): number
+  /**
+   * Copies the encoded record to `target`, which has room for it, at `offset`; returns the offset after it.
+   * `withoutValue` leaves field 5 out.
+   */
   copyEncoded(ref: RecordRef, target: Uint8Array, offset: number, withoutValue: boolean): number
   /** The version of the same key just before this one, if not compacted and (etcd's prev_kv) not a tombstone. */
   previous(ref: RecordRef): RecordRef

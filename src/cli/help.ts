@@ -1,0 +1,154 @@
+import { settings } from '../node/config/index.ts'
+
+const width = 34
+
+function rows(lines: readonly (readonly [string, string])[]): string {
+  return lines.map(([left, right]) => `  ${left.padEnd(width)}${right}`).join('\n')
+}
+
+const clientFlags = rows([
+  ['--endpoints URL,URL', 'Nodes to ask (default 127.0.0.1:2379, or $SYNOD_ENDPOINTS).'],
+  ['--json', 'One JSON object a line, for machines.'],
+])
+
+/** The text of `--help` by command; the empty name is the overview. */
+export const helpTexts: Readonly<Record<string, string>> = {
+  '': `synod: a replicated key-value and coordination cluster that etcd clients can use
+
+Usage: synod COMMAND [flags]
+
+Run
+${rows([
+  ['up', 'Start a cluster of three nodes on this machine.'],
+  ['node', 'Run one node, with etcd’s own settings.'],
+  ['status', 'Show each node: role, term, revision, size.'],
+])}
+
+Use
+${rows([
+  ['put KEY VALUE', 'Set a key.'],
+  ['get KEY', 'Read a key, or a range.'],
+  ['del KEY', 'Delete a key, or a range.'],
+  ['watch KEY', 'Print changes as they happen.'],
+  ['lease grant|revoke|keep-alive|list|ttl', 'Leases.'],
+])}
+
+  synod COMMAND --help tells more. synod --version prints the version.
+
+Examples
+  synod up
+  synod put greeting hello
+  synod get greeting
+  etcdctl --endpoints=127.0.0.1:22379 get greeting`,
+
+  up: `synod up: start a cluster on this machine
+
+Each node is a process of its own on loopback; client ports are 2379, 22379, 32379, … or the next free ones. A node that
+dies is started again. Ctrl-C ends all of them. Data stays in the data directory; the same command continues it.
+
+Flags
+${rows([
+  ['--nodes 1|3|5', 'How many nodes (default 3).'],
+  ['--data DIR', 'Where the data lives (default ./.synod).'],
+  ['--ephemeral', 'Use a temporary directory, removed at the end.'],
+  ['--json', 'Print events as JSON, one a line.'],
+])}
+
+Examples
+  synod up
+  synod up --nodes 1 --data /var/lib/synod
+  synod up --ephemeral --json`,
+
+  node: `synod node: run one node
+
+The settings are etcd’s: as flags, as environment variables (--data-dir is ETCD_DATA_DIR), or as keys of a YAML file
+given by --config-file.
+
+Flags
+${settings
+  .map((setting) => `  --${setting.flag}\n      ${setting.help}${setting.fallback === '' ? '' : ` [${setting.fallback}]`}`)
+  .join('\n')}
+
+Examples
+  synod node
+  synod node --name n1 --data-dir /var/lib/synod \\
+      --listen-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 \\
+      --initial-cluster n1=http://127.0.0.1:2380,n2=http://127.0.0.1:22380,n3=http://127.0.0.1:32380
+  synod node --config-file /etc/synod.yaml`,
+
+  status: `synod status: show each node of a cluster
+
+Flags
+${clientFlags}
+
+Examples
+  synod status
+  synod status --endpoints 127.0.0.1:2379 --json`,
+
+  put: `synod put KEY VALUE: set a key. A value of - is read from standard input.
+
+Flags
+${rows([['--lease ID', 'Tie the key to a lease (hexadecimal, as lease grant prints it).']])}
+${clientFlags}
+
+Examples
+  synod put greeting hello
+  synod put config/theme - < theme.json`,
+
+  get: `synod get KEY: read a key, or a range
+
+Flags
+${rows([
+  ['--prefix', 'All keys that begin with KEY.'],
+  ['--limit N', 'At most N keys.'],
+  ['--rev N', 'As of revision N.'],
+  ['--keys-only', 'Keys without values.'],
+  ['--stale', 'From the asked node’s own state, without asking the leader.'],
+])}
+${clientFlags}
+
+Exit status is 1 when a single key is not there.
+
+Examples
+  synod get greeting
+  synod get config/ --prefix --json`,
+
+  del: `synod del KEY: delete a key, or a range. Prints how many were deleted.
+
+Flags
+${rows([['--prefix', 'All keys that begin with KEY.']])}
+${clientFlags}
+
+Examples
+  synod del greeting
+  synod del config/ --prefix`,
+
+  watch: `synod watch KEY: print changes as they happen, until Ctrl-C
+
+Flags
+${rows([
+  ['--prefix', 'All keys that begin with KEY.'],
+  ['--rev N', 'Begin with the changes of revision N.'],
+])}
+${clientFlags}
+
+Examples
+  synod watch config/ --prefix
+  synod watch greeting --rev 1 --json`,
+
+  lease: `synod lease: leases, to which keys can be tied
+
+  synod lease grant SECONDS       Make a lease; prints its id (hexadecimal).
+  synod lease keep-alive ID       Renew it until Ctrl-C. With --once, once.
+  synod lease ttl ID              Time left, and the keys tied to it.
+  synod lease revoke ID           End it; its keys are deleted.
+  synod lease list                All leases.
+
+Flags
+${clientFlags}
+
+Examples
+  id=$(synod lease grant 30)
+  synod put worker/1 alive --lease $id
+  synod lease keep-alive $id`,
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The synod command: finds the subcommand, runs it, and turns what goes wrong into one clear message. */
+import { readFileSync } from 'node:fs'
+import { helpTexts } from './help.ts'
+import { CommandError, printLine } from './output.ts'
+
+type Command = (args: readonly string[]) => Promise<void>
+
+/** Loaded on demand: `synod put` need not load a server. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./up/index.ts')).up,
+  node: async () => (await import('./node.ts')).node,
+  status: async () => (await import('./status.ts')).status,
+  put: async () => (await import('./keys.ts')).put,
+  get: async () => (await import('./keys.ts')).get,
+  del: async () => (await import('./keys.ts')).del,
+  watch: async () => (await import('./watch.ts')).watch,
+  lease: async () => (await import('./lease.ts')).lease,
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const [name = '', ...args] = argv
+  if (name === '--version' || name === 'version') {
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string
+    }
+    return printLine(`synod ${manifest.version}`)
+  }
+  if (name === '' || name === '--help' || name === '-h' || name === 'help')
+    return printLine(helpTexts[args[0] ?? ''] ?? helpTexts['']!)
+  const load = commands[name]
+  if (load === undefined)
+    throw new CommandError(`"${name}" is not a command. synod --help lists them.`, 2)
+  if (args.includes('--help') || args.includes('-h')) return printLine(helpTexts[name]!)
+  await (await load())(args)
+}
+
+/** A pipe that was closed (`synod get … | head`) ends the command quietly. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const known = error instanceof CommandError || (error instanceof Error && error.name === 'ConfigError')
+  process.stderr.write(`synod: ${known ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`)
+  process.exit(error instanceof CommandError ? error.exitCode : known ? 2 : 70)
+})

@@ -1,0 +1,47 @@
+/** synod node: one node in this process, until a signal. */
+import { readFileSync } from 'node:fs'
+import { readNodeConfig } from '../node/config/index.ts'
+import { startNode } from '../node/index.ts'
+import { createNodeRuntime } from '../runtime/node/index.ts'
+import { CommandError } from './output.ts'
+
+/** A second signal ends at once what the first one asked to end in order. */
+const stopTimeoutMs = 10_000
+
+export async function node(args: readonly string[]): Promise<void> {
+  const config = readNodeConfig({
+    args,
+    environment: process.env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+  })
+  const runtime = createNodeRuntime({
+    logLevel: config.logLevel,
+    logFormat: config.logFormat === 'console' ? 'text' : 'json',
+    logFields: { member: config.name },
+  })
+  const { logger } = runtime
+  const die = (error: unknown): void => {
+    logger.error('the node cannot go on', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    process.exit(1)
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+  let running: Awaited<ReturnType<typeof startNode>>
+  try {
+    running = await startNode(config, runtime, { onFailure: die, processId: process.pid })
+  } catch (error) {
+    throw error instanceof Error && error.name !== 'InvariantError' ? new CommandError(error.message) : error
+  }
+  let stopping = false
+  const stop = (signal: string): void => {
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info('stopping', { signal })
+    setTimeout(() => process.exit(1), stopTimeoutMs).unref()
+    running.stop().then(() => process.exit(0), die)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal))
+  // A node started by `synod up` ends with it, however it ended.
+  process.on('disconnect', () => stop('parent gone'))
+  await new Promise(() => {})
+}

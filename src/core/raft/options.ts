@@ -1,0 +1,80 @@
+import { assert } from '../../base/index.ts'
+
+/** A range of ticks from which a delay is drawn, both ends included. */
+export interface TickRange {
+  readonly min: number
+  readonly max: number
+}
+
+/** The election that follows the loss of the connection to the leader: see `connection-lost.ts`. */
+export interface QuickElectionOptions {
+  /** From the hint to the first pre-vote. Default 1 to 4 ticks. */
+  readonly connectionLostDelayTicks: TickRange
+  /** From one attempt to the next; should exceed a round trip and a disk sync. Default 3 to 8 ticks. */
+  readonly retryTicks: TickRange
+  /** After so many attempts without a leader the usual time-outs rule again; 0 turns quick elections off. Default 6. */
+  readonly attemptsMax: number
+}
+
+/** Settings of a {@link Raft}. Times are in ticks of the host's clock. */
+export interface RaftOptions {
+  /** From one heartbeat to the next. Default 10. */
+  readonly heartbeatTicks: number
+  /** A follower campaigns after this long, to twice as long, without a leader; drawn anew each time. Default 100. */
+  readonly electionTimeoutTicks: number
+  /** Entries' bytes in one append message; a single larger entry still goes, alone. Default 1 MiB. */
+  readonly maxAppendBytes: number
+  /** Unanswered append messages to one follower. Default 64. */
+  readonly maxInflightAppends: number
+  /** `propose` is refused as `full` when more would be uncommitted. Default 64 MiB. */
+  readonly maxUncommittedBytes: number
+  /** Reads waiting here, of this node and of followers; more fail at once. Default 100,000. */
+  readonly maxPendingReads: number
+  /** Rounds of reads under way at a time; further reads share the next one. Default 8. */
+  readonly maxReadRounds: number
+  /** A leader that hears no quorum for an election time-out steps down, and voters stay loyal to a leader they heard
+   * within it (thesis §6.2, §4.2.3). Default true. */
+  readonly checkQuorum: boolean
+  /** Ask before raising the term (thesis §9.6). Default true. */
+  readonly preVote: boolean
+  /** Reads by leader lease. Not offered yet; true forbids quick elections, which would break the lease. Default false. */
+  readonly leaseReads: boolean
+  readonly quickElection: QuickElectionOptions
+}
+
+export const defaultRaftOptions: RaftOptions = {
+  heartbeatTicks: 10,
+  electionTimeoutTicks: 100,
+  maxAppendBytes: 1 << 20,
+  maxInflightAppends: 64,
+  maxUncommittedBytes: 64 << 20,
+  maxPendingReads: 100_000,
+  maxReadRounds: 8,
+  checkQuorum: true,
+  preVote: true,
+  leaseReads: false,
+  quickElection: {
+    connectionLostDelayTicks: { min: 1, max: 4 },
+    retryTicks: { min: 3, max: 8 },
+    attemptsMax: 6,
+  },
+}
+
+/** Fills in defaults. The settings are the host's, so a contradiction is an assertion. */
+export function resolveOptions(options: Partial<RaftOptions>): RaftOptions {
+  const resolved = { ...defaultRaftOptions, ...options }
+  assert(resolved.heartbeatTicks >= 1, 'heartbeatTicks is at least 1')
+  assert(resolved.electionTimeoutTicks > resolved.heartbeatTicks, 'electionTimeoutTicks exceeds heartbeatTicks')
+  assert(resolved.maxAppendBytes >= 1, 'maxAppendBytes is at least 1')
+  assert(resolved.maxInflightAppends >= 1, 'maxInflightAppends is at least 1')
+  assert(resolved.maxUncommittedBytes >= 1, 'maxUncommittedBytes is at least 1')
+  assert(resolved.maxReadRounds >= 1, 'maxReadRounds is at least 1')
+  assertRange(resolved.quickElection.connectionLostDelayTicks)
+  assertRange(resolved.quickElection.retryTicks)
+  return resolved
+}
+
+function assertRange(range: TickRange): void {
+  assert(range.min >= 1, 'a range of ticks starts at 1 or later')
+  assert(range.max >= range.min, 'a range of ticks does not end before it starts')
+}

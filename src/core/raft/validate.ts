@@ -1,0 +1,75 @@
+import { assert } from '../../base/index.ts'
+import { noMember } from '../replicated-log.ts'
+import { entryBytes } from './raft-log.ts'
+import type { RaftState } from './raft-state.ts'
+
+/**
+ * The invariants of a node between two steps.
+ *
+ * - S1  `lastApplied <= commitIndex <= lastIndex`; what is before the log's window is committed.
+ * - S2  The term is not below the last entry's.
+ * - S3  A leader knows itself as the leader and voted for itself; it tracks exactly the other members.
+ * - S4  A candidate voted for itself and knows no leader; a pre-candidate knows no leader.
+ * - S5  Only a voter campaigns; `learner` is what a follower without a vote is called.
+ * - S6  Votes are collected only by candidates, a transfer is under way only on a leader, never to itself.
+ * - S7  `uncommittedBytes` is the size of a leader's entries after `commitIndex`, else 0.
+ * - S8  Reads wait only while a leader is known.
+ * - S9  A quick election is planned only by a voter that does not lead, never with lease reads.
+ */
+export function validateRaft(raft: RaftState): void {
+  raft.log.validate()
+  raft.durability.validate(raft.log.lastIndex)
+  raft.configurations.validate()
+  raft.reads.validate()
+  validatePositions(raft)
+  validateRole(raft)
+  if (raft.role === 'leader') validateLeader(raft)
+  else validateNotLeader(raft)
+  assert(raft.reads.count === 0 || raft.leader !== noMember, 'reads wait for a known leader (S8)')
+}
+
+function validatePositions(raft: RaftState): void {
+  assert(raft.lastApplied <= raft.commitIndex, 'only committed entries are applied (S1)')
+  assert(raft.commitIndex <= raft.log.lastIndex, 'committed entries are in the log (S1)')
+  assert(raft.log.firstIndex <= raft.commitIndex + 1, 'only committed entries are compacted (S1)')
+  assert(raft.emittedCommitIndex === raft.commitIndex, 'each commit was told')
+  assert(raft.term >= raft.log.lastTerm, 'the log is not ahead of the term (S2)')
+}
+
+function validateRole(raft: RaftState): void {
+  const isVoter = raft.configurations.isVoter(raft.id)
+  const campaigns = raft.role === 'candidate' || raft.role === 'pre-candidate'
+  assert(!campaigns || raft.leader === noMember, 'who campaigns knows no leader (S4)')
+  assert(raft.role !== 'candidate' || raft.votedFor === raft.id, 'a candidate votes for itself (S4)')
+  assert(raft.role !== 'follower' || isVoter, 'a follower may vote (S5)')
+  assert(raft.role !== 'learner' || !isVoter, 'a learner may not vote (S5)')
+  assert(campaigns || raft.votes.size === 0, 'only candidates collect votes (S6)')
+  assert(raft.quickCountdownTicks === 0 || !raft.options.leaseReads, 'leases forbid quick elections (S9)')
+}
+
+function validateLeader(raft: RaftState): void {
+  assert(raft.leader === raft.id, 'a leader knows itself (S3)')
+  assert(raft.votedFor === raft.id, 'a leader voted for itself (S3)')
+  assert(raft.transferee !== raft.id, 'a transfer goes to another member (S6)')
+  assert(raft.quickCountdownTicks === 0, 'a leader plans no election (S9)')
+  assert(raft.lostLeader === noMember, 'a leader lost no leader (S9)')
+  for (const member of raft.configurations.members) {
+    assert(member === raft.id || raft.progress.has(member), 'each other member is tracked (S3)')
+  }
+  for (const [member, progress] of raft.progress) {
+    assert(member !== raft.id && raft.configurations.isMember(member), 'only other members are tracked (S3)')
+    progress.validate(raft.log.lastIndex)
+  }
+  let uncommittedBytes = 0
+  for (let index = raft.commitIndex + 1; index <= raft.log.lastIndex; index++) {
+    uncommittedBytes += entryBytes(raft.log.entryAt(index))
+  }
+  assert(uncommittedBytes === raft.uncommittedBytes, 'uncommitted bytes are accounted for (S7)')
+}
+
+function validateNotLeader(raft: RaftState): void {
+  assert(raft.leader !== raft.id, 'only a leader is its own leader (S3)')
+  assert(raft.progress.size === 0, 'only a leader tracks members (S3)')
+  assert(raft.transferee === noMember, 'only a leader hands over (S6)')
+  assert(raft.uncommittedBytes === 0, 'only a leader counts uncommitted bytes (S7)')
+}

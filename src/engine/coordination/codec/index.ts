@@ -1,0 +1,22 @@
+export {
+  commandTypes,
+  encodeCommand,
+  encodeLeaseGrantCommand,
+  encodeLeaseRevokeCommand,
+  leaseGrantChoice,
+  leaseRevokeReason,
+  payloadOffset,
+} from './command.ts'
+export { decodeDeleteRangeRequest } from './delete-range-request.ts'
+export {
+  decodeAlarmRequest,
+  decodeCompactRequest,
+  decodeLeaseGrantRequest,
+  decodeLeaseRevokeRequest,
+  encodeAlarmRequest,
+  encodeCompactRequest,
+  encodeLeaseRevokeRequest,
+} from './other-requests.ts'
+export { decodePutRequest } from './put-request.ts'
+export { decodeRangeRequest } from './range-request.ts'
+export { decodeTxnRequest } from './txn-request.ts'

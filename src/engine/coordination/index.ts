@@ -1,0 +1,19 @@
+export type * from './api.ts'
+export {
+  decodeAlarmRequest,
+  decodeCompactRequest,
+  decodeDeleteRangeRequest,
+  decodeLeaseGrantRequest,
+  decodeLeaseRevokeRequest,
+  decodePutRequest,
+  decodeRangeRequest,
+  decodeTxnRequest,
+} from './codec/index.ts'
+export { type CoordinationEngineContext, ReplicatedCoordinationEngine } from './engine.ts'
+export * from './leases/index.ts'
+export * from './messages.ts'
+export type * from './results.ts'
+export { type CoordinationServices, type CoordinationServicesOptions, startCoordination } from './start.ts'
+export { CoordinationStateMachine, type StoreFactory } from './state/index.ts'
+export { validateDeleteRange, validatePut, validateRange, validateTxn } from './validation/index.ts'
+export * from './watch/index.ts'

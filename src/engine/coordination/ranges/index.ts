@@ -1,0 +1,1 @@
+export { checkRevision, evaluateInSteps, evaluateKey, evaluateNow } from './evaluate.ts'

@@ -1,0 +1,164 @@
+/**
+ * The deterministic state machine behind the coordination plane: a multi-version store, leases and alarms. The consensus
+ * group feeds it; the engine and its parts read it and observe it.
+ *
+ * - I1  Nothing in `apply` depends on anything but the state and the command: no clock, no configuration of this node.
+ * - I2  `apply` never throws for what a command contains. Requests were validated before they were proposed; one that
+ *       cannot be decoded all the same gets MALFORMED_REQUEST, everywhere.
+ * - I3  Observers hear of a change in the turn of its apply, after it is complete.
+ */
+import { emptyBytes, ProtobufReader } from '../../../base/index.ts'
+import type { MvccStore, StoreLoader } from '../../../storage/mvcc/index.ts'
+import type { CommandPosition, StateMachine, StateRestorer, StateSnapshot } from '../../replication/index.ts'
+import type { CoordinationState, LeaseTable, StateObserver } from '../api.ts'
+import {
+  commandTypes,
+  decodeAlarmRequest,
+  decodeCompactRequest,
+  decodeDeleteRangeRequest,
+  decodeLeaseRevokeRequest,
+  decodePutRequest,
+  decodeTxnRequest,
+  leaseGrantChoice,
+  payloadOffset,
+} from '../codec/index.ts'
+import { fail } from '../failures.ts'
+import { MemoryLeaseTable } from '../leases/index.ts'
+import type { Alarm } from '../messages.ts'
+import type { CommandResult, Failure } from '../results.ts'
+import { AlarmSet } from './alarm-set.ts'
+import { applyAlarm } from './apply-alarm.ts'
+import { applyCompact } from './apply-compact.ts'
+import { applyLeaseGrant, applyLeaseRevoke } from './apply-lease.ts'
+import { applyTxn } from './apply-txn.ts'
+import { applyDeleteRange, applyPut } from './apply-writes.ts'
+import type { StateData } from './data.ts'
+import { Observers } from './observers.ts'
+import { txnCost } from './quota-cost.ts'
+import { StateImageRestorer } from './state-restorer.ts'
+import { StateImage } from './state-snapshot.ts'
+
+/** Makes stores. The node chooses which kind. */
+export interface StoreFactory {
+  create(): MvccStore
+  loader(): StoreLoader
+}
+
+export class CoordinationStateMachine implements StateMachine<CommandResult>, CoordinationState {
+  private readonly stores: StoreFactory
+  private readonly observers = new Observers()
+  private readonly reader = new ProtobufReader(emptyBytes)
+  private data: StateData
+  private applied: CommandPosition = { index: 0, term: 0 }
+  private pinCount = 0
+
+  constructor(stores: StoreFactory) {
+    this.stores = stores
+    this.data = { store: stores.create(), leases: new MemoryLeaseTable(), alarms: new AlarmSet() }
+  }
+
+  get store(): MvccStore {
+    return this.data.store
+  }
+
+  get leases(): LeaseTable {
+    return this.data.leases
+  }
+
+  /** All of the state, for evaluation of read-only transactions. */
+  get present(): StateData {
+    return this.data
+  }
+
+  get appliedIndex(): number {
+    return this.applied.index
+  }
+
+  get pins(): number {
+    return this.pinCount
+  }
+
+  alarms(): readonly Alarm[] {
+    return this.data.alarms.list()
+  }
+
+  observe(observer: StateObserver): () => void {
+    return this.observers.add(observer)
+  }
+
+  pin(): () => void {
+    this.pinCount++
+    return () => {
+      this.pinCount--
+      if (this.pinCount === 0) this.observers.unpinned()
+    }
+  }
+
+  apply(command: Uint8Array, position: CommandPosition, wanted: boolean): CommandResult {
+    this.applied = position
+    const { store } = this.data
+    const before = store.revision
+    const result = this.applyCommand(command, wanted)
+    if (store.revision !== before) this.observers.revision(store.revision)
+    return result
+  }
+
+  snapshot(): StateSnapshot {
+    return new StateImage(this.data, this.applied, this.pin())
+  }
+
+  restore(): StateRestorer {
+    return new StateImageRestorer(this.stores.loader(), (data, applied) => {
+      this.data = data
+      this.applied = applied
+      this.observers.restored()
+    })
+  }
+
+  private applyCommand(command: Uint8Array, wanted: boolean): CommandResult {
+    const offset = payloadOffset(command)
+    if (offset < 0) return fail('MALFORMED_REQUEST')
+    const { reader, data } = this
+    reader.reset(command, offset)
+    switch (command[0]) {
+      case commandTypes.put: {
+        const request = decodePutRequest(reader)
+        return this.refusal(true) ?? applyPut(data, request, wanted)
+      }
+      case commandTypes.deleteRange: {
+        const request = decodeDeleteRangeRequest(reader)
+        return this.refusal(false) ?? applyDeleteRange(data, request, wanted)
+      }
+      case commandTypes.txn: {
+        const request = decodeTxnRequest(reader)
+        return this.refusal(data.alarms.noSpace && txnCost(request) > 0) ?? applyTxn(data, request, wanted)
+      }
+      case commandTypes.compact: {
+        const request = decodeCompactRequest(reader)
+        return this.refusal(false) ?? applyCompact(data, request, this.observers)
+      }
+      case commandTypes.leaseGrant: {
+        const { id, ttlSeconds } = leaseGrantChoice(command)
+        return this.refusal(true) ?? applyLeaseGrant(data, id, ttlSeconds, this.observers)
+      }
+      case commandTypes.leaseRevoke: {
+        const id = decodeLeaseRevokeRequest(reader)
+        return this.refusal(false) ?? applyLeaseRevoke(data, id, this.observers)
+      }
+      case commandTypes.alarm: {
+        const request = decodeAlarmRequest(reader)
+        return reader.malformed ? fail('MALFORMED_REQUEST') : applyAlarm(data, request)
+      }
+      default:
+        return fail('UNKNOWN_COMMAND')
+    }
+  }
+
+  /** Why the command just decoded is not carried out, if so. `adds`: it needs space, which a NOSPACE alarm denies. */
+  private refusal(adds: boolean): Failure | undefined {
+    if (this.reader.malformed) return fail('MALFORMED_REQUEST')
+    const { alarms } = this.data
+    if (alarms.corrupt) return fail('CORRUPT')
+    return adds && alarms.noSpace ? fail('NO_SPACE') : undefined
+  }
+}

@@ -1,0 +1,1 @@
+export { validateDeleteRange, validatePut, validateRange, validateTxn } from './requests.ts'

@@ -1,0 +1,30 @@
+import type { Configuration, CoreRestore, EffectSink, MemberId, ReplicatedLog, SnapshotMeta } from '../../core/index.ts'
+
+/** Time-outs of a consensus algorithm, in ticks of its host. */
+export interface TimingTicks {
+  readonly heartbeatTicks: number
+  readonly electionTimeoutTicks: number
+}
+
+/** A consensus algorithm as its host sees it. `M` is its message type. */
+export interface Algorithm<M> {
+  /** Recorded in the data directory; starting the directory on another algorithm is refused. */
+  readonly name: 'raft' | 'paxos'
+  create(options: {
+    readonly id: MemberId
+    readonly restore: CoreRestore
+    readonly sink: EffectSink<M>
+    /** A uniform integer from 0 to `bound - 1`. */
+    readonly random: (bound: number) => number
+    readonly timing: TimingTicks
+  }): ReplicatedLog<M>
+  encode(message: M): readonly Uint8Array[]
+  /** Undefined when malformed. */
+  decode(bytes: Uint8Array): M | undefined
+  /** The message that tells a core of a snapshot's sender and its term, so that the sender is followed as a leader is. */
+  snapshotOffer(term: number, meta: SnapshotMeta): M
+  /** Whether a snapshot is worth taking in: newer than what the core has committed, and from its present leader. */
+  acceptsSnapshot(core: ReplicatedLog<M>, from: MemberId, meta: SnapshotMeta): boolean
+  /** The configuration in force at `index`, which is applied and still in memory: it belongs into a snapshot of it. */
+  configurationAt(core: ReplicatedLog<M>, index: number): Configuration
+}

@@ -1,0 +1,15 @@
+import type { MemberId } from '../../core/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import type { GroupWrite } from '../../storage/wal/index.ts'
+
+/** What a group needs of the node that hosts it. */
+export interface GroupPort {
+  readonly runtime: Runtime
+  send(to: MemberId, kind: number, payload: readonly Uint8Array[]): void
+  /** Writes to the node's log; `onDurable` runs when it is on disk. */
+  persist(write: Omit<GroupWrite, 'group'>, onDurable: () => void): void
+  /** Entries up to `index` are not needed for a restart any more. */
+  release(index: number): void
+  /** The node cannot go on safely: it must stop. */
+  fail(error: unknown): void
+}

@@ -1,0 +1,537 @@
+/**
+ * One consensus group on one node: carries out what its core asks for, applies what is committed, and answers the
+ * callers. Created by the host; used through the `Group` interface.
+ *
+ * - G1  Effects are carried out in the order in which the core gave them; `drain` is never re-entered.
+ * - G2  A message that waits for the disk leaves only after the persist it names is durable.
+ * - G3  `appliedIndex` never falls and never passes the core's commit index. Entries are applied once each, in order.
+ * - G4  Whatever is answered to a caller was applied on this node first.
+ */
+import {
+  type CoreEffect,
+  type CoreEvent,
+  type CoreRestore,
+  type CoreStatus,
+  type Entry,
+  type MemberId,
+  noMember,
+  type ReplicatedLog,
+  type Role,
+  type SnapshotMeta,
+} from '../../core/index.ts'
+import type { SnapshotFiles } from '../../storage/snapshot/index.ts'
+import type { Algorithm } from './algorithm.ts'
+import { commandOf, Envelope } from './envelope.ts'
+import type { Group, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome } from './group.ts'
+import type { GroupPort } from './group-port.ts'
+import { LeaderCalls, type LeaderService } from './leader-calls.ts'
+import { decodeNumber, messageKind } from './message-kinds.ts'
+import type { GroupOptions } from './options.ts'
+import { ProposalQueue } from './proposal-queue.ts'
+import { Proposer } from './proposer.ts'
+import { ReadQueue } from './read-queue.ts'
+import { SnapshotKeeper } from './snapshot-keeper.ts'
+import { decodeSnapshotMeta } from './snapshot-meta.ts'
+import { SnapshotReceiver } from './snapshot-receiver.ts'
+import { SnapshotSender } from './snapshot-sender.ts'
+import type { StateMachine } from './state-machine.ts'
+
+/** Entries applied between two looks at the clock. */
+const applySlice = 64
+/** Entries applied between two looks at the log's size in memory. */
+const trimEvery = 1024
+/** A rough size of an entry beyond its payload, in the log on disk. */
+const entryOverheadBytes = 32
+
+interface WaitingSend<M> {
+  readonly to: MemberId
+  readonly message: M
+  readonly afterPersist: number
+}
+
+export interface ReplicatedGroupSetup<Result, M> {
+  readonly memberId: MemberId
+  readonly port: GroupPort
+  readonly options: GroupOptions
+  readonly algorithm: Algorithm<M>
+  readonly machine: StateMachine<Result>
+  readonly files: SnapshotFiles
+  readonly restore: CoreRestore
+}
+
+export class ReplicatedGroup<Result, M> implements Group<Result> {
+  private readonly memberId: MemberId
+  private readonly port: GroupPort
+  private readonly options: GroupOptions
+  private readonly algorithm: Algorithm<M>
+  private readonly machine: StateMachine<Result>
+  private readonly files: SnapshotFiles
+  private readonly core: ReplicatedLog<M>
+  private readonly envelope: Envelope
+  private readonly queue: ProposalQueue<Result>
+  private readonly proposer: Proposer
+  private readonly reads: ReadQueue
+  private readonly leaderCalls: LeaderCalls
+  private readonly sender: SnapshotSender
+  private readonly receiver: SnapshotReceiver
+  private readonly keeper: SnapshotKeeper
+  private readonly statusListeners = new Set<(status: GroupStatus) => void>()
+  private effects: CoreEffect<M>[] = []
+  private draining = false
+  private flushScheduled = false
+  private applyScheduled = false
+  private waitingSends: WaitingSend<M>[] = []
+  private durablePersist = 0
+  /** Where the log on disk goes on. */
+  private nextLogIndex: number
+  private role: Role = 'follower'
+  private leader: MemberId = noMember
+  private term: number
+  private commitIndex: number
+  private appliedIndex: number
+  private appliedTerm: number
+  private sinceTrim = 0
+  private refusingWrites = false
+  private stopped = false
+
+  constructor(setup: ReplicatedGroupSetup<Result, M>) {
+    const { port, options, restore } = setup
+    this.memberId = setup.memberId
+    this.port = port
+    this.options = options
+    this.algorithm = setup.algorithm
+    this.machine = setup.machine
+    this.files = setup.files
+    this.term = restore.hardState.term
+    this.commitIndex = this.appliedIndex = restore.snapshot.index
+    this.appliedTerm = restore.snapshot.term
+    // Without entries, where the log on disk ends is not known here: the first write says where it begins anew.
+    const lastOnDisk = restore.entries.at(-1)?.index
+    this.nextLogIndex = lastOnDisk !== undefined ? lastOnDisk + 1 : restore.snapshot.index === 0 ? 1 : 0
+    const random = port.runtime.random.fork('consensus')
+    this.core = setup.algorithm.create({
+      id: setup.memberId,
+      restore,
+      sink: (effect) => this.effects.push(effect),
+      random: (bound) => random.below(bound),
+      timing: {
+        heartbeatTicks: Math.max(1, Math.round(options.heartbeatIntervalMs / options.tickMs)),
+        electionTimeoutTicks: Math.max(2, Math.round(options.electionTimeoutMs / options.tickMs)),
+      },
+    })
+    this.envelope = new Envelope(port.runtime.random.bytes(8))
+    this.queue = new ProposalQueue({ countMax: options.pendingCountMax, bytesMax: options.pendingBytesMax })
+    this.proposer = new Proposer(
+      port,
+      options,
+      this.queue as ProposalQueue<unknown>,
+      () => ({ leading: this.role === 'leader', leader: this.leader, term: this.term }),
+      (payloads) => this.core.propose(payloads),
+    )
+    this.reads = new ReadQueue(
+      (id) => this.step({ type: 'readIndex', id }),
+      () => this.leader !== noMember,
+    )
+    this.leaderCalls = new LeaderCalls(port, () => this.role === 'leader')
+    this.sender = new SnapshotSender(port, options.snapshotChunkBytes, (to, index, ok) =>
+      this.step({ type: 'snapshotSent', to, index, ok }),
+    )
+    this.receiver = new SnapshotReceiver(port, setup.files, setup.machine as StateMachine<unknown>, {
+      wanted: (from, meta) => this.algorithm.acceptsSnapshot(this.core, from, meta),
+      restored: (meta) => this.onRestored(meta),
+    })
+    this.keeper = new SnapshotKeeper(port, setup.files, options, restore.snapshot.index, () =>
+      this.releaseLog(),
+    )
+  }
+
+  // What callers use.
+
+  propose(command: Uint8Array, done: (outcome: ProposalOutcome<Result>) => void): void {
+    const later = (outcome: ProposalOutcome<Result>) => this.port.runtime.scheduler.endOfTurn(() => done(outcome))
+    if (this.stopped) return later({ ok: false, reason: 'stopped', outcome: 'not-applied' })
+    if (command.length > this.options.commandBytesMax)
+      return later({ ok: false, reason: 'too-large', outcome: 'not-applied' })
+    const payload = this.envelope.wrap(command)
+    const taken = this.queue.add({
+      sequence: this.envelope.lastSequenceUsed,
+      payload,
+      done,
+      deadlineMs: this.deadline(),
+      handedTerm: 0,
+    })
+    if (!taken) return later({ ok: false, reason: 'overloaded', outcome: 'not-applied' })
+    this.scheduleFlush()
+  }
+
+  linearizableRead(done: (outcome: ReadOutcome) => void): void {
+    if (this.stopped) {
+      this.port.runtime.scheduler.endOfTurn(() => done({ ok: false, reason: 'stopped', outcome: 'not-applied' }))
+      return
+    }
+    this.reads.add(done, this.deadline())
+    this.scheduleFlush()
+  }
+
+  callLeader(request: Uint8Array, done: (answer: LeaderAnswer) => void): void {
+    const refuse = (reason: 'stopped' | 'no-leader') =>
+      this.port.runtime.scheduler.endOfTurn(() => done({ ok: false, reason, outcome: 'not-applied' }))
+    if (this.stopped) return refuse('stopped')
+    if (this.role === 'leader')
+      return this.port.runtime.scheduler.endOfTurn(() => this.leaderCalls.askHere(request, done))
+    if (this.leader === noMember) return refuse('no-leader')
+    this.leaderCalls.ask(this.leader, request, this.deadline(), done)
+  }
+
+  setLeaderService(handler: LeaderService): void {
+    this.leaderCalls.setService(handler)
+  }
+
+  transferLeadership(to: MemberId): void {
+    this.step({ type: 'transferLeadership', to })
+  }
+
+  status(): GroupStatus {
+    return {
+      memberId: this.memberId,
+      role: this.role,
+      leader: this.leader,
+      term: this.term,
+      commitIndex: this.commitIndex,
+      appliedIndex: this.appliedIndex,
+      lastIndex: this.core.status().lastIndex,
+    }
+  }
+
+  onStatusChange(listener: (status: GroupStatus) => void): () => void {
+    this.statusListeners.add(listener)
+    return () => this.statusListeners.delete(listener)
+  }
+
+  // What the host uses.
+
+  /** The core's own view, with the progress of each follower. */
+  coreStatus(): CoreStatus {
+    return this.core.status()
+  }
+
+  get pendingProposals(): number {
+    return this.queue.pendingCount
+  }
+
+  validate(): void {
+    this.core.validate()
+  }
+
+  onTick(nowMs: number): void {
+    this.step({ type: 'tick' })
+    this.queue.expire(nowMs)
+    this.reads.expire(nowMs, this.leader === noMember ? 'no-leader' : 'timeout')
+    this.leaderCalls.expire(nowMs)
+    this.sender.expire(nowMs)
+    this.proposer.onTick()
+    this.scheduleFlush()
+  }
+
+  onMessage(from: MemberId, kind: number, payload: Uint8Array): void {
+    if (this.stopped) return
+    switch (kind) {
+      case messageKind.consensus: {
+        const message = this.algorithm.decode(payload)
+        if (message !== undefined) this.step({ type: 'message', from, message })
+        return
+      }
+      case messageKind.forward:
+        this.proposer.onForward(from, payload)
+        return this.scheduleFlush()
+      case messageKind.forwardRefused:
+        return this.onForwardRefused(payload)
+      case messageKind.leaderCall:
+        return this.leaderCalls.onCall(from, payload)
+      case messageKind.leaderReply:
+        return this.leaderCalls.onReply(from, payload)
+      case messageKind.snapshotBegin:
+        return this.onSnapshotBegin(from, payload)
+      case messageKind.snapshotChunk:
+        return this.receiver.onChunk(from, payload)
+      case messageKind.snapshotEnd:
+        return this.receiver.onEnd(from, payload)
+      case messageKind.snapshotAck:
+        return this.sender.onAck(from, payload)
+      case messageKind.snapshotResult:
+        return this.sender.onResult(from, payload)
+      default:
+        // A later version's message: it must be prepared for us not to know it.
+        return
+    }
+  }
+
+  onPeerLost(peer: MemberId): void {
+    this.sender.abandon(peer)
+    this.step({ type: 'connectionLost', peer })
+  }
+
+  /** The disk is full (or has room again): new writes are refused at once, and leadership is handed away. */
+  setDiskFull(full: boolean): void {
+    this.refusingWrites = full
+    if (!full) return
+    this.queue.refuseWaiting('disk-full')
+    this.proposer.refuseAll()
+    if (this.role === 'leader') this.step({ type: 'transferLeadership', to: noMember })
+  }
+
+  stop(): void {
+    if (this.stopped) return
+    this.stopped = true
+    this.keeper.close()
+    this.receiver.abandon()
+    this.sender.abandonAll()
+    this.queue.stop()
+    this.reads.stop()
+    this.leaderCalls.stop()
+  }
+
+  // The core and its effects.
+
+  private step(event: CoreEvent<M>): void {
+    if (this.stopped) return
+    this.core.step(event)
+    this.drain()
+  }
+
+  private drain(): void {
+    if (this.draining) return
+    this.draining = true
+    try {
+      while (this.effects.length > 0) {
+        const effects = this.effects
+        this.effects = []
+        for (const effect of effects) this.carryOut(effect)
+        if (this.appliedIndex < this.commitIndex && !this.applyScheduled) this.applyCommitted()
+      }
+    } finally {
+      this.draining = false
+    }
+  }
+
+  private carryOut(effect: CoreEffect<M>): void {
+    switch (effect.type) {
+      case 'persist': {
+        const { id, entries, hardState } = effect
+        this.keeper.onLogWritten(logBytesOf(entries))
+        const first = entries[0]?.index ?? this.nextLogIndex
+        // A gap is what a snapshot from the leader covers: the log on disk begins anew after it.
+        const restartAfter = first > this.nextLogIndex ? first - 1 : undefined
+        if (entries.length > 0) this.nextLogIndex = entries.at(-1)!.index + 1
+        this.port.persist({ entries, hardState, restartAfter }, () => this.onDurable(id))
+        return
+      }
+      case 'send':
+        if (effect.afterPersist <= this.durablePersist) this.transmit(effect.to, effect.message)
+        else this.waitingSends.push(effect)
+        return
+      case 'commit':
+        this.commitIndex = effect.index
+        this.proposer.onCommit(effect.index)
+        if (this.proposer.hasWork) this.scheduleFlush()
+        return
+      case 'readReady':
+        this.reads.onReady(effect.id, effect.index, this.appliedIndex)
+        this.scheduleFlush()
+        return
+      case 'readFailed':
+        return this.reads.onFailed(effect.id)
+      case 'status':
+        return this.onStatus(effect.leader, effect.term, effect.role)
+      case 'sendSnapshot':
+        return this.sendSnapshot(effect.to)
+    }
+  }
+
+  private transmit(to: MemberId, message: M): void {
+    this.port.send(to, messageKind.consensus, this.algorithm.encode(message))
+  }
+
+  private onDurable(id: number): void {
+    if (this.stopped) return
+    this.durablePersist = id
+    let sent = 0
+    while (sent < this.waitingSends.length && this.waitingSends[sent]!.afterPersist <= id) {
+      const waiting = this.waitingSends[sent++]!
+      this.transmit(waiting.to, waiting.message)
+    }
+    if (sent > 0) this.waitingSends.splice(0, sent)
+    this.step({ type: 'persisted', id })
+  }
+
+  private onStatus(leader: MemberId, term: number, role: Role): void {
+    const changed = leader !== this.leader || role !== this.role
+    this.leader = leader
+    this.term = term
+    this.role = role
+    this.proposer.onStatus()
+    if (role !== 'leader') this.sender.abandonAll()
+    this.leaderCalls.onLeaderChanged(leader)
+    this.scheduleFlush()
+    if (changed)
+      this.port.runtime.logger.info('consensus role changed', { role, term, leader: leader.toString(16) })
+    const status = this.status()
+    for (const listener of this.statusListeners) listener(status)
+    if (this.refusingWrites && role === 'leader')
+      this.port.runtime.scheduler.endOfTurn(() =>
+        this.guard(() => this.step({ type: 'transferLeadership', to: noMember })),
+      )
+  }
+
+  private onForwardRefused(payload: Uint8Array): void {
+    const sequences: number[] = []
+    for (let offset = 0; offset + 8 <= payload.length; offset += 8) {
+      const sequence = decodeNumber(payload, offset)
+      if (sequence > 0) sequences.push(sequence)
+    }
+    // Handed on again at the next tick or change of leader, not at once: a leader that refuses is busy or gone.
+    this.queue.takeBack(sequences)
+  }
+
+  // Applying.
+
+  private readonly applyCommitted = (): void => {
+    this.applyScheduled = false
+    if (this.stopped) return
+    const { clock } = this.port.runtime
+    const startMs = clock.monotonicMs()
+    while (this.appliedIndex < this.commitIndex) {
+      const to = Math.min(this.commitIndex, this.appliedIndex + applySlice)
+      for (const entry of this.core.entries(this.appliedIndex + 1, to)) this.applyEntry(entry)
+      if (this.appliedIndex < this.commitIndex && clock.monotonicMs() - startMs > this.options.applyBudgetMs) {
+        this.applyScheduled = true
+        this.port.runtime.scheduler.setTimer(0, () => this.guard(this.applyCommitted))
+        break
+      }
+    }
+    this.step({ type: 'applied', index: this.appliedIndex })
+    this.reads.onApplied(this.appliedIndex)
+    this.keepLogBounded()
+  }
+
+  private applyEntry(entry: Entry): void {
+    if (entry.term > this.appliedTerm) {
+      this.appliedTerm = entry.term
+      this.queue.onAppliedTerm(entry.term)
+    }
+    this.appliedIndex = entry.index
+    this.sinceTrim++
+    if (entry.kind !== 'command') return
+    const sequence = this.envelope.sequenceOf(entry.payload)
+    const pending = sequence === 0 ? undefined : this.queue.take(sequence)
+    const { index, term } = entry
+    const result = this.machine.apply(commandOf(entry.payload), { index, term }, pending !== undefined)
+    pending?.done({ ok: true, result, index, term })
+  }
+
+  private keepLogBounded(): void {
+    if (this.sinceTrim >= trimEvery) {
+      this.sinceTrim = 0
+      this.trimMemory()
+    }
+    if (this.keeper.isDue(this.appliedIndex)) this.keeper.begin(this.appliedMeta(), this.machine.snapshot())
+  }
+
+  /** Drops applied entries from memory beyond the tail kept for slow followers. */
+  private trimMemory(): void {
+    const { firstIndex, progress } = this.core.status()
+    const { tailCount, tailBytes, lagBytesMax } = this.options
+    let compactTo = Math.max(this.appliedIndex - tailCount, this.lastBeyond(firstIndex, tailBytes))
+    // A follower that answers but lags is spared a snapshot as long as the lag is bounded.
+    let slowest = compactTo
+    for (const peer of progress.values()) if (peer.recentlyActive) slowest = Math.min(slowest, peer.matchIndex)
+    if (slowest < compactTo) compactTo = Math.max(slowest, this.lastBeyond(firstIndex, lagBytesMax))
+    if (compactTo >= firstIndex) this.step({ type: 'snapshotTaken', meta: this.appliedMeta(), compactTo })
+  }
+
+  /** The newest index such that the applied entries after it hold more than `bytesMax`; below `firstIndex` for none. */
+  private lastBeyond(firstIndex: number, bytesMax: number): number {
+    let bytes = 0
+    for (let to = this.appliedIndex; to >= firstIndex; to -= trimEvery) {
+      const entries = this.core.entries(Math.max(firstIndex, to - trimEvery + 1), to)
+      for (let i = entries.length - 1; i >= 0; i--) {
+        bytes += entries[i]!.payload.length
+        if (bytes > bytesMax) return entries[i]!.index
+      }
+    }
+    return firstIndex - 1
+  }
+
+  private appliedMeta(): SnapshotMeta {
+    const configuration = this.algorithm.configurationAt(this.core, this.appliedIndex)
+    return { index: this.appliedIndex, term: this.appliedTerm, configuration }
+  }
+
+  // Snapshots between nodes.
+
+  private sendSnapshot(to: MemberId): void {
+    this.sender.begin(to, this.term, this.appliedMeta(), this.machine.snapshot())
+  }
+
+  private onSnapshotBegin(from: MemberId, payload: Uint8Array): void {
+    const id = decodeNumber(payload, 0)
+    const term = decodeNumber(payload, 8)
+    const meta = decodeSnapshotMeta(payload.subarray(16))
+    if (id < 0 || term < 0 || meta === undefined) return
+    this.step({ type: 'message', from, message: this.algorithm.snapshotOffer(term, meta) })
+    if (this.algorithm.acceptsSnapshot(this.core, from, meta)) this.receiver.begin(from, id, meta)
+    else this.receiver.refuse(from, id)
+  }
+
+  private onRestored(meta: SnapshotMeta): void {
+    this.queue.onEntriesSkipped()
+    this.appliedIndex = meta.index
+    this.appliedTerm = meta.term
+    this.commitIndex = Math.max(this.commitIndex, meta.index)
+    this.keeper.onRestored(meta.index)
+    this.step({ type: 'snapshotRestored', meta })
+    this.releaseLog()
+    this.reads.onApplied(this.appliedIndex)
+  }
+
+  /** The log reaches back to the oldest snapshot kept: should the newest rot, that one and the log still make the state. */
+  private releaseLog(): void {
+    const oldest = this.files.list()[0]
+    if (oldest !== undefined) this.port.release(oldest.index)
+  }
+
+  private deadline(): number {
+    return this.port.runtime.clock.monotonicMs() + this.options.requestTimeoutMs
+  }
+
+  private scheduleFlush(): void {
+    if (this.flushScheduled || this.stopped) return
+    this.flushScheduled = true
+    this.port.runtime.scheduler.endOfTurn(this.flush)
+  }
+
+  private readonly flush = (): void => {
+    this.flushScheduled = false
+    this.guard(() => {
+      this.proposer.flush()
+      this.reads.flush()
+      this.drain()
+    })
+  }
+
+  /** Runs work that the loop began; what it throws ends the node. */
+  private guard(work: () => void): void {
+    if (this.stopped) return
+    try {
+      work()
+    } catch (error) {
+      this.port.fail(error)
+    }
+  }
+}
+
+function logBytesOf(entries: readonly Entry[]): number {
+  let bytes = 0
+  for (const entry of entries) bytes += entry.payload.length + entryOverheadBytes
+  return bytes
+}

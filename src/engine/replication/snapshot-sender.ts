@@ -1,0 +1,112 @@
+/**
+ * Streams the state of this node to a peer that is too far behind for the log.
+ *
+ * - S1  One transfer a peer; at most `chunksInFlightMax` chunks are sent and not yet acknowledged.
+ * - S2  The image is of the moment the transfer began; the state machine goes on changing meanwhile.
+ * - S3  Every transfer ends in exactly one call of `finished`, and its image is closed then.
+ */
+import type { MemberId, SnapshotMeta } from '../../core/index.ts'
+import type { GroupPort } from './group-port.ts'
+import { decodeNumber, encodeNumbers, messageKind } from './message-kinds.ts'
+import { encodeSnapshotMeta } from './snapshot-meta.ts'
+import type { StateSnapshot } from './state-machine.ts'
+
+interface Transfer {
+  readonly id: number
+  readonly to: MemberId
+  readonly index: number
+  readonly image: StateSnapshot
+  sentChunks: number
+  takenChunks: number
+  allSent: boolean
+  lastProgressMs: number
+}
+
+const chunksInFlightMax = 4
+/** A transfer that makes no progress for so long is given up. */
+const stalledMsMax = 15_000
+
+export class SnapshotSender {
+  private readonly port: GroupPort
+  private readonly chunkBytes: number
+  private readonly finished: (to: MemberId, index: number, ok: boolean) => void
+  private readonly transfers = new Map<MemberId, Transfer>()
+  private lastId = 0
+
+  constructor(port: GroupPort, chunkBytes: number, finished: (to: MemberId, index: number, ok: boolean) => void) {
+    this.port = port
+    this.chunkBytes = chunkBytes
+    this.finished = finished
+  }
+
+  begin(to: MemberId, term: number, meta: SnapshotMeta, image: StateSnapshot): void {
+    this.abandon(to)
+    const transfer: Transfer = {
+      id: ++this.lastId,
+      to,
+      index: meta.index,
+      image,
+      sentChunks: 0,
+      takenChunks: 0,
+      allSent: false,
+      lastProgressMs: this.port.runtime.clock.monotonicMs(),
+    }
+    this.transfers.set(to, transfer)
+    this.port.runtime.logger.info('sending a snapshot to a slow peer', { peer: to.toString(16), index: meta.index })
+    this.port.send(to, messageKind.snapshotBegin, [encodeNumbers(transfer.id, term), ...encodeSnapshotMeta(meta)])
+    this.pump(transfer)
+  }
+
+  onAck(from: MemberId, payload: Uint8Array): void {
+    const transfer = this.transfers.get(from)
+    if (transfer === undefined || decodeNumber(payload, 0) !== transfer.id) return
+    const taken = decodeNumber(payload, 8)
+    if (taken <= transfer.takenChunks || taken > transfer.sentChunks) return
+    transfer.takenChunks = taken
+    transfer.lastProgressMs = this.port.runtime.clock.monotonicMs()
+    this.pump(transfer)
+  }
+
+  onResult(from: MemberId, payload: Uint8Array): void {
+    const transfer = this.transfers.get(from)
+    if (transfer === undefined || decodeNumber(payload, 0) !== transfer.id) return
+    this.end(transfer, payload[8] === 1)
+  }
+
+  /** Gives up what has stalled. Call now and then. */
+  expire(nowMs: number): void {
+    for (const transfer of this.transfers.values())
+      if (nowMs - transfer.lastProgressMs > stalledMsMax) this.end(transfer, false)
+  }
+
+  /** The peer is gone, or this node leads no more. */
+  abandon(to: MemberId): void {
+    const transfer = this.transfers.get(to)
+    if (transfer !== undefined) this.end(transfer, false)
+  }
+
+  abandonAll(): void {
+    for (const transfer of this.transfers.values()) this.end(transfer, false)
+  }
+
+  /** Sends one chunk a turn, as far as the window allows. */
+  private pump(transfer: Transfer): void {
+    if (this.transfers.get(transfer.to) !== transfer || transfer.allSent) return
+    if (transfer.sentChunks - transfer.takenChunks >= chunksInFlightMax) return
+    const chunk = transfer.image.next(this.chunkBytes)
+    if (chunk === undefined) {
+      transfer.allSent = true
+      this.port.send(transfer.to, messageKind.snapshotEnd, [encodeNumbers(transfer.id)])
+      return
+    }
+    transfer.sentChunks++
+    this.port.send(transfer.to, messageKind.snapshotChunk, [encodeNumbers(transfer.id), chunk])
+    this.port.runtime.scheduler.setTimer(0, () => this.pump(transfer))
+  }
+
+  private end(transfer: Transfer, ok: boolean): void {
+    this.transfers.delete(transfer.to)
+    transfer.image.close()
+    this.finished(transfer.to, transfer.index, ok)
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The outgoing half of the path to one peer: dials, greets, sends, and dials again with back-off.
+ *
+ * - L1  What is queued in one turn leaves in one frame and one write, at the end of that turn.
+ * - L2  Messages queued while no connection stands are dropped at the end of the turn: consensus resends what matters,
+ *       and stale messages help nobody.
+ * - L3  At most `queuedBytesMax` wait in the connection; beyond it messages are dropped and counted.
+ */
+import type { MemberId } from '../../core/index.ts'
+import type { Address, CloseReason, Connection, Logger, Runtime, Timer } from '../../runtime/index.ts'
+import { decodeRefusal, encodeFrame, encodeHello, type OutgoingMessage, type PeerRefusal } from './frames.ts'
+
+export interface PeerLinkOptions {
+  readonly clusterId: bigint
+  readonly self: MemberId
+  readonly incarnation: bigint
+  readonly peer: MemberId
+  readonly address: Address
+  readonly reconnectDelayMsMin: number
+  readonly reconnectDelayMsMax: number
+  readonly queuedBytesMax: number
+  /** An established connection broke, otherwise than by this side's will. */
+  readonly onLost: (peer: MemberId, reason: CloseReason) => void
+  readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
+}
+
+export class PeerLink {
+  private readonly runtime: Runtime
+  private readonly options: PeerLinkOptions
+  private readonly logger: Logger
+  private connection: Connection | undefined
+  private open = false
+  private closed = false
+  private outgoing: OutgoingMessage[] = []
+  private flushScheduled = false
+  private reconnectDelayMs: number
+  private reconnectTimer: Timer | undefined
+  /** The peer's words when it refused the greeting; kept for the log and for status pages. */
+  private refusal = ''
+  droppedMessages = 0
+  sentBytes = 0
+
+  constructor(runtime: Runtime, options: PeerLinkOptions) {
+    this.runtime = runtime
+    this.options = options
+    this.logger = runtime.logger.with({ peer: options.peer.toString(16) })
+    this.reconnectDelayMs = options.reconnectDelayMsMin
+    this.dial()
+  }
+
+  get connected(): boolean {
+    return this.open
+  }
+
+  /** Bytes that wait in the connection for the network. */
+  get queuedBytes(): number {
+    return this.connection?.queuedBytes ?? 0
+  }
+
+  send(message: OutgoingMessage): void {
+    this.outgoing.push(message)
+    if (this.flushScheduled) return
+    this.flushScheduled = true
+    this.runtime.scheduler.endOfTurn(this.flush)
+  }
+
+  close(): void {
+    this.closed = true
+    this.reconnectTimer?.cancel()
+    this.flush()
+    this.connection?.end()
+    this.connection?.destroy()
+    this.connection = undefined
+    this.open = false
+  }
+
+  private readonly flush = (): void => {
+    this.flushScheduled = false
+    const messages = this.outgoing
+    if (messages.length === 0) return
+    this.outgoing = []
+    const connection = this.connection
+    if (connection === undefined || !this.open || connection.queuedBytes > this.options.queuedBytesMax) {
+      this.droppedMessages += messages.length
+      return
+    }
+    const frame = encodeFrame(messages)
+    this.sentBytes += frame.length
+    connection.write(frame)
+  }
+
+  private dial(): void {
+    if (this.closed) return
+    const connection = this.runtime.network.connect(this.options.address, { timeoutMs: 2000 })
+    this.connection = connection
+    this.refusal = ''
+    connection.setHandler({
+      onOpen: () => {
+        this.open = true
+        this.reconnectDelayMs = this.options.reconnectDelayMsMin
+        connection.write(
+          encodeHello({
+            clusterId: this.options.clusterId,
+            from: this.options.self,
+            to: this.options.peer,
+            incarnation: this.options.incarnation,
+          }),
+        )
+        this.logger.debug('connected to peer')
+      },
+      onData: (bytes) => {
+        // The only thing an acceptor ever says is why it refuses.
+        if (this.refusal.length < 512) this.refusal += Buffer.from(bytes).toString('utf8').slice(0, 512)
+      },
+      onEnd: () => connection.destroy(),
+      onClose: (reason) => this.onClose(connection, reason),
+    })
+  }
+
+  private onClose(connection: Connection, reason: CloseReason): void {
+    if (this.connection !== connection) return
+    const wasOpen = this.open
+    this.connection = undefined
+    this.open = false
+    if (this.closed) return
+    if (this.refusal !== '') {
+      const refusal = decodeRefusal(this.refusal)
+      this.logger.warn('peer refused this node', { reason: refusal.message })
+      this.options.onRefused(this.options.peer, refusal)
+      this.reconnectDelayMs = this.options.reconnectDelayMsMax
+    } else if (wasOpen) {
+      this.logger.info('lost the connection to a peer', { reason })
+      this.options.onLost(this.options.peer, reason)
+    }
+    const jitter = 0.5 + this.runtime.random.float()
+    this.reconnectTimer = this.runtime.scheduler.setTimer(this.reconnectDelayMs * jitter, () => this.dial())
+    this.reconnectDelayMs = Math.min(this.reconnectDelayMs * 2, this.options.reconnectDelayMsMax)
+  }
+}

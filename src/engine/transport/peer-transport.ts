@@ -1,0 +1,151 @@
+/**
+ * Messages between the nodes of a cluster. Owned by the replication host; knows nothing of what it carries.
+ *
+ * - T1  Messages to one peer arrive in the order sent, or not at all: any may be lost, none is repeated.
+ * - T2  Only members of the same cluster are heard, each under the id it greeted with.
+ * - T3  `onPeerLost` comes once for each loss of contact: when an established connection with the peer, in either
+ *       direction, is ended or reset by the other side. It suggests, and does not prove, that the peer's process died.
+ */
+import type { MemberId } from '../../core/index.ts'
+import type { Address, Connection, Listener, Runtime } from '../../runtime/index.ts'
+import type { Hello, OutgoingMessage, PeerRefusal } from './frames.ts'
+import { PeerLink } from './peer-link.ts'
+import { PeerReceiver } from './peer-receiver.ts'
+
+export interface PeerTransportOptions {
+  readonly clusterId: bigint
+  readonly self: MemberId
+  /** Drawn when this node's data directory was made. */
+  readonly incarnation: bigint
+  readonly listen: readonly Address[]
+  /** The other members. */
+  readonly peers: ReadonlyMap<MemberId, Address>
+  readonly onMessage: (from: MemberId, kind: number, group: number, payload: Uint8Array) => void
+  readonly onPeerLost: (peer: MemberId) => void
+  /** Whether a member that greets with `incarnation` is the one known: false refuses it as `replaced`. */
+  readonly recognises: (peer: MemberId, incarnation: bigint) => boolean
+  readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
+  readonly reconnectDelayMsMin?: number
+  readonly reconnectDelayMsMax?: number
+  readonly queuedBytesMax?: number
+  /** More incoming connections than this are turned away. */
+  readonly incomingConnectionsMax?: number
+}
+
+export class PeerTransport {
+  private readonly runtime: Runtime
+  private readonly options: PeerTransportOptions
+  private readonly links = new Map<MemberId, PeerLink>()
+  private readonly receivers = new Set<PeerReceiver>()
+  private listeners: Listener[] = []
+  private closed = false
+
+  private constructor(runtime: Runtime, options: PeerTransportOptions) {
+    this.runtime = runtime
+    this.options = options
+  }
+
+  /** Listens and starts to dial every peer. Rejects with a ListenError. */
+  static async open(runtime: Runtime, options: PeerTransportOptions): Promise<PeerTransport> {
+    const transport = new PeerTransport(runtime, options)
+    try {
+      for (const address of options.listen)
+        transport.listeners.push(
+          await runtime.network.listen(address, (connection) => transport.accept(connection)),
+        )
+    } catch (error) {
+      await transport.close()
+      throw error
+    }
+    for (const [peer, address] of options.peers) transport.addPeer(peer, address)
+    return transport
+  }
+
+  get addresses(): readonly Address[] {
+    return this.listeners.map((listener) => listener.address)
+  }
+
+  send(to: MemberId, message: OutgoingMessage): void {
+    this.links.get(to)?.send(message)
+  }
+
+  /** Bytes waiting for the network on the way to `peer`. */
+  queuedBytes(peer: MemberId): number {
+    return this.links.get(peer)?.queuedBytes ?? 0
+  }
+
+  isConnected(peer: MemberId): boolean {
+    return this.links.get(peer)?.connected ?? false
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    for (const link of this.links.values()) link.close()
+    for (const receiver of this.receivers) receiver.close()
+    await Promise.all(this.listeners.map((listener) => listener.close()))
+    this.listeners = []
+  }
+
+  private addPeer(peer: MemberId, address: Address): void {
+    this.links.set(
+      peer,
+      new PeerLink(this.runtime, {
+        clusterId: this.options.clusterId,
+        self: this.options.self,
+        incarnation: this.options.incarnation,
+        onRefused: this.options.onRefused,
+        peer,
+        address,
+        reconnectDelayMsMin: this.options.reconnectDelayMsMin ?? 10,
+        reconnectDelayMsMax: this.options.reconnectDelayMsMax ?? 500,
+        queuedBytesMax: this.options.queuedBytesMax ?? 64 * 1024 * 1024,
+        onLost: (lost) => this.onLost(lost),
+      }),
+    )
+  }
+
+  private accept(connection: Connection): void {
+    if (this.closed || this.receivers.size >= (this.options.incomingConnectionsMax ?? 64)) {
+      connection.setHandler({ onData() {}, onClose() {} })
+      connection.destroy()
+      return
+    }
+    this.receivers.add(
+      new PeerReceiver(this.runtime, connection, {
+        helloTimeoutMs: 5000,
+        admit: (hello) => this.admit(hello),
+        onMessage: this.options.onMessage,
+        onClosed: (receiver, from, reason) => {
+          this.receivers.delete(receiver)
+          if (from !== undefined && reason !== 'local') this.onLost(from)
+        },
+      }),
+    )
+  }
+
+  private admit(hello: Hello): PeerRefusal | undefined {
+    const { clusterId, self } = this.options
+    const foreign = (message: string): PeerRefusal => ({ code: 'foreign', message })
+    if (hello.clusterId !== clusterId)
+      return foreign(
+        `this node belongs to cluster ${clusterId.toString(16)}, not ${hello.clusterId.toString(16)}; check --initial-cluster and --initial-cluster-token`,
+      )
+    if (hello.to !== self)
+      return foreign(
+        `this node is member ${self.toString(16)}, not ${hello.to.toString(16)}; check the peer URLs in --initial-cluster`,
+      )
+    if (!this.links.has(hello.from)) return foreign(`member ${hello.from.toString(16)} is not in this cluster`)
+    if (!this.options.recognises(hello.from, hello.incarnation))
+      return {
+        code: 'replaced',
+        message: `member ${hello.from.toString(16)} comes back with another data directory than this cluster knows it by`,
+      }
+    // A peer that greets anew has lost its former connection, whether or not we were told.
+    for (const receiver of this.receivers) if (receiver.peer === hello.from) receiver.close()
+    return undefined
+  }
+
+  private onLost(peer: MemberId): void {
+    if (!this.closed) this.options.onPeerLost(peer)
+  }
+}

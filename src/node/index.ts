@@ -1,0 +1,2 @@
+export { DataDirectoryError } from './data-directory.ts'
+export { type NodeHooks, type RunningNode, startNode } from './synod-node.ts'

@@ -1,0 +1,115 @@
+/**
+ * One TCP connection. Made by `NodeNetwork`, driven by its owner through {@link ConnectionHandler}.
+ *
+ * I1. The handler sees its calls in the order of the interface; `onClose` is the last one and comes once. It is the
+ *     socket's 'close' event, which Node sends once, after every other event.
+ * I2. No socket error leaves this file: 'error' only sets the reason that 'close' reports.
+ */
+import type * as net from 'node:net'
+import { assert } from '../../base/index.ts'
+import type { Address, CloseReason, Connection, ConnectionHandler } from '../index.ts'
+
+/** Past this much in `queuedBytes`, `write` returns false. */
+export const highWaterMarkBytes = 1 << 20
+
+/** How every socket of this process is made. */
+export const socketOptions = {
+  allowHalfOpen: true,
+  highWaterMark: highWaterMarkBytes,
+  // Frames are already coalesced a turn; Nagle's algorithm would only add delay.
+  noDelay: true,
+  // Finds peers that vanished without a word. Protocols with heartbeats find them sooner.
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000,
+} as const
+
+const reasonOfErrno: Readonly<Record<string, CloseReason>> = {
+  ECONNREFUSED: 'refused',
+  ETIMEDOUT: 'unreachable',
+  EHOSTUNREACH: 'unreachable',
+  EHOSTDOWN: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  ENETDOWN: 'unreachable',
+  EADDRNOTAVAIL: 'unreachable',
+  ENOTFOUND: 'unreachable',
+  EAI_AGAIN: 'unreachable',
+}
+
+export class NodeConnection implements Connection {
+  readonly remoteAddress: string
+  private readonly socket: net.Socket
+  private handler: ConnectionHandler | undefined
+  /** What `onClose` will say: set by the first cause, 'ended' when there is none. */
+  private reason: CloseReason | undefined
+  private connectTimer: NodeJS.Timeout | undefined
+
+  constructor(socket: net.Socket, remoteAddress: string) {
+    this.socket = socket
+    this.remoteAddress = remoteAddress
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.reason ??= reasonOfErrno[error.code ?? ''] ?? 'reset'
+    })
+  }
+
+  get queuedBytes(): number {
+    return this.socket.writableLength
+  }
+
+  setHandler(handler: ConnectionHandler): void {
+    assert(this.handler === undefined, 'a connection gets its handler once')
+    this.handler = handler
+    const socket = this.socket
+    socket.on('close', () => {
+      clearTimeout(this.connectTimer)
+      handler.onClose(this.reason ?? 'ended')
+    })
+    if (handler.onEnd !== undefined) socket.on('end', () => handler.onEnd?.())
+    if (handler.onDrain !== undefined) socket.on('drain', () => handler.onDrain?.())
+    socket.on('data', (bytes: Buffer) => handler.onData(bytes))
+  }
+
+  write(bytes: Uint8Array): boolean {
+    // Node answers a write after `end` with an error event; here it does nothing.
+    if (!this.socket.writable) return true
+    this.socket.write(bytes)
+    return this.socket.writableLength <= highWaterMarkBytes
+  }
+
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
+  end(): void {
+    if (this.socket.writable) this.socket.end()
+  }
+
+  destroy(): void {
+    this.close('local')
+  }
+
+  /** Starts an outgoing connection. */
+  open(address: Address, timeoutMs: number): void {
+    this.connectTimer = setTimeout(() => this.close('unreachable'), timeoutMs)
+    this.connectTimer.unref()
+    this.socket.once('connect', () => {
+      clearTimeout(this.connectTimer)
+      this.handler?.onOpen?.()
+    })
+    this.socket.connect({ host: address.host, port: address.port })
+  }
+
+  /** Nobody would ever read from, or close, an accepted connection whose owner set no handler. */
+  dropWithoutHandler(): void {
+    if (this.handler === undefined) this.socket.destroy()
+  }
+
+  private close(reason: CloseReason): void {
+    if (this.socket.destroyed) return
+    this.reason ??= reason
+    this.socket.destroy()
+  }
+}

@@ -1,0 +1,41 @@
+import type { LogFields, LogLevel, Runtime } from '../index.ts'
+import { nodeClock } from './clock.ts'
+import { NodeDisk } from './disk.ts'
+import { LineLogger, type LogFormat } from './logger.ts'
+import { NodeNetwork } from './network.ts'
+import { NodeRandom } from './random.ts'
+import { NodeScheduler } from './scheduler.ts'
+
+export { machineMonotonicMs, recordDiskToFile } from './journal-file.ts'
+export { LineLogger, type LineLoggerOptions, type LogFormat } from './logger.ts'
+
+/** How {@link createNodeRuntime} logs. */
+export interface NodeRuntimeOptions {
+  /** The least important level that is written. */
+  readonly logLevel: LogLevel
+  /** Default `text`. */
+  readonly logFormat?: LogFormat | undefined
+  /** Added to every line, for example the node's name. */
+  readonly logFields?: LogFields | undefined
+  /** Receives each line, its newline included. Default: standard error. */
+  readonly writeLogLine?: ((line: string) => void) | undefined
+}
+
+/** The outside world itself: this machine's clocks, disk, TCP and entropy, and log lines on standard error. */
+export function createNodeRuntime(options: NodeRuntimeOptions): Runtime {
+  const logger = new LineLogger({
+    level: options.logLevel,
+    format: options.logFormat ?? 'text',
+    fields: options.logFields,
+    writeLine: options.writeLogLine ?? ((line) => process.stderr.write(line)),
+    wallMs: nodeClock.wallMs,
+  })
+  return {
+    clock: nodeClock,
+    random: new NodeRandom(),
+    scheduler: new NodeScheduler(),
+    disk: new NodeDisk(),
+    network: new NodeNetwork(logger),
+    logger,
+  }
+}

@@ -1,0 +1,7 @@
+export type { ClockFaults } from './clock.ts'
+export type { DiskFaults } from './disk.ts'
+export type { LinkFaults } from './links.ts'
+export type { SimulatedLogLine } from './logger.ts'
+export type { CrashKind, SimulatedNode } from './node.ts'
+export type { DelayRangeMs } from './random.ts'
+export { createSimulation, type RunEnd, type RunLimits, type Simulation, type SimulationOptions } from './simulation.ts'

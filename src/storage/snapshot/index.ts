@@ -1,0 +1,5 @@
+export { SnapshotError, type SnapshotErrorCode } from './errors.ts'
+export { type OpenSnapshotFilesOptions, openSnapshotFiles, type SnapshotFiles, type SnapshotName } from './files.ts'
+export { type SnapshotOwner, snapshotChunkBytesMax } from './format.ts'
+export type { SnapshotReader } from './reader.ts'
+export type { SnapshotWriter } from './writer.ts'
