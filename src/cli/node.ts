@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { readNodeConfig } from '../node/config/index.ts'
 import { startNode } from '../node/index.ts'
-import { createNodeRuntime } from '../runtime/node/index.ts'
+import { createNodeRuntime, recordDiskToFile } from '../runtime/node/index.ts'
 import { CommandError } from './output.ts'
+import { processMetrics } from './process-metrics.ts'
 
+/** Names a file to which every disk operation is recorded, for the power-loss tests. */
+const recordVariable = 'SYNOD_RECORD_DISK'
 /** A second signal ends at once what the first one asked to end in order. */
 const stopTimeoutMs = 10_000
 
@@ -14,12 +17,15 @@ export async function node(args: readonly string[]): Promise<void> {
     environment: process.env,
     readFile: (path) => readFileSync(path, 'utf8'),
   })
-  const runtime = createNodeRuntime({
+  const outside = createNodeRuntime({
     logLevel: config.logLevel,
     logFormat: config.logFormat === 'console' ? 'text' : 'json',
     logFields: { member: config.name },
   })
+  const journal = process.env[recordVariable]
+  const runtime = journal === undefined ? outside : { ...outside, disk: recordDiskToFile(outside.disk, journal) }
   const { logger } = runtime
+  if (journal !== undefined) logger.warn('recording every disk operation; for tests only', { journal })
   const die = (error: unknown): void => {
     logger.error('the node cannot go on', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) })
     process.exit(1)
@@ -28,7 +34,7 @@ export async function node(args: readonly string[]): Promise<void> {
   process.on('unhandledRejection', die)
   let running: Awaited<ReturnType<typeof startNode>>
   try {
-    running = await startNode(config, runtime, { onFailure: die, processId: process.pid })
+    running = await startNode(config, runtime, { onFailure: die, processId: process.pid, processMetrics })
   } catch (error) {
     throw error instanceof Error && error.name !== 'InvariantError' ? new CommandError(error.message) : error
   }

@@ -41,6 +41,7 @@ export async function openDataDirectory(
 ): Promise<DataDirectory> {
   const path = config.dataDir
   await disk.makeDirectory(path)
+  await disk.syncDirectory(parentOf(path))
   let lock: DiskLock
   try {
     lock = await disk.lock(`${path}/LOCK`, owner)
@@ -146,4 +147,9 @@ class PeerRegister {
   async settled(): Promise<void> {
     await this.writing
   }
+}
+
+function parentOf(path: string): string {
+  const slash = path.replace(/\/+$/, '').lastIndexOf('/')
+  return slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash)
 }

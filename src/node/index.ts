@@ -1,2 +1,3 @@
 export { DataDirectoryError } from './data-directory.ts'
+export type { ProcessMetrics } from './node-metrics.ts'
 export { type NodeHooks, type RunningNode, startNode } from './synod-node.ts'

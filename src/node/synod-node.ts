@@ -2,23 +2,28 @@
  * One node, composed: data directory, replication, the coordination engine, and the ports that serve it. The only place
  * that knows all parts. Started by the command line; runs on any Runtime, so the simulator can start it too.
  */
+import { assertDefined } from '../base/index.ts'
 import type { MemberId } from '../core/index.ts'
 import {
+  type AutoCompaction,
   CoordinationStateMachine,
-  LeaseClient,
-  Lessor,
   minLeaseTtlSeconds,
-  ReplicatedCoordinationEngine,
-  WatchHub,
 } from '../engine/coordination/index.ts'
-import { raftAlgorithm, ReplicationHost, type ReplicatedGroup } from '../engine/replication/index.ts'
+import { raftAlgorithm, type ReplicatedGroup, ReplicationHost } from '../engine/replication/index.ts'
+import type { RaftMessage } from '../core/raft/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
 import { MemoryStore, MemoryStoreLoader } from '../storage/mvcc/index.ts'
+import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
+import { type CoordinationServices, startCoordination } from './coordination-services.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { ClientPorts } from './client-ports.ts'
+import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { MemberPublisher } from './member-publisher.ts'
+import { nodeMetrics, type ProcessMetrics } from './node-metrics.ts'
 import { StallMonitor } from './stall-monitor.ts'
+
+type CommandResult = ReturnType<CoordinationStateMachine['apply']>
+type CoordinationGroup = ReplicatedGroup<CommandResult, RaftMessage>
 
 /** The consensus group that holds the coordination state. */
 const coordinationGroup = 1
@@ -30,11 +35,12 @@ export interface NodeHooks {
   readonly onFailure: (error: unknown) => void
   /** Named in the lock of the data directory. */
   readonly processId: number
+  readonly processMetrics: () => ProcessMetrics
 }
 
 export interface RunningNode {
   readonly config: NodeConfig
-  readonly engine: ReplicatedCoordinationEngine
+  readonly services: CoordinationServices
   /** Where clients are served, with real ports. */
   readonly clientAddresses: readonly Address[]
   /** Hands leadership over, lets requests finish, closes files. */
@@ -61,9 +67,11 @@ class SynodNode implements RunningNode {
   private readonly runtime: Runtime
   private readonly hooks: NodeHooks
   private readonly stalls: StallMonitor
+  private readonly walSyncSeconds = new Histogram(diskSecondsBounds)
   private directory: DataDirectory | undefined
   private host: ReplicationHost | undefined
-  private parts: CoordinationParts | undefined
+  private group: CoordinationGroup | undefined
+  private coordination: CoordinationServices | undefined
   private ports: ClientPorts | undefined
   private publisher: MemberPublisher | undefined
   private stopping: Promise<void> | undefined
@@ -76,8 +84,8 @@ class SynodNode implements RunningNode {
     this.stalls = new StallMonitor(runtime)
   }
 
-  get engine(): ReplicatedCoordinationEngine {
-    return this.parts!.engine
+  get services(): CoordinationServices {
+    return assertDefined(this.coordination, 'a node that is handed out has started')
   }
 
   get clientAddresses(): readonly Address[] {
@@ -94,15 +102,17 @@ class SynodNode implements RunningNode {
     this.directory = await openDataDirectory(runtime.disk, runtime.random, config, owner, onFailure)
     this.host = await this.openHost(this.directory)
     const { machine, group } = await this.openGroup(this.host)
-    this.parts = compose(config, runtime, machine, group)
-    this.publisher = new MemberPublisher(runtime, config, this.parts)
+    this.group = group
+    this.coordination = startCoordination({ runtime, machine, group }, coordinationOptions(config))
+    const publisher = new MemberPublisher(runtime, config, group, this.coordination.engine)
+    this.publisher = publisher
     this.ports = await ClientPorts.open({
       runtime,
       config,
-      ...this.parts,
-      host: this.host,
-      stalls: this.stalls,
-      members: () => this.publisher!.members(),
+      group,
+      services: this.coordination,
+      members: () => publisher.members(),
+      metrics: nodeMetrics(this.host, group, this.stalls, this.walSyncSeconds, this.hooks.processMetrics),
     })
     await this.host.start()
     this.stalls.start()
@@ -110,13 +120,13 @@ class SynodNode implements RunningNode {
       memberId: config.memberId.toString(16),
       clusterId: config.clusterId.toString(16),
       clients: config.listenClientUrls.map((url) => url.text).join(','),
-      revision: this.parts.engine.revision,
+      revision: this.coordination.engine.revision,
       replayedRecords: this.host.recovery.records,
       tornBytes: this.host.recovery.tornBytes,
       tookMs: Math.round(runtime.clock.monotonicMs() - startMs),
     })
     this.announceReady(startMs)
-    this.publisher.start()
+    publisher.start()
   }
 
   stop(): Promise<void> {
@@ -140,8 +150,7 @@ class SynodNode implements RunningNode {
         heartbeatIntervalMs: config.heartbeatIntervalMs,
         electionTimeoutMs: config.electionTimeoutMs,
         snapshotCount: config.snapshotCount,
-        // etcd's bound: 5 s and twice the election time-out.
-        requestTimeoutMs: 5000 + 2 * config.electionTimeoutMs,
+        requestTimeoutMs: requestTimeoutMs(config),
         commandBytesMax: config.maxRequestBytes + 1024 * 1024,
       },
       walSegmentBytes: Math.max(64 * 1024 * 1024, 4 * config.maxRequestBytes),
@@ -156,6 +165,7 @@ class SynodNode implements RunningNode {
           ),
         )
       },
+      onPersisted: (tookMs) => this.walSyncSeconds.observe(tookMs / 1000),
       onDiskFull: (full) => {
         if (full) runtime.logger.error('the disk is full: writes are refused until there is room', { path: config.dataDir })
         else runtime.logger.info('the disk has room again')
@@ -179,7 +189,7 @@ class SynodNode implements RunningNode {
 
   /** Logs the line that supervisors wait for, once this node can answer a linearizable read. */
   private announceReady(startMs: number): void {
-    this.parts?.group.linearizableRead((outcome) => {
+    this.group?.linearizableRead((outcome) => {
       if (this.stopping !== undefined || this.failed) return
       if (!outcome.ok) return this.announceReady(startMs)
       this.runtime.logger.info('ready to serve client requests', {
@@ -196,19 +206,17 @@ class SynodNode implements RunningNode {
   }
 
   private async stopOnce(): Promise<void> {
-    const { parts } = this
     this.stalls.stop()
     this.publisher?.stop()
-    if (parts !== undefined && !this.failed) await this.handOver(parts)
+    if (this.group !== undefined && !this.failed) await this.handOver(this.group)
     await this.ports?.close(drainMs)
-    parts?.lessor.stop()
-    parts?.engine.stop()
+    this.coordination?.stop()
     await this.host?.close()
     await this.directory?.close()
   }
 
   /** Gives leadership to another member, so that nobody has to wait for an election. */
-  private async handOver({ group }: CoordinationParts): Promise<void> {
+  private async handOver(group: CoordinationGroup): Promise<void> {
     if (group.status().role !== 'leader' || this.config.members.length === 1) return
     await new Promise<void>((resolve) => {
       const timer = this.runtime.scheduler.setTimer(this.config.electionTimeoutMs, resolve)
@@ -223,57 +231,27 @@ class SynodNode implements RunningNode {
   }
 }
 
-/** The coordination service of a node, in its parts. */
-export interface CoordinationParts {
-  readonly machine: CoordinationStateMachine
-  readonly group: ReplicatedGroup<CommandResultOf, unknown>
-  readonly engine: ReplicatedCoordinationEngine
-  readonly lessor: Lessor
-  readonly leaseClient: LeaseClient
-  readonly hub: WatchHub
+function coordinationOptions(config: NodeConfig) {
+  return {
+    clusterId: config.clusterId,
+    memberId: config.memberId,
+    quotaBytes: config.quotaBytes === 0 ? -1 : config.quotaBytes,
+    maxRequestBytes: config.maxRequestBytes,
+    maxTxnOps: config.maxTxnOps,
+    minLeaseTtlSeconds: minLeaseTtlSeconds(config.electionTimeoutMs),
+    autoCompaction: autoCompactionOf(config),
+    electionTimeoutMs: config.electionTimeoutMs,
+    requestTimeoutMs: requestTimeoutMs(config),
+  }
 }
 
-type CommandResultOf = ReturnType<CoordinationStateMachine['apply']>
-
-function compose(
-  config: NodeConfig,
-  runtime: Runtime,
-  machine: CoordinationStateMachine,
-  group: ReplicatedGroup<CommandResultOf, unknown>,
-): CoordinationParts {
-  const { autoCompaction } = config
-  const engine = new ReplicatedCoordinationEngine(
-    { runtime, machine, group },
-    {
-      clusterId: config.clusterId,
-      memberId: config.memberId,
-      quotaBytes: config.quotaBytes === 0 ? -1 : config.quotaBytes,
-      maxRequestBytes: config.maxRequestBytes,
-      maxTxnOps: config.maxTxnOps,
-      minLeaseTtlSeconds: minLeaseTtlSeconds(config.electionTimeoutMs),
-      autoCompaction:
-        autoCompaction.mode === 'periodic'
-          ? { mode: 'periodic', retentionMs: autoCompaction.periodMs }
-          : autoCompaction.mode === 'revision'
-            ? { mode: 'revision', retention: autoCompaction.retainedRevisions }
-            : autoCompaction,
-    },
-  )
-  const { clock, scheduler, logger } = runtime
-  const lessor = new Lessor(
-    { clock, scheduler, logger, group, state: machine, expire: (id, done) => engine.leaseRevoke(id, 'expired', done) },
-    { electionTimeoutMs: config.electionTimeoutMs },
-  )
-  group.setLeaderService((request, reply) => lessor.serve(request, reply))
-  const leaseClient = new LeaseClient(
-    { clock, scheduler, group, state: machine },
-    { requestTimeoutMs: 5000 + 2 * config.electionTimeoutMs },
-  )
-  const hub = new WatchHub({ clock, scheduler, random: runtime.random.fork('watch'), store: () => machine.store })
-  machine.observe({
-    onRevision: () => hub.advanced(),
-    onCompacting: () => hub.flush(),
-    onRestored: () => hub.replaced(),
-  })
-  return { machine, group, engine, lessor, leaseClient, hub }
+function autoCompactionOf({ autoCompaction }: NodeConfig): AutoCompaction {
+  switch (autoCompaction.mode) {
+    case 'periodic':
+      return { mode: 'periodic', retentionMs: autoCompaction.periodMs }
+    case 'revision':
+      return { mode: 'revision', retention: autoCompaction.retainedRevisions }
+    case 'off':
+      return autoCompaction
+  }
 }

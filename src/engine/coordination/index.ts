@@ -13,7 +13,6 @@ export { type CoordinationEngineContext, ReplicatedCoordinationEngine } from './
 export * from './leases/index.ts'
 export * from './messages.ts'
 export type * from './results.ts'
-export { type CoordinationServices, type CoordinationServicesOptions, startCoordination } from './start.ts'
 export { CoordinationStateMachine, type StoreFactory } from './state/index.ts'
 export { validateDeleteRange, validatePut, validateRange, validateTxn } from './validation/index.ts'
 export * from './watch/index.ts'

@@ -7,7 +7,7 @@
  * - Q3  After a failed append nothing more is reported durable, ever: the node must stop (design: "a failed sync is
  *       never retried").
  */
-import type { Scheduler } from '../../runtime/index.ts'
+import type { Clock, Scheduler } from '../../runtime/index.ts'
 import type { GroupWrite } from '../../storage/wal/index.ts'
 
 /** The part of the write-ahead log that is needed here. */
@@ -19,6 +19,8 @@ export interface DurableLog {
 export interface PersistQueueHost {
   /** Runs consequences of a finished write; what they throw ends the node. */
   guard(work: () => void): void
+  /** One append took so long, from its start until it was durable. */
+  observe(tookMs: number): void
   /** The log failed. */
   fail(error: unknown): void
 }
@@ -30,6 +32,7 @@ interface PersistRequest {
 
 export class PersistQueue {
   private readonly log: DurableLog
+  private readonly clock: Clock
   private readonly scheduler: Scheduler
   private readonly host: PersistQueueHost
   private requests: PersistRequest[] = []
@@ -37,8 +40,9 @@ export class PersistQueue {
   private flushScheduled = false
   private failed = false
 
-  constructor(log: DurableLog, scheduler: Scheduler, host: PersistQueueHost) {
+  constructor(log: DurableLog, { clock, scheduler }: { clock: Clock; scheduler: Scheduler }, host: PersistQueueHost) {
     this.log = log
+    this.clock = clock
     this.scheduler = scheduler
     this.host = host
   }
@@ -56,9 +60,11 @@ export class PersistQueue {
     const requests = this.requests
     this.requests = []
     this.underWay = true
+    const startMs = this.clock.monotonicMs()
     this.log.append(mergeWrites(requests)).then(
       () => {
         this.underWay = false
+        this.host.observe(this.clock.monotonicMs() - startMs)
         // The next batch goes to the disk before this one's consequences are worked out.
         this.flush()
         this.host.guard(() => {

@@ -48,6 +48,8 @@ export interface ReplicationHostSetup {
   readonly recognises: (peer: MemberId, incarnation: bigint) => boolean
   readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
   readonly onDiskFull?: (full: boolean) => void
+  /** Each append to the log, with the time it took to be durable, in milliseconds. */
+  readonly onPersisted?: (tookMs: number) => void
 }
 
 export interface GroupSetup<Result, M> {
@@ -168,6 +170,10 @@ export class ReplicationHost {
     return this.transport?.isConnected(peer) ?? false
   }
 
+  get peerBytesSent(): number {
+    return this.transport?.sentBytes ?? 0
+  }
+
   get walState(): WalState {
     return this.wal.state
   }
@@ -206,8 +212,9 @@ export class ReplicationHost {
     this.wal = opened.wal
     this.recovered = opened.groups
     this.report = opened.report
-    this.persistQueue = new PersistQueue(opened.wal, runtime.scheduler, {
+    this.persistQueue = new PersistQueue(opened.wal, runtime, {
       guard: (work) => this.guard(work),
+      observe: (tookMs) => this.setup.onPersisted?.(tookMs),
       fail: (error) => this.fail(error),
     })
   }

@@ -65,13 +65,15 @@ export class PeerTransport {
     return this.listeners.map((listener) => listener.address)
   }
 
-  send(to: MemberId, message: OutgoingMessage): void {
-    this.links.get(to)?.send(message)
+  /** Bytes sent to all peers since the start. */
+  get sentBytes(): number {
+    let bytes = 0
+    for (const link of this.links.values()) bytes += link.sentBytes
+    return bytes
   }
 
-  /** Bytes waiting for the network on the way to `peer`. */
-  queuedBytes(peer: MemberId): number {
-    return this.links.get(peer)?.queuedBytes ?? 0
+  send(to: MemberId, message: OutgoingMessage): void {
+    this.links.get(to)?.send(message)
   }
 
   isConnected(peer: MemberId): boolean {

@@ -87,13 +87,52 @@ describe('compaction', () => {
       transaction.delete({ key: 'c', end: undefined })
     })
     put(store, 'b')
-    const counts: number[] = []
-    for (const revision of [3, 4]) {
+    store.compact(3)
+    assert.deepEqual(
+      store.changes(3, 1).refs.map((ref) => [store.key(ref), store.isTombstone(ref), valueText(store, ref)]),
+      [
+        ['a', false, '2'],
+        ['c', true, ''],
+      ],
+    )
+    reclaimAll(store)
+    const counts = [store.recordCount]
+    for (const revision of [4]) {
       store.compact(revision)
       reclaimAll(store)
       counts.push(store.recordCount)
     }
     assert.deepEqual(counts, [3, 2])
+  })
+
+  it('moves the few records left in a chunk together', () => {
+    const store = new MemoryStore()
+    const value = Buffer.alloc(256, 'x')
+    for (let i = 0; i < 40_000; i++) {
+      store.write((transaction) => transaction.put(i % 20 === 0 ? `rare${i}` : 'often', value, 0n))
+    }
+    const full = store.sizeBytes
+    store.compact(store.revision)
+    const hash = hashOf(store, 0, 100_000)
+    reclaimAll(store)
+    assert.equal(store.recordCount, 2001)
+    assert.ok(store.sizeBytes < full / 3, `${store.sizeBytes} of ${full}`)
+    assert.equal(hashOf(store, 0, 100_000), hash)
+    for (let i = 0; i < 40_000; i += 20) assert.equal(store.value(store.get(`rare${i}`, 0)).length, 256)
+  })
+
+  it('uses room for keys and records again', () => {
+    const store = new MemoryStore()
+    const sizes: number[] = []
+    for (let round = 0; round < 6; round++) {
+      fill(store, 5000, 5000, 10)
+      remove(store, '\0', '\0')
+      put(store, 'last')
+      store.compact(store.revision)
+      reclaimAll(store)
+      sizes.push(store.sizeBytes)
+    }
+    assert.ok(sizes.at(-1)! <= sizes[1]! * 1.1, sizes.join(' '))
   })
 
   it('keeps views readable after their bytes were moved and dropped', () => {
@@ -169,6 +208,17 @@ describe('hash', () => {
     store.write((transaction) => transaction.put('k', bytes('v'), 0n))
     const image = Buffer.from('6b65790000000000000002' + '5f' + '0000000000000000' + '0a016b1002180220012a0176', 'hex')
     assert.equal(hashOf(store), castagnoli(image))
+  })
+
+  it('leaves out a tombstone at the compacted revision, whether or not other keys are live', () => {
+    const store = new MemoryStore()
+    put(store, 'a')
+    remove(store, 'a')
+    assert.notEqual(hashOf(store), castagnoli(Buffer.from('key')))
+    store.compact(3)
+    assert.equal(hashOf(store), castagnoli(Buffer.from('key')))
+    reclaimAll(store)
+    assert.equal(hashOf(store), castagnoli(Buffer.from('key')))
   })
 })
 

@@ -48,6 +48,15 @@ describe('KeyDirectory', () => {
     assert.ok(directory.sizeBytes / 50_000 < 20, `${directory.sizeBytes / 50_000} bytes a key`)
   })
 
+  it('splits one corner deep, then the rest', () => {
+    const hash = (key: number) => (key < 5000 ? (hashKey(String(key), 7) >>> 7) | 0 : hashKey(String(key), 7))
+    const { directory, ids } = agree(
+      Array.from({ length: 20_000 }, (_, i) => i),
+      hash,
+    )
+    for (let key = 0; key < 20_000; key++) assert.equal(directory.find(hash(key), String(key)), ids.get(key))
+  })
+
   it('says that it does not know when too many hashes agree', () => {
     const { directory } = agree(
       Array.from({ length: 1000 }, (_, i) => i),

@@ -1,4 +1,5 @@
 import type { BinaryString } from '../../base/index.ts'
+import { Branch, type Node } from './ordered-branch.ts'
 import { type KeySource, Leaf } from './ordered-leaf.ts'
 
 /**
@@ -6,10 +7,9 @@ import { type KeySource, Leaf } from './ordered-leaf.ts'
  * `ordered-leaf.ts`): a key costs the garbage collector nothing, and a string is made only for a separator. Called by
  * `key-index.ts` only.
  *
- * - I1  In a leaf the keys of `ids` rise strictly; all leaves have the same depth.
- * - I2  In a branch, every key below `children[i + 1]` is at least `separators[i]`, and every key below `children[i]` less.
- * - I3  `live` of a node is the number of ids below it for which `isLive` holds. The caller reports each change.
- * - I4  No node but the root is empty, and none holds more than `nodeSizeMax`. Nodes are merged when both fit in three
+ * - I1  All leaves have the same depth.
+ * - I2  The number of live ids changes only as the caller reports: `isLive` answers the same in between.
+ * - I3  No node but the root is empty, and none holds more than `nodeSizeMax`. Nodes are merged when both fit in three
  *       quarters of one, so a run of insertions and removals does not split and merge at every step.
  *
  * Worked example, with a node size of 4: inserting a b c d e splits at the end of the tree, where new keys of a
@@ -20,31 +20,6 @@ import { type KeySource, Leaf } from './ordered-leaf.ts'
 export const nodeSizeMax = 64
 const nodeSizeMerged = (nodeSizeMax * 3) / 4
 const nodeSizeSmall = nodeSizeMax / 4
-
-class Branch {
-  separators: BinaryString[]
-  children: Node[]
-  live = 0
-
-  constructor(separators: BinaryString[], children: Node[]) {
-    this.separators = separators
-    this.children = children
-  }
-}
-
-type Node = Leaf | Branch
-
-/** The child to descend into: the first position at which `separators` is greater than `key`. */
-function childFor(separators: readonly BinaryString[], key: BinaryString): number {
-  let low = 0
-  let high = separators.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (separators[middle]! <= key) low = middle + 1
-    else high = middle
-  }
-  return low
-}
 
 function size(node: Node): number {
   return node instanceof Leaf ? node.ids.length : node.children.length
@@ -68,7 +43,7 @@ export class OrderedIndex {
   /** The id of `key`, or -1. */
   get(key: BinaryString): number {
     let node = this.root
-    while (node instanceof Branch) node = node.children[childFor(node.separators, key)]!
+    while (node instanceof Branch) node = node.children[node.childFor(key)]!
     const id = node.ids[node.lowerBound(key)]
     return id !== undefined && this.source.compare(id, key) === 0 ? id : -1
   }
@@ -80,7 +55,6 @@ export class OrderedIndex {
     const right = this.insertBelow(left, key, id, this.source.isLive(id) ? 1 : 0)
     if (right === undefined) return
     this.root = new Branch([right.separator], [left, right.node])
-    this.root.live = left.live + right.node.live
   }
 
   /** Removes `key`, which is there. */
@@ -96,7 +70,7 @@ export class OrderedIndex {
     let node = this.root
     while (node instanceof Branch) {
       node.live += change
-      node = node.children[childFor(node.separators, key)]!
+      node = node.children[node.childFor(key)]!
     }
     node.live += change
   }
@@ -106,7 +80,7 @@ export class OrderedIndex {
     let count = 0
     let node = this.root
     while (node instanceof Branch) {
-      const child = childFor(node.separators, key)
+      const child = node.childFor(key)
       for (let i = 0; i < child; i++) count += node.children[i]!.live
       node = node.children[child]!
     }
@@ -132,7 +106,7 @@ export class OrderedIndex {
   ): boolean {
     if (node instanceof Branch) {
       const { separators, children } = node
-      for (let i = childFor(separators, start); i < children.length; i++) {
+      for (let i = node.childFor(start); i < children.length; i++) {
         if (end !== undefined && i > 0 && separators[i - 1]! >= end) return false
         if (!this.scanBelow(children[i]!, start, end, visit)) return false
       }
@@ -156,12 +130,12 @@ export class OrderedIndex {
       const right = node.split(splitPoint(node.ids.length, at))
       return { separator: this.source.key(right.ids[0]!), node: right }
     }
-    const child = childFor(node.separators, key)
+    const child = node.childFor(key)
     const split = this.insertBelow(node.children[child]!, key, id, live)
     if (split === undefined) return undefined
-    node.separators.splice(child, 0, split.separator)
-    node.children.splice(child + 1, 0, split.node)
-    return node.children.length > nodeSizeMax ? splitBranch(node, child + 1) : undefined
+    node.insertChild(child, split.separator, split.node)
+    if (node.children.length <= nodeSizeMax) return undefined
+    return node.split(splitPoint(node.children.length, child + 1))
   }
 
   /** Returns the change of `live` in `node`. */
@@ -173,11 +147,11 @@ export class OrderedIndex {
       node.live -= change
       return change
     }
-    const at = childFor(node.separators, key)
+    const at = node.childFor(key)
     const child = node.children[at]!
     const change = this.removeBelow(child, key)
     node.live -= change
-    if (size(child) === 0) removeChild(node, at)
+    if (size(child) === 0) node.removeChild(at)
     else if (size(child) < nodeSizeSmall) mergeChild(node, at)
     return change
   }
@@ -193,35 +167,14 @@ function splitPoint(length: number, inserted: number): number {
   return inserted === length - 1 ? length - 1 : length >>> 1
 }
 
-function splitBranch(branch: Branch, inserted: number): Split {
-  const at = splitPoint(branch.children.length, inserted)
-  const separator = branch.separators[at - 1]!
-  const right = new Branch(branch.separators.slice(at), branch.children.slice(at))
-  branch.separators = branch.separators.slice(0, at - 1)
-  branch.children = branch.children.slice(0, at)
-  for (const child of right.children) right.live += child.live
-  branch.live -= right.live
-  return { separator, node: right }
-}
-
-function removeChild(branch: Branch, at: number): void {
-  branch.children.splice(at, 1)
-  branch.separators.splice(Math.max(0, at - 1), 1)
-}
-
 /** Joins a small child with a neighbour when they fit together. */
 function mergeChild(branch: Branch, at: number): void {
   const left = at > 0 ? at - 1 : at
   const first = branch.children[left]!
   const second = branch.children[left + 1]
   if (second === undefined || size(first) + size(second) > nodeSizeMerged) return
-  if (first instanceof Leaf && second instanceof Leaf) {
-    first.absorb(second)
-  } else if (first instanceof Branch && second instanceof Branch) {
-    first.separators = first.separators.concat(branch.separators[left]!, second.separators)
-    first.children = first.children.concat(second.children)
-    first.live += second.live
-  }
-  branch.children.splice(left + 1, 1)
-  branch.separators.splice(left, 1)
+  const separator = branch.separators[left]!
+  if (first instanceof Leaf && second instanceof Leaf) first.absorb(second)
+  else if (first instanceof Branch && second instanceof Branch) first.absorb(separator, second)
+  branch.removeChild(left + 1)
 }

@@ -1,16 +1,16 @@
 import type { BinaryString } from '../../base/index.ts'
+import { firstNotBelow, headOf, prefixOf, sharedLength } from './key-heads.ts'
 
 /**
  * Owns a run of ids in key order: a leaf of the tree in `ordered-index.ts`. The keys lie in the arena, so comparing with one
  * costs three reads of memory that is rarely in a cache; most searches are decided without, by four bytes kept here.
  *
  * - I1  The keys of `ids` rise strictly.
- * - I2  All keys begin with `prefix`. `heads[i]` is what follows it in the key of `ids[i]`: four bytes, zeros after the end,
- *       with the sign flipped so that signed numbers order as unsigned bytes do. Equal heads decide nothing.
+ * - I2  All keys begin with `prefix`, and `heads[i]` is the head of the key of `ids[i]` after it (`key-heads.ts`).
  * - I3  `live` is the number of ids for which `isLive` holds.
  *
- * Worked example: job/17, job/18, job/2 have prefix "job/" and heads 31 37 00 00, 31 38 00 00, 32 00 00 00. Inserting
- * jab/1 shortens the prefix to "j", and the heads become "ab/1", "ob/1", "ob/1", "ob/2".
+ * Worked example: job/17, job/18, job/2 have prefix "job" and heads "/17", "/18", "/2". A search for job/19 compares numbers only
+ * and ends before job/2. Inserting jab/1 shortens the prefix, and all heads are made anew.
  */
 
 /** What the tree knows about the keys behind its ids. */
@@ -38,17 +38,11 @@ export class Leaf {
   lowerBound(key: BinaryString): number {
     const { prefix, heads } = this
     const shared = sharedLength(prefix, key)
-    if (shared < prefix.length) return key.length === shared || key < prefix ? 0 : this.ids.length
-    const head = headOf(key, prefix.length)
-    let low = 0
-    let high = heads.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (heads[middle]! < head) low = middle + 1
-      else high = middle
-    }
+    if (shared < prefix.length) return key < prefix ? 0 : this.ids.length
+    const head = headOf(key, shared)
+    let low = firstNotBelow(heads, head)
     if (heads[low] !== head) return low
-    high = low + 1
+    let high = low + 1
     while (heads[high] === head) high++
     while (low < high) {
       const middle = (low + high) >>> 1
@@ -96,27 +90,7 @@ export class Leaf {
       this.heads = []
       return
     }
-    const first = source.key(ids[0]!)
-    const last = source.key(ids[ids.length - 1]!)
-    const length = sharedLength(first, last)
-    // A slice would keep `first` alive, a copy of the leaf's own is shorter.
-    this.prefix = length === first.length ? first : Buffer.from(first, 'latin1').latin1Slice(0, length)
-    this.heads = ids.map((id) => headOf(source.key(id), length))
+    this.prefix = prefixOf(source.key(ids[0]!), source.key(ids.at(-1)!))
+    this.heads = ids.map((id) => headOf(source.key(id), this.prefix.length))
   }
-}
-
-function sharedLength(a: BinaryString, b: BinaryString): number {
-  const length = Math.min(a.length, b.length)
-  let at = 0
-  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++
-  return at
-}
-
-function headOf(key: BinaryString, at: number): number {
-  const left = key.length - at
-  const first = left > 0 ? key.charCodeAt(at) << 24 : 0
-  const second = left > 1 ? key.charCodeAt(at + 1) << 16 : 0
-  const third = left > 2 ? key.charCodeAt(at + 2) << 8 : 0
-  const fourth = left > 3 ? key.charCodeAt(at + 3) : 0
-  return (first | second | third | fourth) ^ 0x8000_0000
 }

@@ -107,6 +107,19 @@ function describeRevisions(makeStore: () => MvccStore): void {
     assert.equal(store.changes(4, 10).refs.length, 3)
   })
 
+  it('reads inside a transaction what was there before it, at the old revision', () => {
+    const store = makeStore()
+    put(store, 'a', '1')
+    store.write((transaction) => {
+      transaction.put('a', bytes('2'), 0n)
+      transaction.put('b', bytes('2'), 0n)
+      const texts = (atRevision: number) =>
+        store.range(everything, atRevision, 0, false).refs.map((ref) => valueText(store, ref))
+      assert.deepEqual([texts(2), texts(3), texts(0)], [['1'], ['2', '2'], ['2', '2']])
+      assert.equal(store.range(everything, 2, 1, true).count, 1)
+    })
+  })
+
   it('copies values', () => {
     const store = makeStore()
     const value = bytes('before')

@@ -13,7 +13,7 @@ import type { NodeTag } from './types.ts'
  * What is proven and what is not:
  * - A frame is proven durable by any later frame, in its segment or (as the synced position of a first frame) in the next
  *   one. Damage to a proven frame, or its absence, is `CORRUPT`.
- * - The last frame is proven by nothing. If it is damaged it counts as torn and is cut, although it may have been
+ * - The last frame is proven by nothing (nor is a run of damaged frames that reaches the end). If it is damaged it counts as torn and is cut, although it may have been
  *   acknowledged and have rotted since: the two look the same. A seal, written when the log is closed, narrows this to
  *   logs that were not closed. If it is intact it may be in the page cache only (its sync failed or never came), so it is
  *   written again and synced before the log is used.

@@ -85,7 +85,7 @@ async function searchRest(window: Window, end: number, seed: number): Promise<nu
     const view = viewOf(bytes)
     const used = lastNonZero(bytes) + 1
     if (used > 0) dirtyEnd = at + used
-    for (let offset = 0; offset + frameHeaderBytes <= used; offset += sectorBytes) {
+    for (let offset = 0; offset < used && offset + frameHeaderBytes <= bytes.length; offset += sectorBytes) {
       if (claimedLength(view, offset, window.sizeBytes) === 0) continue
       // Only the first frame of a segment records another position than its own: spares the CRC of look-alikes.
       if (readFrameHeader(view, offset).syncedOffset !== at + offset) continue

@@ -25,20 +25,26 @@ type Step =
   | { readonly type: 'compact'; readonly back: number }
   | { readonly type: 'grant'; readonly id: bigint }
   | { readonly type: 'revoke'; readonly id: bigint }
+  | { readonly type: 'alarm'; readonly action: number; readonly memberId: bigint }
 
 const existing = anyLease.filter((id) => id !== 0n)
-const anyStep: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: anyPut.map((request): Step => ({ type: 'write', request })) },
-  { weight: 1, arbitrary: anyDeleteRange.map((request): Step => ({ type: 'write', request })) },
+const anyStep: fc.Arbitrary<Exclude<Step, { type: 'alarm' }>> = fc.oneof(
+  { weight: 8, arbitrary: anyPut.map((request) => ({ type: 'write' as const, request })) },
+  { weight: 1, arbitrary: anyDeleteRange.map((request) => ({ type: 'write' as const, request })) },
   {
     weight: 6,
     arbitrary: anyTxn
       .filter((request) => validateTxn(request, 128) === undefined)
-      .map((request): Step => ({ type: 'write', request })),
+      .map((request) => ({ type: 'write' as const, request })),
   },
-  { weight: 1, arbitrary: fc.integer({ min: -1, max: 8 }).map((back): Step => ({ type: 'compact', back })) },
-  { weight: 2, arbitrary: existing.map((id): Step => ({ type: 'grant', id })) },
-  { weight: 1, arbitrary: existing.map((id): Step => ({ type: 'revoke', id })) },
+  { weight: 1, arbitrary: fc.integer({ min: -1, max: 8 }).map((back) => ({ type: 'compact' as const, back })) },
+  { weight: 2, arbitrary: existing.map((id) => ({ type: 'grant' as const, id })) },
+  { weight: 1, arbitrary: existing.map((id) => ({ type: 'revoke' as const, id })) },
+)
+
+const anyStepOrAlarm: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 20, arbitrary: anyStep },
+  fc.record({ type: fc.constant('alarm' as const), action: fc.nat(2), memberId: fc.constantFrom(1n, 2n ** 64n - 1n) }),
 )
 
 function newMachine(): CoordinationStateMachine {
@@ -55,6 +61,10 @@ function commandOf(step: Step, revision: number): Uint8Array {
         0,
         encodeCompactRequest({ revision: revision - step.back, physical: false }),
       )
+    case 'alarm': {
+      const { action, memberId } = step
+      return encodeCommand(commandTypes.alarm, 0, encodeAlarmRequest({ action, memberId, alarm: alarmTypes.noSpace }))
+    }
     case 'grant':
       return encodeLeaseGrantCommand(0, step.id, 60, new Uint8Array(0))
     case 'revoke':
@@ -62,7 +72,7 @@ function commandOf(step: Step, revision: number): Uint8Array {
   }
 }
 
-function applyNaively(model: NaiveKv, step: Step): NaiveResult {
+function applyNaively(model: NaiveKv, step: Exclude<Step, { type: 'alarm' }>): NaiveResult {
   if (step.type === 'compact') return model.compact(model.revision - step.back)
   if (step.type === 'grant') return model.grant(step.id, 60)
   if (step.type === 'revoke') return model.revoke(step.id)
@@ -121,7 +131,7 @@ describe('the state machine and its naive twin', () => {
 describe('the same log', () => {
   it('gives the same state hash, wanted or not, across a snapshot, and with memory reclaimed or not', () => {
     fc.assert(
-      fc.property(fc.array(anyStep, { maxLength: 40 }), fc.nat(40), fc.nat(4), (steps, cut, reclaimEvery) => {
+      fc.property(fc.array(anyStepOrAlarm, { maxLength: 40 }), fc.nat(40), fc.nat(4), (steps, cut, reclaimEvery) => {
         const first = newMachine()
         let second = newMachine()
         for (const [i, step] of steps.entries()) {
@@ -135,6 +145,7 @@ describe('the same log', () => {
         assert.equal(second.store.revision, first.store.revision)
         assert.equal(hashOf(second), hashOf(first))
         assert.equal(second.appliedIndex, first.appliedIndex)
+        assert.deepEqual(second.alarms(), first.alarms())
         for (const id of first.leases.ids()) assert.deepEqual(second.leases.keys(id), first.leases.keys(id))
       }),
       { numRuns: 500 },

@@ -1,5 +1,5 @@
 import { asBuffer, concatBytes, emptyBytes, equalBytes } from '../../../base/index.ts'
-import type { MvccStore, RecordRef, StoreLoader } from '../../../storage/mvcc/index.ts'
+import { type MvccStore, type RecordRef, SnapshotError, type StoreLoader } from '../../../storage/mvcc/index.ts'
 import { type CommandPosition, RestoreError, type StateRestorer } from '../../replication/index.ts'
 import type { LeaseTable } from '../api.ts'
 import { MemoryLeaseTable } from '../leases/index.ts'
@@ -57,7 +57,7 @@ export class StateImageRestorer implements StateRestorer {
     if (!this.ended || applied === undefined || alarms === undefined || this.rest.length > 0) {
       throw new RestoreError('coordination image: incomplete')
     }
-    const store = this.finishStore()
+    const store = refusingDamage(() => this.loader.finish())
     this.leaseRestorer.finish()
     attachKeys(store, this.leases)
     this.install({ store, leases: this.leases, alarms: new AlarmSet(alarms) }, applied)
@@ -73,7 +73,7 @@ export class StateImageRestorer implements StateRestorer {
         this.applied = decodeBookkeeping(bytes)
         return
       case sections.store:
-        this.loader.write(bytes)
+        refusingDamage(() => this.loader.write(bytes))
         return
       case sections.leases:
         this.leaseRestorer.write(bytes)
@@ -85,13 +85,15 @@ export class StateImageRestorer implements StateRestorer {
         throw new RestoreError(`coordination image: unknown section ${kind}`)
     }
   }
+}
 
-  private finishStore(): MvccStore {
-    try {
-      return this.loader.finish()
-    } catch (cause) {
-      throw new RestoreError('coordination image: the store is damaged', { cause })
-    }
+/** Runs a step of the store's loader; damage that it finds is damage of the whole image. */
+function refusingDamage<T>(step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    if (error instanceof SnapshotError) throw new RestoreError('coordination image: damaged store', { cause: error })
+    throw error
   }
 }
 

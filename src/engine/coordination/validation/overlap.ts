@@ -9,8 +9,8 @@
  * - The two branches of one nested transaction exclude each other, so they may put the same key.
  * - This level's puts clash with everything collected.
  *
- * A deletion of "this key and all after it" (range end '\0') counts as a deletion of the key alone. That is how etcd's
- * interval tree takes it, and a client that relies on it must not be refused here.
+ * A deletion whose end is not after its key clashes with nothing. That includes "this key and all after it" (range end
+ * '\\0'): etcd's interval tree takes it for an empty interval, and a client that relies on it must not be refused here.
  */
 import type { BinaryString } from '../../../base/index.ts'
 import type { Operation, TxnRequest } from '../messages.ts'
@@ -33,7 +33,9 @@ function collect(operations: readonly Operation[]): Writes | undefined {
   const deletions = new KeyIntervalSet()
   const own: KeyInterval[] = []
   for (const operation of operations) {
-    if (operation.type === 'deleteRange') own.push({ begin: operation.key, end: intervalEnd(operation) })
+    if (operation.type !== 'deleteRange') continue
+    const { key: begin, end = `${begin}\0` } = operation
+    if (end > begin) own.push({ begin, end })
   }
   deletions.add(own)
 
@@ -65,10 +67,4 @@ function collectNested(nested: TxnRequest, puts: Set<BinaryString>, deletions: K
   deletions.addAll(success.deletions)
   deletions.addAll(failure.deletions)
   return true
-}
-
-/** The exclusive end; a range that holds no key besides its first counts as that key, as in etcd. */
-function intervalEnd(range: { readonly key: BinaryString; readonly end: BinaryString | undefined }): BinaryString {
-  const { key, end } = range
-  return end === undefined || end <= key ? `${key}\0` : end
 }

@@ -62,10 +62,11 @@ describe('transactions', () => {
     assert.equal(check(success(nested(putRequest('a')), nested(deleteRangeRequest('a')))), undefined)
   })
 
-  it('that delete from a key on count as deleting that key, as in etcd', () => {
-    const fromB = deleteRangeRequest('b', { end: '\0' })
-    assert.equal(check(success(fromB, putRequest('b'))), 'DUPLICATE_KEY')
-    assert.equal(check(success(fromB, putRequest('c'))), undefined)
+  it('that delete from a key on, or an empty range, clash with nothing, as in etcd', () => {
+    for (const end of ['\0', 'a', 'b']) {
+      const deletion = deleteRangeRequest('b', { end })
+      for (const key of ['a', 'b', 'c']) assert.equal(check(success(deletion, putRequest(key))), undefined)
+    }
   })
 })
 
@@ -77,7 +78,7 @@ function naiveCollect(operations: readonly Operation[]): { puts: string[]; delet
   for (const operation of operations) {
     if (operation.type !== 'deleteRange') continue
     const { key, end } = operation
-    deletions.push([key, end === undefined || end <= key ? `${key}\0` : end])
+    deletions.push([key, end ?? `${key}\0`])
   }
   for (const operation of operations) {
     if (operation.type !== 'txn') continue

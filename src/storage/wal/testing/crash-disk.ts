@@ -1,5 +1,12 @@
 import { concatBytes, Prng } from '../../../base/index.ts'
-import { type Disk, DiskError, type DiskFile, type DiskLock, type OpenMode, type Random } from '../../../runtime/index.ts'
+import {
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskLock,
+  type OpenMode,
+  type Random,
+} from '../../../runtime/index.ts'
 import { type FileChange, type FileInode, PowerLossFileSystem } from '../../../runtime/power-loss/index.ts'
 
 /** What a {@link CrashDisk} does wrong. All fields may be changed at any time. */

@@ -116,10 +116,13 @@ async function act(wal: Wal, random: TestRandom, model: LogModel, hosts: readonl
     const index = host.snapshot.index + 1 + random.below(host.nextIndex - host.snapshot.index - 1)
     const term = host.terms.get(index)
     if (term === undefined) return
-    // What the snapshot covers is committed: nothing rewrites it, and the host waits until it is durable.
-    const acknowledged = model.append([])
-    await wal.append([{ group: host.group, mode: host.mode, entries: [], hardState: undefined }]).then(acknowledged, ignore)
-    if (host.terms.get(index) !== term || index <= host.snapshot.index) return
+    // What the snapshot covers is committed: the host waits until it is durable, and nothing may have rewritten it.
+    const flush = { group: host.group, mode: host.mode, entries: [], hardState: undefined }
+    const durable = await wal.append([flush]).then(
+      () => true,
+      () => false,
+    )
+    if (!durable || host.terms.get(index) !== term || index <= host.snapshot.index) return
     host.snapshot = { index, term }
     await wal.release(host.group, index).catch(ignore)
     return

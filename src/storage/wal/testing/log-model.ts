@@ -38,10 +38,7 @@ export class LogModel {
   }
 
   /** Throws unless `groups` is what may have survived; then goes on from there. */
-  survive(
-    groups: ReadonlyMap<number, RecoveredGroup>,
-    snapshots: ReadonlyMap<number, SnapshotPosition>,
-  ): void {
+  survive(groups: ReadonlyMap<number, RecoveredGroup>, snapshots: ReadonlyMap<number, SnapshotPosition>): void {
     const found = new Map<number, Log>()
     for (const [group, { entries }] of groups) found.set(group, new Map(entries.map((entry) => [entry.index, entry])))
     const logs = copy(this.base)
@@ -53,7 +50,8 @@ export class LogModel {
       step(logs)
       matched = same(found, logs, snapshots)
     }
-    if (!matched) deepEqual(describe(found, snapshots), describe(acknowledged, snapshots), 'recovered (left), acknowledged (right)')
+    if (!matched)
+      deepEqual(describe(found, snapshots), describe(acknowledged, snapshots), 'recovered (left), acknowledged (right)')
     this.base = found
     this.steps = []
     this.ackedSteps = 0

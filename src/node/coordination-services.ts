@@ -1,7 +1,13 @@
-import type { CoordinationOptions } from './api.ts'
-import { type CoordinationEngineContext, ReplicatedCoordinationEngine } from './engine.ts'
-import { LeaseClient, Lessor, type LessorContext } from './leases/index.ts'
-import { WatchHub, type WatchHubOptions } from './watch/index.ts'
+import {
+  type CoordinationEngineContext,
+  type CoordinationOptions,
+  LeaseClient,
+  Lessor,
+  type LessorContext,
+  ReplicatedCoordinationEngine,
+  WatchHub,
+  type WatchHubOptions,
+} from '../engine/coordination/index.ts'
 
 export interface CoordinationServicesOptions extends CoordinationOptions {
   readonly electionTimeoutMs: number
@@ -29,12 +35,7 @@ export function startCoordination(
   const { clock, scheduler, random, logger } = runtime
   const { electionTimeoutMs, requestTimeoutMs } = options
 
-  const watchHub = new WatchHub({ clock, scheduler, random, store: () => machine.store }, options.watch)
-  const unobserve = machine.observe({
-    onRevision: () => watchHub.advanced(),
-    onCompacting: () => watchHub.flush(),
-    onRestored: () => watchHub.replaced(),
-  })
+  const watchHub = new WatchHub({ clock, scheduler, random, state: machine }, options.watch)
   const engine = new ReplicatedCoordinationEngine(context, options)
   const leaseClient = new LeaseClient({ clock, scheduler, group, state: machine }, { requestTimeoutMs })
   const expire: LessorContext['expire'] = (id, done) => engine.leaseRevoke(id, 'expired', done)
@@ -44,7 +45,7 @@ export function startCoordination(
   const stop = (): void => {
     lessor.stop()
     engine.stop()
-    unobserve()
+    watchHub.stop()
   }
   return { engine, lessor, leaseClient, watchHub, stop }
 }

@@ -1,0 +1,4 @@
+import { declareScripts } from './etcdctl/runner.ts'
+import { txnScripts } from './etcdctl/txn-scripts.ts'
+
+declareScripts(txnScripts)

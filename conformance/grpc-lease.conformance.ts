@@ -1,0 +1,4 @@
+import { declareCases } from './grpc/case.ts'
+import { leaseCases } from './grpc/lease-cases.ts'
+
+declareCases('gRPC: leases', leaseCases)

@@ -1,0 +1,4 @@
+import { declareCases } from './grpc/case.ts'
+import { watchCases } from './grpc/watch-cases.ts'
+
+declareCases('gRPC: watches', watchCases)

@@ -1,0 +1,27 @@
+/** The status codes of gRPC (grpc/grpc doc/statuscodes.md). */
+export const GrpcStatusCode = {
+  ok: 0,
+  cancelled: 1,
+  unknown: 2,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  alreadyExists: 6,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  aborted: 10,
+  outOfRange: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  dataLoss: 15,
+  unauthenticated: 16,
+} as const
+export type GrpcStatusCode = (typeof GrpcStatusCode)[keyof typeof GrpcStatusCode]
+
+/** A failure to report to a client. */
+export interface GrpcFailure {
+  readonly status: GrpcStatusCode
+  readonly message: string
+}

@@ -1,0 +1,102 @@
+/**
+ * Sends queued bodies of one connection as its windows and its transport allow: one frame a stream in turn.
+ *
+ * I1. `window` is what the peer still accepts on the connection (RFC 9113 §6.9.1); it never exceeds 2^31 - 1.
+ * I2. `queuedBytes` is the sum over the open streams' queues.
+ * I3. A stream is in the ring (`isReady`) when it may have something to send; one that waits for its own window is
+ *     not, and returns with `ready`.
+ */
+import type { FrameWriter } from './frame-writer.ts'
+import type { Http2Stream } from './http2-stream.ts'
+import { framePayloadBytesDefault, initialWindowBytesDefault } from './protocol.ts'
+
+/** No frame is larger, whatever the peer allows: streams take turns by frames. */
+const frameBytesCap = 32 << 10
+
+export class BodySender {
+  window = initialWindowBytesDefault
+  queuedBytes = 0
+  /** The largest payload this side sends: the peer's SETTINGS_MAX_FRAME_SIZE, capped. */
+  frameBytesMax = framePayloadBytesDefault
+
+  private readonly writer: FrameWriter
+  private ring: Http2Stream[] = []
+  private head = 0
+  private drained: Http2Stream[] = []
+
+  constructor(writer: FrameWriter) {
+    this.writer = writer
+  }
+
+  setPeerFrameBytesMax(bytes: number): void {
+    this.frameBytesMax = Math.min(bytes, frameBytesCap)
+  }
+
+  /** Puts `stream` into the ring. */
+  ready(stream: Http2Stream): void {
+    if (stream.isReady) return
+    stream.isReady = true
+    this.ring.push(stream)
+  }
+
+  get hasReady(): boolean {
+    return this.head < this.ring.length
+  }
+
+  /**
+   * Writes frames until nothing is ready, the connection's window is used up, or the transport is full. Returns
+   * whether it wrote any body.
+   */
+  pump(): boolean {
+    const queuedBefore = this.queuedBytes
+    while (this.head < this.ring.length && !this.writer.isBlocked) {
+      const stream = this.ring[this.head]!
+      if (stream.isClosed) {
+        this.leave(stream)
+        continue
+      }
+      if (stream.queuedBytes > 0 && !this.sendFrame(stream)) {
+        if (this.window <= 0) break
+        this.leave(stream)
+        continue
+      }
+      this.leave(stream)
+      if (stream.queuedBytes > 0) this.ready(stream)
+      else stream.finishQueued()
+      if (stream.takeDrain()) this.drained.push(stream)
+    }
+    const sentAny = this.queuedBytes < queuedBefore
+    this.compact()
+    this.notifyDrained()
+    return sentAny
+  }
+
+  private sendFrame(stream: Http2Stream): boolean {
+    const byteLength = Math.min(stream.queuedBytes, stream.sendWindow, this.window, this.frameBytesMax)
+    if (byteLength <= 0) return false
+    this.window -= byteLength
+    this.queuedBytes -= byteLength
+    stream.sendQueued(this.writer, byteLength)
+    return true
+  }
+
+  private leave(stream: Http2Stream): void {
+    stream.isReady = false
+    this.head++
+  }
+
+  private compact(): void {
+    if (this.head === this.ring.length) this.ring = []
+    else if (this.head >= 1024) this.ring.splice(0, this.head)
+    else return
+    this.head = 0
+  }
+
+  /** Last, because a receiver that drains queues more. */
+  private notifyDrained(): void {
+    if (this.drained.length === 0) return
+    const drained = this.drained
+    this.drained = []
+    for (const stream of drained) stream.notifyDrain()
+  }
+}
