@@ -75,10 +75,10 @@ const filled = timed(keyCount / putsPerTurn, (batch) => {
   }
 })
 report('put, new keys, random order', `${perSecond(keyCount, filled.ms)}, longest turn ${filled.longest.toFixed(1)} ms`)
+const full = memory()
 const keys: string[] = []
 for (let i = 0; i < keyCount; i++) keys.push(key((Math.imul(i, valueSeed) >>> 0) % 0x7fff_ffff))
 const live = store.keyCount
-const full = memory()
 const encodedBytes = Math.round(
   store.range({ key: '\0', end: '\0' }, 0, 0, false).refs.reduce((sum, ref) => sum + store.encodedLength(ref), 0) /
     live,
@@ -86,10 +86,7 @@ const encodedBytes = Math.round(
 report('keys, encoded bytes each', `${live}, ${encodedBytes}`)
 report('size, in use', `${Math.round(store.sizeBytes / 1e6)} MB, ${Math.round(store.sizeInUseBytes / 1e6)} MB`)
 report('bytes a key over its encoding', `${Math.round(store.sizeInUseBytes / live - encodedBytes)} in use`)
-report(
-  'process, without keys here',
-  `rss ${Math.round(full.rss)} MB (empty ${Math.round(empty.rss)}), heap ${Math.round(full.heap)}`,
-)
+report('process', `rss ${Math.round(full.rss)} MB (empty ${Math.round(empty.rss)}), heap ${Math.round(full.heap)}`)
 
 function puts(name: string): void {
   const before = store.sizeInUseBytes

@@ -7,7 +7,8 @@
  *   lie directly in a floor (`core/replicated-log.ts`) are open to that floor's subfolders.
  * - The outside world (clocks, timers, randomness, files, sockets, `process`) is touched in `runtime/node` and `cli`
  *   only; `node/` may use `process` and `node:child_process` besides. Test files, contract suites (`runtime/contracts`)
- *   and `verify/` are free in this, since they set up real files and processes; not in what they import.
+ *   and `verify/` are free in this, since they set up real files and processes; not in what they import. Test code is
+ *   `*.test.ts` and what lies in a `testing` folder or a file of that name; it may import the test support of other folders.
  * - A file of more than 500 lines holds a second concern. Tests, `testdata/` and `generated/` are free.
  * - No file or folder called utils, helpers, manager, common or misc; no to-do marks.
  * - No download address in the lock file.
@@ -210,7 +211,8 @@ function checkImport(source: Source, { specifier, line }: ImportStatement): void
   }
   const folder = folderOf(target)
   const ownFloor = folder === from
-  if (!ownFloor && folder !== folderOf(source.path) && target !== `${folder}/index.ts`) {
+  const testSupport = isTestCode(source.path) && isTestCode(target)
+  if (!ownFloor && !testSupport && folder !== folderOf(source.path) && target !== `${folder}/index.ts`) {
     report(file, line, `imports ${specifier}: outside ${folder} only its face, ${folder}/index.ts, may be imported`)
   }
 }
@@ -231,7 +233,12 @@ function checkOutsideWorld(source: Source): void {
 }
 
 function isFreeOfOutsideRules(path: string): boolean {
-  return outsideAllowed.test(path) || path.endsWith('.test.ts')
+  return outsideAllowed.test(path) || isTestCode(path)
+}
+
+/** Tests, and what only they import. */
+function isTestCode(path: string): boolean {
+  return path.endsWith('.test.ts') || /(^|\/)testing(\/|\.ts$)/.test(path)
 }
 
 function checkSize(source: Source): void {

@@ -1,5 +1,5 @@
 /** Flags of the commands for people. (`synod node` takes etcd's settings: see node/config.) */
-import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { CommandError } from './output.ts'
 
 export interface ParsedArguments {

@@ -143,9 +143,13 @@ export class RpcStream {
         }
       }
     } catch (error) {
-      throw new RpcError(14, `the connection broke: ${(error as Error).message}. What was sent may have been carried out.`)
+      throw new RpcError(
+        14,
+        `the connection broke: ${(error as Error).message}. What was sent may have been carried out.`,
+      )
     }
-    if (this.status === undefined) throw new RpcError(14, 'the connection broke. What was sent may have been carried out.')
+    if (this.status === undefined)
+      throw new RpcError(14, 'the connection broke. What was sent may have been carried out.')
     if (this.status !== 0) throw new RpcError(this.status, this.statusMessage)
   }
 }

@@ -66,7 +66,9 @@ given by --config-file.
 
 Flags
 ${settings
-  .map((setting) => `  --${setting.flag}\n      ${setting.help}${setting.fallback === '' ? '' : ` [${setting.fallback}]`}`)
+  .map(
+    (setting) => `  --${setting.flag}\n      ${setting.help}${setting.fallback === '' ? '' : ` [${setting.fallback}]`}`,
+  )
   .join('\n')}
 
 Examples

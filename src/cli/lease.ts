@@ -41,14 +41,22 @@ function hex(id: bigint): string {
 
 async function grant(connection: EtcdConnection, seconds: string, json: boolean): Promise<void> {
   const ttl = wholeNumber('SECONDS', seconds, 1, ttlSecondsMax)
-  const response = decodeFields(await connection.unary('/etcdserverpb.Lease/LeaseGrant', encode((w) => w.int(1, ttl))))
+  const response = decodeFields(
+    await connection.unary(
+      '/etcdserverpb.Lease/LeaseGrant',
+      encode((w) => w.int(1, ttl)),
+    ),
+  )
   const id = hex(response.int64(2))
   if (json) printJson({ id, ttl: response.number(3) })
   else printLine(id)
 }
 
 async function revoke(connection: EtcdConnection, id: bigint, json: boolean): Promise<void> {
-  await connection.unary('/etcdserverpb.Lease/LeaseRevoke', encode((w) => w.int64(1, id)))
+  await connection.unary(
+    '/etcdserverpb.Lease/LeaseRevoke',
+    encode((w) => w.int64(1, id)),
+  )
   if (json) printJson({ ok: true, id: hex(id) })
   else printLine(`revoked ${hex(id)}`)
 }

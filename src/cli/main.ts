@@ -29,8 +29,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (name === '' || name === '--help' || name === '-h' || name === 'help')
     return printLine(helpTexts[args[0] ?? ''] ?? helpTexts['']!)
   const load = commands[name]
-  if (load === undefined)
-    throw new CommandError(`"${name}" is not a command. synod --help lists them.`, 2)
+  if (load === undefined) throw new CommandError(`"${name}" is not a command. synod --help lists them.`, 2)
   if (args.includes('--help') || args.includes('-h')) return printLine(helpTexts[name]!)
   await (await load())(args)
 }

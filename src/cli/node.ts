@@ -27,7 +27,9 @@ export async function node(args: readonly string[]): Promise<void> {
   const { logger } = runtime
   if (journal !== undefined) logger.warn('recording every disk operation; for tests only', { journal })
   const die = (error: unknown): void => {
-    logger.error('the node cannot go on', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    logger.error('the node cannot go on', {
+      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    })
     process.exit(1)
   }
   process.on('uncaughtException', die)

@@ -17,7 +17,9 @@ export async function watch(args: readonly string[]): Promise<void> {
   const revision = typeof flags['rev'] === 'string' ? wholeNumber('rev', flags['rev'], 1, Number.MAX_SAFE_INTEGER) : 0
   await withConnection(flags['endpoints'], async (connection) => {
     const stream = connection.stream('/etcdserverpb.Watch/Watch')
-    stream.send(encode((w) => w.message(1, (create) => create.bytes(1, range.key).bytes(2, range.end).int(3, revision))))
+    stream.send(
+      encode((w) => w.message(1, (create) => create.bytes(1, range.key).bytes(2, range.end).int(3, revision))),
+    )
     process.once('SIGINT', () => process.exit(0))
     for await (const message of stream.messages()) {
       const response = decodeFields(message)
@@ -44,5 +46,10 @@ function printEvent(bytes: Uint8Array, json: boolean): void {
         ? { type: 'delete', key: printable(kv.key), modRevision: kv.modRevision }
         : { type: 'put', ...jsonOf(kv) },
     )
-  else printLine(deleted ? `${kv.modRevision}\tdelete\t${printable(kv.key)}` : `${kv.modRevision}\tput\t${printable(kv.key)}\t${printable(kv.value)}`)
+  else
+    printLine(
+      deleted
+        ? `${kv.modRevision}\tdelete\t${printable(kv.key)}`
+        : `${kv.modRevision}\tput\t${printable(kv.key)}\t${printable(kv.value)}`,
+    )
 }

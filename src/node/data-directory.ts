@@ -51,8 +51,7 @@ export async function openDataDirectory(
   }
   try {
     const found = await readSealedFile(disk, path, 'identity', identityKind)
-    const incarnation =
-      found === undefined ? await createIdentity(disk, random, config) : checkIdentity(found, config)
+    const incarnation = found === undefined ? await createIdentity(disk, random, config) : checkIdentity(found, config)
     const peers = await PeerRegister.open(disk, path, onFailure)
     return {
       path,

@@ -10,7 +10,12 @@ export class MemberPublisher {
   private readonly config: NodeConfig
   private timer: Timer | undefined
 
-  constructor(runtime: Runtime, config: NodeConfig, _group: ReplicatedGroup<never, unknown> | unknown, _engine: CoordinationEngine) {
+  constructor(
+    runtime: Runtime,
+    config: NodeConfig,
+    _group: ReplicatedGroup<never, unknown> | unknown,
+    _engine: CoordinationEngine,
+  ) {
     this.runtime = runtime
     this.config = config
   }

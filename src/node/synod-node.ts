@@ -4,20 +4,16 @@
  */
 import { assertDefined } from '../base/index.ts'
 import type { MemberId } from '../core/index.ts'
-import {
-  type AutoCompaction,
-  CoordinationStateMachine,
-  minLeaseTtlSeconds,
-} from '../engine/coordination/index.ts'
-import { raftAlgorithm, type ReplicatedGroup, ReplicationHost } from '../engine/replication/index.ts'
 import type { RaftMessage } from '../core/raft/index.ts'
+import { type AutoCompaction, CoordinationStateMachine, minLeaseTtlSeconds } from '../engine/coordination/index.ts'
+import { type ReplicatedGroup, ReplicationHost, raftAlgorithm } from '../engine/replication/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
 import { MemoryStore, MemoryStoreLoader } from '../storage/mvcc/index.ts'
 import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
+import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
 import { type CoordinationServices, startCoordination } from './coordination-services.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { MemberPublisher } from './member-publisher.ts'
 import { nodeMetrics, type ProcessMetrics } from './node-metrics.ts'
 import { StallMonitor } from './stall-monitor.ts'
@@ -167,7 +163,8 @@ class SynodNode implements RunningNode {
       },
       onPersisted: (tookMs) => this.walSyncSeconds.observe(tookMs / 1000),
       onDiskFull: (full) => {
-        if (full) runtime.logger.error('the disk is full: writes are refused until there is room', { path: config.dataDir })
+        if (full)
+          runtime.logger.error('the disk is full: writes are refused until there is room', { path: config.dataDir })
         else runtime.logger.info('the disk has room again')
       },
     })

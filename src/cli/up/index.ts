@@ -30,7 +30,10 @@ export async function up(args: readonly string[]): Promise<void> {
   if (operands.length > 0) throw new CommandError(`synod up takes no "${operands[0]}". See synod up --help.`, 2)
   const count = typeof flags['nodes'] === 'string' ? wholeNumber('nodes', flags['nodes'], 1, 5) : undefined
   if (count !== undefined && !nodeCounts.includes(count))
-    throw new CommandError('--nodes must be 1, 3 or 5: an even number of nodes tolerates no more faults than one less.', 2)
+    throw new CommandError(
+      '--nodes must be 1, 3 or 5: an even number of nodes tolerates no more faults than one less.',
+      2,
+    )
   const ephemeral = flags['ephemeral'] === true
   if (ephemeral && flags['data'] !== undefined)
     throw new CommandError('--ephemeral and --data contradict each other: leave one out.', 2)
@@ -67,7 +70,11 @@ async function runCluster(directory: string, count: number | undefined, json: bo
   }
 }
 
-async function claim(disk: { lock(path: string, owner: string): Promise<DiskLock> }, directory: string, suffix: string) {
+async function claim(
+  disk: { lock(path: string, owner: string): Promise<DiskLock> },
+  directory: string,
+  suffix: string,
+) {
   try {
     return await disk.lock(join(directory, 'UP.lock'), `synod up, process ${process.pid}${suffix}`)
   } catch (error) {

@@ -9,7 +9,11 @@ export interface NodeProcessOptions {
   readonly args: readonly string[]
   /** Where its standard error goes. */
   readonly logPath: string
-  readonly onExit: (exit: { readonly how: string; readonly restartInMs: number | undefined; readonly lastWords: string }) => void
+  readonly onExit: (exit: {
+    readonly how: string
+    readonly restartInMs: number | undefined
+    readonly lastWords: string
+  }) => void
   readonly onStart: (pid: number) => void
 }
 

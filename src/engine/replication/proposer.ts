@@ -93,7 +93,8 @@ export class Proposer {
       offset = end
     }
     const office = this.office()
-    if (!office.leading || this.forwardedBytes > this.options.pendingBytesMax) this.refuseForwarded((item) => item.from === from)
+    if (!office.leading || this.forwardedBytes > this.options.pendingBytesMax)
+      this.refuseForwarded((item) => item.from === from)
   }
 
   /** Tells every follower that what it forwarded, and still waits here, will not be proposed. */

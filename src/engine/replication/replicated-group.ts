@@ -4,8 +4,7 @@
  *
  * - G1  Effects are carried out in the order in which the core gave them; `drain` is never re-entered.
  * - G2  A message that waits for the disk leaves only after the persist it names is durable.
- * - G3  `appliedIndex` never falls and never passes the core's commit index. Entries are applied once each, in order.
- * - G4  Whatever is answered to a caller was applied on this node first.
+ * - G3  Whatever is answered to a caller was applied on this node first.
  */
 import {
   type CoreEffect,
@@ -21,10 +20,12 @@ import {
 } from '../../core/index.ts'
 import type { SnapshotFiles } from '../../storage/snapshot/index.ts'
 import type { Algorithm } from './algorithm.ts'
+import { ApplyLoop } from './apply-loop.ts'
 import { commandOf, Envelope } from './envelope.ts'
 import type { Group, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome } from './group.ts'
 import type { GroupPort } from './group-port.ts'
 import { LeaderCalls, type LeaderService } from './leader-calls.ts'
+import { trimTo } from './log-trimmer.ts'
 import { decodeNumber, messageKind } from './message-kinds.ts'
 import type { GroupOptions } from './options.ts'
 import { ProposalQueue } from './proposal-queue.ts'
@@ -36,12 +37,8 @@ import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { SnapshotSender } from './snapshot-sender.ts'
 import type { StateMachine } from './state-machine.ts'
 
-/** Entries applied between two looks at the clock. */
-const applySlice = 64
 /** Entries applied between two looks at the log's size in memory. */
 const trimEvery = 1024
-/** A rough size of an entry beyond its payload, in the log on disk. */
-const entryOverheadBytes = 32
 
 interface WaitingSend<M> {
   readonly to: MemberId
@@ -79,7 +76,6 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private effects: CoreEffect<M>[] = []
   private draining = false
   private flushScheduled = false
-  private applyScheduled = false
   private waitingSends: WaitingSend<M>[] = []
   private durablePersist = 0
   /** Where the log on disk goes on. */
@@ -87,8 +83,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private role: Role = 'follower'
   private leader: MemberId = noMember
   private term: number
-  private commitIndex: number
-  private appliedIndex: number
+  private readonly applying: ApplyLoop
   private appliedTerm: number
   private sinceTrim = 0
   private refusingWrites = false
@@ -103,23 +98,35 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.machine = setup.machine
     this.files = setup.files
     this.term = restore.hardState.term
-    this.commitIndex = this.appliedIndex = restore.snapshot.index
     this.appliedTerm = restore.snapshot.term
     // Without entries, where the log on disk ends is not known here: the first write says where it begins anew.
     const lastOnDisk = restore.entries.at(-1)?.index
     this.nextLogIndex = lastOnDisk !== undefined ? lastOnDisk + 1 : restore.snapshot.index === 0 ? 1 : 0
-    const random = port.runtime.random.fork('consensus')
+    const { clock, scheduler, random } = port.runtime
+    this.applying = new ApplyLoop(
+      {
+        clock,
+        scheduler,
+        budgetMs: options.applyBudgetMs,
+        entries: (from, to) => this.core.entries(from, to),
+        apply: (entry) => this.applyEntry(entry),
+        applied: (index) => this.onApplied(index),
+        guard: (work) => this.guard(work),
+      },
+      restore.snapshot.index,
+    )
+    const draws = random.fork('consensus')
     this.core = setup.algorithm.create({
       id: setup.memberId,
       restore,
       sink: (effect) => this.effects.push(effect),
-      random: (bound) => random.below(bound),
+      random: (bound) => draws.below(bound),
       timing: {
         heartbeatTicks: Math.max(1, Math.round(options.heartbeatIntervalMs / options.tickMs)),
         electionTimeoutTicks: Math.max(2, Math.round(options.electionTimeoutMs / options.tickMs)),
       },
     })
-    this.envelope = new Envelope(port.runtime.random.bytes(8))
+    this.envelope = new Envelope(random.bytes(8))
     this.queue = new ProposalQueue({ countMax: options.pendingCountMax, bytesMax: options.pendingBytesMax })
     this.proposer = new Proposer(
       port,
@@ -140,9 +147,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       wanted: (from, meta) => this.algorithm.acceptsSnapshot(this.core, from, meta),
       restored: (meta) => this.onRestored(meta),
     })
-    this.keeper = new SnapshotKeeper(port, setup.files, options, restore.snapshot.index, () =>
-      this.releaseLog(),
-    )
+    this.keeper = new SnapshotKeeper(port, setup.files, options, restore.snapshot.index, () => this.releaseLog())
   }
 
   // What callers use.
@@ -192,14 +197,15 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   }
 
   status(): GroupStatus {
+    const core = this.core.status()
     return {
       memberId: this.memberId,
       role: this.role,
       leader: this.leader,
       term: this.term,
-      commitIndex: this.commitIndex,
-      appliedIndex: this.appliedIndex,
-      lastIndex: this.core.status().lastIndex,
+      commitIndex: core.commitIndex,
+      appliedIndex: this.applying.appliedIndex,
+      lastIndex: core.lastIndex,
     }
   }
 
@@ -307,7 +313,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
         const effects = this.effects
         this.effects = []
         for (const effect of effects) this.carryOut(effect)
-        if (this.appliedIndex < this.commitIndex && !this.applyScheduled) this.applyCommitted()
+        this.applying.run()
       }
     } finally {
       this.draining = false
@@ -318,7 +324,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     switch (effect.type) {
       case 'persist': {
         const { id, entries, hardState } = effect
-        this.keeper.onLogWritten(logBytesOf(entries))
+        this.keeper.onLogWritten(entries)
         const first = entries[0]?.index ?? this.nextLogIndex
         // A gap is what a snapshot from the leader covers: the log on disk begins anew after it.
         const restartAfter = first > this.nextLogIndex ? first - 1 : undefined
@@ -331,12 +337,12 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
         else this.waitingSends.push(effect)
         return
       case 'commit':
-        this.commitIndex = effect.index
+        this.applying.commitTo(effect.index)
         this.proposer.onCommit(effect.index)
         if (this.proposer.hasWork) this.scheduleFlush()
         return
       case 'readReady':
-        this.reads.onReady(effect.id, effect.index, this.appliedIndex)
+        this.reads.onReady(effect.id, effect.index, this.applying.appliedIndex)
         this.scheduleFlush()
         return
       case 'readFailed':
@@ -373,8 +379,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     if (role !== 'leader') this.sender.abandonAll()
     this.leaderCalls.onLeaderChanged(leader)
     this.scheduleFlush()
-    if (changed)
-      this.port.runtime.logger.info('consensus role changed', { role, term, leader: leader.toString(16) })
+    if (changed) this.port.runtime.logger.info('consensus role changed', { role, term, leader: leader.toString(16) })
     const status = this.status()
     for (const listener of this.statusListeners) listener(status)
     if (this.refusingWrites && role === 'leader')
@@ -395,31 +400,11 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
 
   // Applying.
 
-  private readonly applyCommitted = (): void => {
-    this.applyScheduled = false
-    if (this.stopped) return
-    const { clock } = this.port.runtime
-    const startMs = clock.monotonicMs()
-    while (this.appliedIndex < this.commitIndex) {
-      const to = Math.min(this.commitIndex, this.appliedIndex + applySlice)
-      for (const entry of this.core.entries(this.appliedIndex + 1, to)) this.applyEntry(entry)
-      if (this.appliedIndex < this.commitIndex && clock.monotonicMs() - startMs > this.options.applyBudgetMs) {
-        this.applyScheduled = true
-        this.port.runtime.scheduler.setTimer(0, () => this.guard(this.applyCommitted))
-        break
-      }
-    }
-    this.step({ type: 'applied', index: this.appliedIndex })
-    this.reads.onApplied(this.appliedIndex)
-    this.keepLogBounded()
-  }
-
   private applyEntry(entry: Entry): void {
     if (entry.term > this.appliedTerm) {
       this.appliedTerm = entry.term
       this.queue.onAppliedTerm(entry.term)
     }
-    this.appliedIndex = entry.index
     this.sinceTrim++
     if (entry.kind !== 'command') return
     const sequence = this.envelope.sequenceOf(entry.payload)
@@ -429,42 +414,21 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     pending?.done({ ok: true, result, index, term })
   }
 
-  private keepLogBounded(): void {
+  private onApplied(index: number): void {
+    this.step({ type: 'applied', index })
+    this.reads.onApplied(index)
     if (this.sinceTrim >= trimEvery) {
       this.sinceTrim = 0
-      this.trimMemory()
+      const status = this.core.status()
+      const compactTo = trimTo(status, index, this.options, (from, to) => this.core.entries(from, to))
+      if (compactTo >= status.firstIndex) this.step({ type: 'snapshotTaken', meta: this.appliedMeta(), compactTo })
     }
-    if (this.keeper.isDue(this.appliedIndex)) this.keeper.begin(this.appliedMeta(), this.machine.snapshot())
-  }
-
-  /** Drops applied entries from memory beyond the tail kept for slow followers. */
-  private trimMemory(): void {
-    const { firstIndex, progress } = this.core.status()
-    const { tailCount, tailBytes, lagBytesMax } = this.options
-    let compactTo = Math.max(this.appliedIndex - tailCount, this.lastBeyond(firstIndex, tailBytes))
-    // A follower that answers but lags is spared a snapshot as long as the lag is bounded.
-    let slowest = compactTo
-    for (const peer of progress.values()) if (peer.recentlyActive) slowest = Math.min(slowest, peer.matchIndex)
-    if (slowest < compactTo) compactTo = Math.max(slowest, this.lastBeyond(firstIndex, lagBytesMax))
-    if (compactTo >= firstIndex) this.step({ type: 'snapshotTaken', meta: this.appliedMeta(), compactTo })
-  }
-
-  /** The newest index such that the applied entries after it hold more than `bytesMax`; below `firstIndex` for none. */
-  private lastBeyond(firstIndex: number, bytesMax: number): number {
-    let bytes = 0
-    for (let to = this.appliedIndex; to >= firstIndex; to -= trimEvery) {
-      const entries = this.core.entries(Math.max(firstIndex, to - trimEvery + 1), to)
-      for (let i = entries.length - 1; i >= 0; i--) {
-        bytes += entries[i]!.payload.length
-        if (bytes > bytesMax) return entries[i]!.index
-      }
-    }
-    return firstIndex - 1
+    if (this.keeper.isDue(index)) this.keeper.begin(this.appliedMeta(), this.machine.snapshot())
   }
 
   private appliedMeta(): SnapshotMeta {
-    const configuration = this.algorithm.configurationAt(this.core, this.appliedIndex)
-    return { index: this.appliedIndex, term: this.appliedTerm, configuration }
+    const index = this.applying.appliedIndex
+    return { index, term: this.appliedTerm, configuration: this.algorithm.configurationAt(this.core, index) }
   }
 
   // Snapshots between nodes.
@@ -485,13 +449,12 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
 
   private onRestored(meta: SnapshotMeta): void {
     this.queue.onEntriesSkipped()
-    this.appliedIndex = meta.index
+    this.applying.jumpTo(meta.index)
     this.appliedTerm = meta.term
-    this.commitIndex = Math.max(this.commitIndex, meta.index)
     this.keeper.onRestored(meta.index)
     this.step({ type: 'snapshotRestored', meta })
     this.releaseLog()
-    this.reads.onApplied(this.appliedIndex)
+    this.reads.onApplied(meta.index)
   }
 
   /** The log reaches back to the oldest snapshot kept: should the newest rot, that one and the log still make the state. */
@@ -528,10 +491,4 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       this.port.fail(error)
     }
   }
-}
-
-function logBytesOf(entries: readonly Entry[]): number {
-  let bytes = 0
-  for (const entry of entries) bytes += entry.payload.length + entryOverheadBytes
-  return bytes
 }

@@ -193,9 +193,7 @@ export class ReplicationHost {
     const { runtime, directory, clusterId, memberId } = this.setup
     const snapshots = new Map(
       [...this.storage].flatMap(([group, { newest }]) =>
-        newest === undefined
-          ? []
-          : [[group, this.positionOf(newest.meta)]],
+        newest === undefined ? [] : [[group, this.positionOf(newest.meta)]],
       ),
     )
     const opened = await openWal({

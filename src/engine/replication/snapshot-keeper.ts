@@ -5,7 +5,7 @@
  * - K2  Log is released only after the snapshot that covers it is durable under its final name.
  * - K3  A failed attempt (no space) is logged, leaves nothing behind, and is tried again later.
  */
-import type { SnapshotMeta } from '../../core/index.ts'
+import type { Entry, SnapshotMeta } from '../../core/index.ts'
 import type { SnapshotFiles, SnapshotWriter } from '../../storage/snapshot/index.ts'
 import type { GroupPort } from './group-port.ts'
 import type { GroupOptions } from './options.ts'
@@ -13,6 +13,8 @@ import type { StateSnapshot } from './state-machine.ts'
 
 /** After a failed attempt, this long passes before the next. */
 const retryDelayMs = 5000
+/** About what an entry takes on disk beyond its payload. */
+const entryOverheadBytes = 32
 
 export class SnapshotKeeper {
   private readonly port: GroupPort
@@ -41,8 +43,8 @@ export class SnapshotKeeper {
     this.taken = taken
   }
 
-  onLogWritten(bytes: number): void {
-    this.logBytes += bytes
+  onLogWritten(entries: readonly Entry[]): void {
+    for (const entry of entries) this.logBytes += entry.payload.length + entryOverheadBytes
   }
 
   /** A snapshot from the leader took the place of the state and is on disk. */

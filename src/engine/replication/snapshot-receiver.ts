@@ -38,12 +38,7 @@ export class SnapshotReceiver {
   private readonly events: SnapshotReceiverEvents
   private reception: Reception | undefined
 
-  constructor(
-    port: GroupPort,
-    files: SnapshotFiles,
-    machine: StateMachine<unknown>,
-    events: SnapshotReceiverEvents,
-  ) {
+  constructor(port: GroupPort, files: SnapshotFiles, machine: StateMachine<unknown>, events: SnapshotReceiverEvents) {
     this.port = port
     this.files = files
     this.machine = machine

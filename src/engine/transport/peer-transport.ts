@@ -50,9 +50,7 @@ export class PeerTransport {
     const transport = new PeerTransport(runtime, options)
     try {
       for (const address of options.listen)
-        transport.listeners.push(
-          await runtime.network.listen(address, (connection) => transport.accept(connection)),
-        )
+        transport.listeners.push(await runtime.network.listen(address, (connection) => transport.accept(connection)))
     } catch (error) {
       await transport.close()
       throw error

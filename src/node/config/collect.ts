@@ -64,10 +64,7 @@ function collectFlags(args: readonly string[], problems: string[]): Map<SettingN
   return found
 }
 
-function collectVariables(
-  environment: SettingSources['environment'],
-  problems: string[],
-): Map<SettingName, string> {
+function collectVariables(environment: SettingSources['environment'], problems: string[]): Map<SettingName, string> {
   const found = new Map<SettingName, string>()
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith(ownVariablePrefix) || foreignVariables.test(variable) || text === undefined) continue
@@ -78,11 +75,7 @@ function collectVariables(
   return found
 }
 
-function collectFile(
-  path: string,
-  readFile: SettingSources['readFile'],
-  problems: string[],
-): Map<SettingName, string> {
+function collectFile(path: string, readFile: SettingSources['readFile'], problems: string[]): Map<SettingName, string> {
   const found = new Map<SettingName, string>()
   let parsed: unknown
   try {

@@ -1,5 +1,5 @@
 export type { SettingSources } from './collect.ts'
-export { memberIdOf, clusterIdOf } from './member-identity.ts'
+export { clusterIdOf, memberIdOf } from './member-identity.ts'
 export { type AutoCompaction, ConfigError, type MemberConfig, type NodeConfig, readNodeConfig } from './node-config.ts'
 export { type Setting, settings } from './settings.ts'
 export { addressOf, type HttpUrl, isLoopback } from './urls.ts'

@@ -1,7 +1,7 @@
 /** From raw settings to a configuration that is right as a whole, or a list of everything that is wrong with it. */
-import { noMember, type MemberId } from '../../core/index.ts'
+import { type MemberId, noMember } from '../../core/index.ts'
 import type { LogLevel } from '../../runtime/index.ts'
-import { collectSettings, type CollectedSettings, type SettingSources } from './collect.ts'
+import { type CollectedSettings, collectSettings, type SettingSources } from './collect.ts'
 import { parseDurationMs } from './duration.ts'
 import { clusterIdOf, memberIdOf } from './member-identity.ts'
 import { type Setting, type SettingName, settings } from './settings.ts'
@@ -68,7 +68,9 @@ export function readNodeConfig(sources: SettingSources): NodeConfig {
   if (name === '') problems.push('--name must not be empty')
   const listenClientUrls = read.urls('listen-client-urls')
   const listenPeerUrls = read.urls('listen-peer-urls')
-  const advertiseClientUrls = read.isSet('advertise-client-urls') ? read.urls('advertise-client-urls') : listenClientUrls
+  const advertiseClientUrls = read.isSet('advertise-client-urls')
+    ? read.urls('advertise-client-urls')
+    : listenClientUrls
   const advertisePeerUrls = read.isSet('initial-advertise-peer-urls')
     ? read.urls('initial-advertise-peer-urls')
     : listenPeerUrls
@@ -124,7 +126,8 @@ function readMembers(
     ? read.cluster('initial-cluster')
     : new Map([[name, [...advertisePeerUrls]]])
   const own = urlsByName.get(name)
-  if (own === undefined) problems.push(`--initial-cluster does not name this member ("${name}"): add ${name}=URL, or fix --name`)
+  if (own === undefined)
+    problems.push(`--initial-cluster does not name this member ("${name}"): add ${name}=URL, or fix --name`)
   else if (sortedTexts(own) !== sortedTexts(advertisePeerUrls))
     problems.push(
       `--initial-cluster says ${name}=${sortedTexts(own)}, but --initial-advertise-peer-urls is ${sortedTexts(advertisePeerUrls)}: they must agree`,

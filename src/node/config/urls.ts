@@ -25,7 +25,8 @@ function parseUrl(text: string, into: HttpUrl[]): string | undefined {
   } catch {
     return `"${text}" is not a URL; write http://HOST:PORT`
   }
-  if (url.protocol === 'https:') return `${text}: https is not carried out yet; use http, on loopback or in a network you trust`
+  if (url.protocol === 'https:')
+    return `${text}: https is not carried out yet; use http, on loopback or in a network you trust`
   if (url.protocol !== 'http:') return `${text}: only http://HOST:PORT is understood`
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '')
     return `${text}: a URL here has a host and a port and nothing more`

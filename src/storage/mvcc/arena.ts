@@ -4,13 +4,13 @@ import { assert, assertDefined } from '../../base/index.ts'
  * Owns the bytes of records: append-only chunks, each one ArrayBuffer. Called by the store's writer, loader and
  * reclaimer.
  *
- * - I1  Bytes once written are never overwritten. A chunk without live bytes is dropped, and the garbage collector frees
- *       it when the last view on it is gone. So views need no lifetime.
+ * - I1  Bytes once written are never overwritten. A chunk without live bytes is dropped, and the garbage collector
+ *       frees it when the last view on it is gone. So views need no lifetime.
  * - I2  Only the current chunk is appended to; it is never dropped.
  *
  * Worked example: chunks hold 64 KiB, 256 KiB, then 1 MiB each. Ten records of 300 bytes go to chunk 0 at 0, 300, …,
- * 2700. Releasing nine leaves chunk 0 with 300 live bytes of 65536; once it is no longer current, the reclaimer copies
- * the tenth record to the current chunk and releases it here, which drops chunk 0 and frees its number.
+ * 2700. Releasing nine leaves chunk 0 with 300 live bytes of 65536; once it is no longer current, the reclaimer
+ * copies the tenth record to the current chunk and releases it here, which drops chunk 0 and frees its number.
  */
 
 const chunkBytesFirst = 64 * 1024

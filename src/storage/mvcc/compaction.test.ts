@@ -124,7 +124,7 @@ describe('compaction', () => {
   it('uses room for keys and records again', () => {
     const store = new MemoryStore()
     const sizes: number[] = []
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 16; round++) {
       fill(store, 5000, 5000, 10)
       remove(store, '\0', '\0')
       put(store, 'last')

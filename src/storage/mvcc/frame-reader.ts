@@ -12,8 +12,8 @@ import {
 /**
  * Puts the frames of an image together from chunks cut anywhere, and checks magic, version and checksums.
  *
- * - I1  `pieces` are the bytes received and not yet handed on, `held` their number; memory grows only with what arrived, never
- *       with what a length claims.
+ * - I1  `pieces` are the bytes received and not yet handed on, `held` their number; memory grows only with what
+ *       arrived, never with what a length claims.
  *
  * Worked example: a frame of 100 bytes arrives as 3, 60 and 37 and more: nothing is handed on until the third chunk,
  * then the pieces are joined once.

@@ -4,8 +4,9 @@ import type { HashJob } from './store.ts'
 import type { StoreState } from './store-state.ts'
 
 /**
- * etcd's HashKV (`server/storage/mvcc/hash.go`, 3.6): CRC-32C over the bucket's name "key", then, in revision order, for
- * each record up to the hashed revision: its revision (8 bytes main, '_', 8 bytes sub, 't' for a tombstone) and its bytes.
+ * etcd's HashKV (`server/storage/mvcc/hash.go`, 3.6): CRC-32C over the bucket's name "key", then, in revision order,
+ * for each record up to the hashed revision: its revision (8 bytes main, '_', 8 bytes sub, 't' for a tombstone) and
+ * its bytes.
  *
  * At or below the compacted revision etcd hashes only what it would keep if it compacted at the **hashed** revision,
  * unless that is nothing; and never a tombstone at the compacted revision itself. A tombstone's bytes in etcd

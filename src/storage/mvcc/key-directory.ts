@@ -1,14 +1,14 @@
 import type { BinaryString } from '../../base/index.ts'
 
 /**
- * Owns the way from a key to its id without comparing its way through the tree: extendible hashing (Fagin, Nievergelt,
- * Pippenger and Strong, 1979). Segments of a fixed size split one at a time, so no insertion rehashes more than one
- * segment. Called by `key-index.ts` only.
+ * Owns the way from a key to its id without comparing its way through the tree: extendible hashing (Fagin,
+ * Nievergelt, Pippenger and Strong, 1979). Segments of a fixed size split one at a time, so no insertion rehashes
+ * more than one segment. Called by `key-index.ts` only.
  *
- * - I1  A key's segment is `segments[top bits of its hash]`, as many bits as `depth`; a segment of local depth d stands
- *       in 2^(depth - d) neighbouring places.
- * - I2  Within a segment, entries (hash, id + 1) are probed linearly from the low bits of the hash; no gap separates an
- *       entry from where its probing starts. An id of 0 is a gap.
+ * - I1  A key's segment is `segments[top bits of its hash]`, as many bits as `depth`; a segment of local depth d
+ *       stands in 2^(depth - d) neighbouring places.
+ * - I2  Within a segment, entries (hash, id + 1) are probed linearly from the low bits of the hash; no gap separates
+ *       an entry from where its probing starts. An id of 0 is a gap.
  * - I3  A segment that cannot split because too many hashes agree (chosen to, for instance) is `overflowed`: what
  *       it lacks is found by the tree. So the directory never fails and never searches long.
  *

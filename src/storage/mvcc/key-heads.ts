@@ -1,14 +1,14 @@
 import type { BinaryString } from '../../base/index.ts'
 
 /**
- * What the nodes of the tree use to search among sorted keys without comparing strings: the part that all of a node's keys
- * share is its prefix, and the four bytes after it, as one number, are a key's **head**.
+ * What the nodes of the tree use to search among sorted keys without comparing strings: the part that all of a node's
+ * keys share is its prefix, and the four bytes after it, as one number, are a key's **head**.
  *
- * - I1  Heads order as their keys do; equal heads decide nothing. Zeros stand after a key's end, and the sign is flipped so
- *       that signed numbers order as unsigned bytes do.
+ * - I1  Heads order as their keys do; equal heads decide nothing. Zeros stand after a key's end, and the sign is
+ *       flipped so that signed numbers order as unsigned bytes do.
  *
- * Worked example: after the prefix "job/", the heads of job/17, job/18 and job/2 are 31 37 00 00, 31 38 00 00 and 32 00 00 00
- * (each with its first bit flipped).
+ * Worked example: after the prefix "job/", the heads of job/17, job/18 and job/2 are 31 37 00 00, 31 38 00 00 and 32
+ * 00 00 00 (each with its first bit flipped).
  */
 
 /** Bytes that a prefix is shorter than it could be, so that a key just outside the node does not shorten it at once. */

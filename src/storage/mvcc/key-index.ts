@@ -13,9 +13,9 @@ import type { KeyRange } from './store.ts'
  * - I1  A key is here as long as its head has a slot, tombstones included.
  * - I2  The tree counts as live the keys whose head is no tombstone.
  *
- * Worked example: putting "b" gives it id 0 with head slot 0. Putting it again changes `heads[0]` to slot 1, and neither the
- * tree nor the directory is touched. Deleting it sets slot 2, a tombstone: the tree is told that one key less
- * is live. Compaction then removes the key, and id 0 is free for another.
+ * Worked example: putting "b" gives it id 0 with head slot 0. Putting it again changes `heads[0]` to slot 1, and
+ * neither the tree nor the directory is touched. Deleting it sets slot 2, a tombstone: the tree is told that one key
+ * less is live. Compaction then removes the key, and id 0 is free for another.
  */
 
 const headsPerChunk = 4096

@@ -11,8 +11,8 @@ export type Node = Leaf | Branch
  * - I2  All separators begin with `prefix`, and `heads[i]` is the head of `separators[i]` after it (`key-heads.ts`).
  * - I3  `live` is the sum of the children's.
  *
- * Worked example: separators g, p over children [a c] [g k] [p z]; the child for "g" is 1, for "f" 0, for "q" 2. When [g k] splits
- * before k, the separators become g, k, p.
+ * Worked example: separators g, p over children [a c] [g k] [p z]; the child for "g" is 1, for "f" 0, for "q" 2. When
+ * [g k] splits before k, the separators become g, k, p.
  */
 export class Branch {
   readonly children: Node[]

@@ -3,14 +3,14 @@ import { Branch, type Node } from './ordered-branch.ts'
 import { type KeySource, Leaf } from './ordered-leaf.ts'
 
 /**
- * Owns the order of keys: a B+tree of key ids, which counts the **live** ones below every branch. A leaf holds only ids (see
- * `ordered-leaf.ts`): a key costs the garbage collector nothing, and a string is made only for a separator. Called by
- * `key-index.ts` only.
+ * Owns the order of keys: a B+tree of key ids, which counts the **live** ones below every branch. A leaf holds only
+ * ids (see `ordered-leaf.ts`): a key costs the garbage collector nothing, and a string is made only for a separator.
+ * Called by `key-index.ts` only.
  *
  * - I1  All leaves have the same depth.
  * - I2  The number of live ids changes only as the caller reports: `isLive` answers the same in between.
- * - I3  No node but the root is empty, and none holds more than `nodeSizeMax`. Nodes are merged when both fit in three
- *       quarters of one, so a run of insertions and removals does not split and merge at every step.
+ * - I3  No node but the root is empty, and none holds more than `nodeSizeMax`. Nodes are merged when both fit in
+ *       three quarters of one, so a run of insertions and removals does not split and merge at every step.
  *
  * Worked example, with a node size of 4: inserting a b c d e splits at the end of the tree, where new keys of a
  * sequence come, leaving the left leaf full: [a b c d] [e], separator e. Inserting "bb" splits in the middle:

@@ -2,15 +2,16 @@ import type { BinaryString } from '../../base/index.ts'
 import { firstNotBelow, headOf, prefixOf, sharedLength } from './key-heads.ts'
 
 /**
- * Owns a run of ids in key order: a leaf of the tree in `ordered-index.ts`. The keys lie in the arena, so comparing with one
- * costs three reads of memory that is rarely in a cache; most searches are decided without, by four bytes kept here.
+ * Owns a run of ids in key order: a leaf of the tree in `ordered-index.ts`. The keys lie in the arena, so comparing
+ * with one costs three reads of memory that is rarely in a cache; most searches are decided without, by four bytes
+ * kept here.
  *
  * - I1  The keys of `ids` rise strictly.
  * - I2  All keys begin with `prefix`, and `heads[i]` is the head of the key of `ids[i]` after it (`key-heads.ts`).
  * - I3  `live` is the number of ids for which `isLive` holds.
  *
- * Worked example: job/17, job/18, job/2 have prefix "job" and heads "/17", "/18", "/2". A search for job/19 compares numbers only
- * and ends before job/2. Inserting jab/1 shortens the prefix, and all heads are made anew.
+ * Worked example: job/17, job/18, job/2 have prefix "job" and heads "/17", "/18", "/2". A search for job/19 compares
+ * numbers only and ends before job/2. Inserting jab/1 shortens the prefix, and all heads are made anew.
  */
 
 /** What the tree knows about the keys behind its ids. */

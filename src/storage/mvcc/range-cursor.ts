@@ -6,12 +6,12 @@ const visitsPerRecord = 4
 const visitsMin = 64
 
 /**
- * Walks a range at one revision in slices. Between slices the index may change: each begins by seeking the key at which the
- * last one stopped.
+ * Walks a range at one revision in slices. Between slices the index may change: each begins by seeking the key at
+ * which the last one stopped.
  *
  * Worked example: over keys a b c d with `max` 2, the first slice returns a and b, stops at c and keeps "c"; if c is
- * deleted and "bb" is put meanwhile, the second slice starts at c, whose version at the cursor's revision is still there, returns
- * c and d; "bb" is newer than the cursor and not seen.
+ * deleted and "bb" is put meanwhile, the second slice starts at c, whose version at the cursor's revision is still
+ * there, returns c and d; "bb" is newer than the cursor and not seen.
  */
 export class StoreRangeCursor implements RangeCursor {
   private readonly state: StoreState

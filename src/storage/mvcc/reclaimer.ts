@@ -1,17 +1,17 @@
 import type { StoreState } from './store-state.ts'
 
 /**
- * Owns the physical side of compaction: frees what `compactedRevision` has made unreachable, then evacuates chunks that have
- * become sparse. Works in slices; called through the store's `reclaim`.
+ * Owns the physical side of compaction: frees what `compactedRevision` has made unreachable, then evacuates chunks
+ * that have become sparse. Works in slices; called through the store's `reclaim`.
  *
  * - I1  A pass runs to its end for one `target`, even if compaction moves on meanwhile; then the next one begins.
- * - I2  A pass starts at the first record at or above the last target: those at that very revision are looked at twice,
- *       because tombstones made there are kept until the compaction after.
+ * - I2  A pass starts at the first record at or above the last target: those at that very revision are looked at
+ *       twice, because tombstones made there are kept until the compaction after.
  * - I3  No bytes move during a pass, and no record is released during an evacuation.
  *
- * Worked example: records a@2, b@3, a@4, tombstone b@5, a@6; compacted at 5. The pass visits a@2 (has no previous), b@3, a@4:
- * frees a@2; b@5: frees b@3, and is kept itself as a tombstone at 5. Compacted at 6: the pass starts at b@5, which
- * is the head of b: frees it and removes b; a@6: frees a@4.
+ * Worked example: records a@2, b@3, a@4, tombstone b@5, a@6; compacted at 5. The pass visits a@2 (has no previous),
+ * b@3, a@4: frees a@2; b@5: frees b@3, and is kept itself as a tombstone at 5. Compacted at 6: the pass starts at
+ * b@5, which is the head of b: frees it and removes b; a@6: frees a@4.
  */
 
 /** Records handled between two looks at the clock. */
@@ -69,7 +69,7 @@ export class Reclaimer {
     }
   }
 
-  /** What a record at or below the target makes unreachable: the version before it, and itself if it is an old tombstone. */
+  /** Frees what a record at or below the target makes unreachable: the version before it, itself if an old tombstone. */
   private reclaim(slot: number): void {
     const { state } = this
     const { table } = state

@@ -4,21 +4,22 @@ import { assert } from '../../base/index.ts'
  * Owns the fixed-size facts about each record: 36 bytes in a **slot**, in chunked typed arrays, so that a million
  * records are no JavaScript objects and growth copies nothing. A slot's number is the record's `RecordRef`.
  *
- * Two lists run through the slots: the **key chain** (`previous`, newest version first, with `jump` pointers that skip
- * ahead), and the **revision list** (`before` and `after`, all records by revision).
+ * Two lists run through the slots: the **key chain** (`previous`, newest version first, with `jump` pointers that
+ * skip ahead), and the **revision list** (`before` and `after`, all records by revision).
  *
- * - I1  Along the key chain and each jump, revisions fall. A freed slot has an infinite revision, and a slot used again has
- *       a greater one than every record that may still point to its former owner. So a pointer leads to what it was
- *       made for exactly when the revision there is no greater than here: {@link RecordTable.olderVia} checks this, and nobody has to
- *       find and mend the pointers to a freed slot.
+ * - I1  Along the key chain and each jump, revisions fall. A freed slot has an infinite revision, and a slot used
+ *       again has a greater one than every record that may still point to its former owner. So a pointer leads to
+ *       what it was made for exactly when the revision there is no greater than here: `olderVia` checks this, and
+ *       nobody has to find and mend the pointers to a freed slot.
  * - I2  The revision list holds exactly the slots in use, in (main, sub) order.
  *
- * Jump pointers are those of E. W. Myers, "An applicative random-access stack" (1983): record n's jump goes back 2^k - 1
- * records; `rank` is k. When the previous record and the one it jumps to have the same rank, the new record jumps over
- * both with rank k + 1, else it jumps to the previous one with rank 1. A search in a chain of n takes O(log n) steps.
+ * Jump pointers are those of E. W. Myers, "An applicative random-access stack" (1983): record n's jump goes back
+ * 2^k - 1 records; `rank` is k. When the previous record and the one it jumps to have the same rank, the new record jumps
+ * over both with rank k + 1, else it jumps to the previous one with rank 1. A search in a chain of n takes O(log n)
+ * steps.
  *
- * Worked example: versions 1 to 7 of one key in slots 0 to 6 jump to: -, 0, 0, 2, 3, 2 (wait-free: no node is touched
- * twice), … so that the search from version 7 for revision of version 1 takes three steps, not six.
+ * Worked example: versions of one key in slots 0 to 6 jump to -, 0, 1, 0, 3, 4, 3. The search from slot 6 for the
+ * revision of slot 0 goes 6, 3, 2, 1, 0; for that of slot 3 it is one jump.
  */
 
 const slotsPerChunkBits = 12
@@ -28,7 +29,7 @@ const slotMask = slotsPerChunk - 1
 const mainLow = 0
 const mainHigh = 1
 const chunkField = 2
-/** Offset in the arena chunk (24 bits), rank (5 bits), tombstone, superseded. Big records have a chunk alone, offset 0. */
+/** Offset in the arena chunk (24 bits), rank (5 bits), tombstone, superseded. A big record is alone in its chunk, at 0. */
 const placeField = 3
 const lengthField = 4
 const previousField = 5

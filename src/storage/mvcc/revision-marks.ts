@@ -5,8 +5,8 @@
  * - I1  Marks rise strictly by main revision. Consecutive ones are at least `recordsPerMark` records apart.
  * - I2  A mark above the compacted revision points to a record that still has its slot.
  *
- * Worked example: puts at revisions 2 to 1000, one record each, leave marks at 2, 130, 258, …; revision 300 is found by
- * walking 42 records from the mark at 258.
+ * Worked example: puts at revisions 2 to 1000, one record each, leave marks at 2, 130, 258, …; revision 300 is found
+ * by walking 42 records from the mark at 258.
  */
 
 const recordsPerMark = 128

@@ -10,12 +10,13 @@
  * endFrame     = kind 3: u64 number of records, u64 number of live keys
  * ```
  *
- * Records are the kept ones, in revision order. A checksum is CRC-32C over kind and payload, continued from the checksum of
- * the frame before, so frames that are lost, doubled or out of order are found too.
+ * Records are the kept ones, in revision order. A checksum is CRC-32C over kind and payload, continued from the
+ * checksum of the frame before, so frames that are lost, doubled or out of order are found too.
  *
  * Worked example: a store at revision 2 with the put of "k" = "v":
  * `53 59 4e 4f 44 4d 56 43  01 00 00 00`, header `10 00 00 00 <crc> 01  02 00… 00 00…`,
- * records `0e 00 00 00 <crc> 02  0c 0a 01 6b 10 02 18 02 20 01 2a 01 76 00`, end `10 00 00 00 <crc> 03  01 00… 01 00…`.
+ * records `0e 00 00 00 <crc> 02  0c 0a 01 6b 10 02 18 02 20 01 2a 01 76 00`, end `10 00 00 00 <crc> 03  01 00… 01
+ * 00…`.
  */
 export const imageMagic = Buffer.from('SYNODMVC', 'latin1')
 export const imageVersion = 1

@@ -10,8 +10,8 @@ import { StoreState } from './store-state.ts'
  * {@link SnapshotError} from `write` or `finish`, and the loader then refuses all that follows.
  *
  * - I1  Records come in strictly rising (main, sub) order, and lie at or below the image's revision.
- * - I2  All records are kept under the image's compacted revision, so nothing is left to reclaim but, later, tombstones
- *       made at that very revision.
+ * - I2  All records are kept under the image's compacted revision, so nothing is left to reclaim but, later,
+ *       tombstones made at that very revision.
  *
  * Worked example: see `snapshot-format.ts`.
  */

@@ -9,8 +9,9 @@ import type { KeyRange, MvccStore, RangeCursor, RecordRef, StoreSnapshot } from 
 import { hashOf, reclaimAll } from './store-contract.ts'
 
 /**
- * Random histories on the store and on its naive twin side by side. Everything that can be observed is compared after every
- * few steps; cursors, snapshots and hash jobs stay open over writes and compactions, and must show their own moment.
+ * Random histories on the store and on its naive twin side by side. Everything that can be observed is compared after
+ * every few steps; cursors, snapshots and hash jobs stay open over writes and compactions, and must show their own
+ * moment.
  */
 
 const keyPool = [

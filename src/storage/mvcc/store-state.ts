@@ -6,19 +6,20 @@ import { RecordTable } from './record-table.ts'
 import { RevisionMarks } from './revision-marks.ts'
 
 /**
- * Owns the parts of an in-memory store, and what all who work on them must agree about. The writer and the loader append
- * records, the reclaimer releases them, everyone else reads.
+ * Owns the parts of an in-memory store, and what all who work on them must agree about. The writer and the loader
+ * append records, the reclaimer releases them, everyone else reads.
  *
  * - I1  A record lies in the arena as its encoding followed by its sub revision as a varint.
  * - I2  While `pins` is not 0, no slot is released and no key removed.
- * - I3  `reclaimedRevision` <= `compactedRevision` <= `revision`. A record at or below `compactedRevision` is **kept** when no newer
- *       version of its key is at or below it, and it is no tombstone, or one made at that very revision (etcd keeps
- *       those, for watchers that resume there). Records that are not kept may still have slots, and must not be seen.
- * - I4  Of the records at or below `reclaimedRevision`, only kept ones have slots, besides tombstones that a newer version
- *       follows.
+ * - I3  `reclaimedRevision` <= `compactedRevision` <= `revision`. A record at or below `compactedRevision` is
+ *       **kept** when no newer version of its key is at or below it, and it is no tombstone, or one made at that very
+ *       revision (etcd keeps those, for watchers that resume there). Records that are not kept may still have slots,
+ *       and must not be seen.
+ * - I4  Of the records at or below `reclaimedRevision`, only kept ones have slots, besides tombstones that a newer
+ *       version follows.
  *
- * Differs: when one transaction deletes a key and puts it again, and the compacted revision is that transaction's, etcd
- * keeps all its versions of the key, we keep the last. No request of etcd's API can do that.
+ * Differs: when one transaction deletes a key and puts it again, and the compacted revision is that transaction's,
+ * etcd keeps all its versions of the key, we keep the last. No request of etcd's API can do that.
  *
  * Worked example, key_index.go's: puts at 2 and 3, a tombstone at 4, a put at 5, a tombstone at 6.
  * - compacted at 3: the record of 2 is gone, that of 3 is kept.

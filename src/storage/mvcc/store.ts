@@ -7,8 +7,8 @@ import type { BinaryString } from '../../base/index.ts'
  * Revisions: an empty store is at revision 1. A write transaction that changes something makes the next **main**
  * revision; its changes are numbered by **sub** revision from 0. Both are numbers, at most 2^53 - 1 and 2^32 - 1.
  *
- * One writer, many readers, all in one thread: `write()` runs to its end in one turn. Reads that take long are done in
- * slices (see {@link RangeCursor}), pinned against compaction.
+ * One writer, many readers, all in one thread: `write()` runs to its end in one turn. Reads that take long are done
+ * in slices (see {@link RangeCursor}), pinned against compaction.
  */
 
 /**
@@ -45,8 +45,8 @@ export interface WriteTransaction {
   /** True once something changed. */
   readonly changed: boolean
   /**
-   * Sets `key`. Returns the version it replaced, or {@link noRecord}. `value` is copied. `lease` is taken modulo 2^64, and read
-   * back as the int64 that etcd has on the wire: -2^63 to 2^63 - 1.
+   * Sets `key`. Returns the version it replaced, or {@link noRecord}. `value` is copied. `lease` is taken modulo
+   * 2^64, and read back as the int64 that etcd has on the wire: -2^63 to 2^63 - 1.
    */
   put(key: BinaryString, value: Uint8Array, lease: bigint): RecordRef
   /** Deletes all live keys of the range in key order, a tombstone each. Returns the versions it deleted. */
@@ -55,7 +55,10 @@ export interface WriteTransaction {
 
 /** Walks a range at one revision in slices, so that a long answer never holds the loop. Pinned until `close`. */
 export interface RangeCursor {
-  /** Appends up to `max` records to `into`, in key order. Returns false when the range is exhausted. */
+  /**
+   * Appends up to `max` records to `into`, in key order; fewer, even none, where many keys are not live. Returns
+   * false when the range is exhausted.
+   */
   next(max: number, into: RecordRef[]): boolean
   close(): void
 }
@@ -69,17 +72,21 @@ export interface MvccStore {
   readonly sizeBytes: number
   /** Of those, bytes still in use. */
   readonly sizeInUseBytes: number
+  /** Keys that are live now. */
   readonly keyCount: number
 
-  /** Runs `body` as one transaction at the next revision. Returns what `body` returns. */
+  /**
+   * Runs `body` as one transaction at the next revision. Returns what `body` returns. There is no rollback: when
+   * `body` throws, the changes it made stay.
+   */
   write<T>(body: (transaction: WriteTransaction) => T): T
 
   /** The version of `key` that is live at `atRevision` (0: now), or {@link noRecord}. */
   get(key: BinaryString, atRevision: number): RecordRef
   /**
-   * The live versions in `range` at `atRevision` (0: now), in key order, at most `limit` (0: all), with the total that
-   * a call without limit would find. `countOnly` leaves `refs` empty. Synchronous: for bounded results, and inside
-   * transactions.
+   * The live versions in `range` at `atRevision` (0: now), in key order, at most `limit` (0: all), with the total
+   * that a call without limit would find. `countOnly` leaves `refs` empty. Synchronous: for bounded results, and
+   * inside transactions.
    */
   range(range: KeyRange, atRevision: number, limit: number, countOnly: boolean): { refs: RecordRef[]; count: number }
   /** As `range` without limit, in slices. `atRevision` must not be compacted or in the future. */
@@ -108,27 +115,37 @@ export interface MvccStore {
    * `withoutValue` leaves field 5 out.
    */
   copyEncoded(ref: RecordRef, target: Uint8Array, offset: number, withoutValue: boolean): number
-  /** The version of the same key just before this one, if not compacted and (etcd's prev_kv) not a tombstone. */
+  /**
+   * The version of the same key just before this one, if not compacted and (etcd's prev_kv) not a tombstone. None for
+   * a record at or below `compactedRevision`.
+   */
   previous(ref: RecordRef): RecordRef
 
   /**
-   * The changes from `fromRevision` (more than `compactedRevision`, or equal to it for what is kept there) in revision
-   * order: whole revisions only, at least one if there is any, stopping after the revision in which `maxChanges` is
-   * reached. Returns them with the next revision to ask for.
+   * The changes from `fromRevision` (more than `compactedRevision`, or equal to it for what is kept there) in
+   * revision order: whole revisions only, at least one if there is any, stopping after the revision in which
+   * `maxChanges` is reached. Returns them with the next revision to ask for. At `compactedRevision`, the changes kept
+   * include deletes made there.
    */
   changes(fromRevision: number, maxChanges: number): { refs: RecordRef[]; nextRevision: number }
 
   /**
-   * Forgets what only revisions below `atRevision` could see. Its effect on reads is immediate; memory is reclaimed in
-   * slices by `reclaim`. `atRevision` must be more than `compactedRevision` and at most `revision`.
+   * Forgets what only revisions below `atRevision` could see. Its effect on reads is immediate; memory is reclaimed
+   * in slices by `reclaim`. `atRevision` must be more than `compactedRevision` and at most `revision`.
    */
   compact(atRevision: number): void
-  /** Does up to about `budgetMs` of reclaiming, measured by the caller's `now`. Returns true while there is more to do. */
+  /**
+   * Does up to about `budgetMs` of reclaiming, measured by the caller's `now`. Returns true while there is more that
+   * it can do now. It can do nothing, and returns false, while a cursor, hash job or snapshot is open: call again
+   * after `compact` and after each of those is closed, or now and then. Never called inside a transaction. Ends the
+   * validity of references.
+   */
   reclaim(budgetMs: number, now: () => number): boolean
 
   /**
-   * etcd's HashKV: CRC-32C over all versions kept at `atRevision` (0: now). The same on every node with the same
-   * history and compaction. In slices: call `step` until it returns the hash. Pinned meanwhile.
+   * etcd 3.6's HashKV: CRC-32C over all versions kept at `atRevision` (0: now; at least `compactedRevision`). The
+   * same on every node with the same history and compacted revision, and on an etcd. In slices: call `step` until it
+   * returns the hash, which closes the job. Pinned meanwhile.
    */
   hash(atRevision: number): HashJob
 

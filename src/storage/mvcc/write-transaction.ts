@@ -10,8 +10,8 @@ import type { StoreState } from './store-state.ts'
  * - I1  Changes take effect at once, at main revision `state.revision` + 1; `finish` makes it the store's.
  * - I2  `sub` is the number of changes so far.
  *
- * Worked example: at revision 7, `put a`, `delete a`, `put b` appends a at (8, 0), a's tombstone at (8, 1), b at (8, 2),
- * and leaves the store at 8. A transaction that only deletes missing keys appends nothing and leaves it at 7.
+ * Worked example: at revision 7, `put a`, `delete a`, `put b` appends a at (8, 0), a's tombstone at (8, 1), b at (8,
+ * 2), and leaves the store at 8. A transaction that only deletes missing keys appends nothing and leaves it at 7.
  */
 export class Writer implements WriteTransaction {
   private readonly state: StoreState

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { binaryString, ProtobufReader } from '../../../base/index.ts'
+import { assertDefined, binaryString, ProtobufReader } from '../../../base/index.ts'
 import { compareResults, compareTargets, type Operation } from '../messages.ts'
 import {
   compare,
@@ -11,7 +12,6 @@ import {
   rangeRequest,
   txnRequest,
 } from '../testing/encode-requests.ts'
-import { goldenBytes, goldenHex } from '../testing/golden.ts'
 import {
   commandTypes,
   decodeAlarmRequest,
@@ -32,6 +32,15 @@ import {
   leaseRevokeReason,
   payloadOffset,
 } from './index.ts'
+
+/** Messages as etcd itself encodes them, by name, in hexadecimal. */
+const golden = new Map<string, string>()
+for (const line of readFileSync(new URL('./testdata/golden.txt', import.meta.url), 'utf8').split('\n')) {
+  const [name, bytes] = line.split(' ')
+  if (name !== undefined && bytes !== undefined) golden.set(name, bytes)
+}
+const goldenHex = (name: string): string => assertDefined(golden.get(name), `golden.txt has ${name}`)
+const goldenBytes = (name: string): Uint8Array => Buffer.from(goldenHex(name), 'hex')
 
 function decode<T>(bytes: Uint8Array, decoder: (reader: ProtobufReader) => T): T {
   const reader = new ProtobufReader(bytes)

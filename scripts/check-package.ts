@@ -1,0 +1,90 @@
+/**
+ * Packs the package, installs the tarball into an empty folder, type-checks a program against it with the strictest
+ * settings, and runs that program and the command on the oldest and the newest Node that are supported.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const oldestNode = '22.18.0'
+const folder = mkdtempSync(join(tmpdir(), 'synod-package-'))
+
+/** A user's program: starts a node on free ports, looks that it answers over HTTP, stops it. */
+const program = `
+import { createNodeRuntime, readNodeConfig, startNode, type RunningNode } from 'synod/node'
+import { defaultRaftOptions } from 'synod/raft'
+
+const args = ['--data-dir', process.argv[2] ?? 'data', '--listen-client-urls', 'http://127.0.0.1:0', '--listen-peer-urls', 'http://127.0.0.1:0']
+const config = readNodeConfig({ args, environment: {}, readFile: () => '' })
+const runtime = createNodeRuntime({ logLevel: 'error' })
+const node: RunningNode = await startNode(config, runtime, {
+  onFailure: (error) => { throw error },
+  processId: process.pid,
+  processMetrics: () => ({}),
+})
+const port = node.clientAddresses[0]?.port ?? 0
+const deadline = Date.now() + 10_000
+for (;;) {
+  const response = await fetch('http://127.0.0.1:' + port + '/health')
+  if (response.ok) break
+  if (Date.now() > deadline) throw new Error('not healthy: ' + (await response.text()))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+}
+await node.stop()
+console.log('healthy on', process.version, 'with heartbeats every', defaultRaftOptions.heartbeatTicks, 'ticks')
+`
+
+function run(command: string, args: readonly string[], cwd = folder): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+async function main(): Promise<void> {
+  run('npm', ['run', '--silent', 'build'], root)
+  const tarball = run('npm', ['pack', '--silent', '--pack-destination', folder], root).trim().split('\n').at(-1)!
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }))
+  run('npm', ['install', '--silent', '--no-audit', '--no-fund', join(folder, tarball), '@types/node@22', 'typescript'])
+  const strict = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2023', '--types', 'node']
+  writeFileSync(join(folder, 'program.ts'), program)
+  run(join(folder, 'node_modules', '.bin', 'tsc'), [...strict, 'program.ts'])
+  const oldest = join(folder, 'oldest')
+  mkdirSync(oldest)
+  writeFileSync(join(oldest, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }))
+  run('npm', ['install', '--silent', '--no-audit', '--no-fund', `node@${oldestNode}`], oldest)
+  for (const node of [join(oldest, 'node_modules', 'node', 'bin', 'node'), process.execPath]) {
+    const flags = ['--disable-warning=ExperimentalWarning', '--experimental-strip-types']
+    process.stdout.write(run(node, [...flags, 'program.ts', join(folder, `data-${process.hrtime.bigint()}`)]))
+    await runUp(node)
+  }
+}
+
+/** `synod up` from the installed package, until it serves. */
+function runUp(node: string): Promise<void> {
+  const launcher = join(folder, 'node_modules', 'synod', 'synod')
+  const data = join(folder, `up-${process.hrtime.bigint()}`)
+  const child = spawn(node, [launcher, 'up', '--nodes', '1', '--data', data, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
+    let served = false
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (served || !chunk.toString().includes('"serving"')) return
+      served = true
+      child.kill('SIGTERM')
+    })
+    child.on('exit', () => {
+      clearTimeout(timer)
+      if (served) resolve()
+      else reject(new Error('synod up from the installed package did not serve'))
+    })
+  })
+}
+
+try {
+  await main()
+  console.log('the packed package installs, type-checks and runs')
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+}

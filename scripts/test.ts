@@ -1,0 +1,68 @@
+/**
+ * Runs the tests. `npm test`: types, lint, house rules, unit tests, and a smoke set against real clients where they are
+ * installed. `npm run test:full` adds everything that continuous integration wants: the whole conformance suite and the
+ * fault tests. Real clients that are missing skip their tests with the command that installs them; with
+ * SYNOD_REQUIRE_PEERS=1 a missing one fails.
+ */
+import { spawnSync } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const full = process.argv.includes('--full')
+
+interface Step {
+  readonly title: string
+  readonly command: string
+  readonly args: readonly string[]
+}
+
+const bin = (name: string) => join(root, 'node_modules', '.bin', name)
+const nodeTests = (title: string, patterns: readonly string[], options: readonly string[] = []): Step[] => {
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort()
+  if (files.length === 0) return []
+  return [
+    {
+      title,
+      command: process.execPath,
+      args: [
+        '--disable-warning=ExperimentalWarning',
+        '--test',
+        '--test-reporter=dot',
+        '--test-reporter-destination=stdout',
+        '--test-reporter=spec',
+        '--test-reporter-destination=stderr',
+        ...options,
+        ...files,
+      ],
+    },
+  ]
+}
+
+const quick: Step[] = [
+  { title: 'types', command: bin('tsc'), args: ['-p', '.'] },
+  { title: 'lint', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
+  { title: 'house rules', command: process.execPath, args: ['scripts/check-house.ts'] },
+  ...nodeTests('unit tests', ['src/**/*.test.ts', 'scripts/*.test.ts']),
+  ...nodeTests('real clients, smoke', ['conformance/smoke.conformance.ts'], ['--test-concurrency=1']),
+]
+
+const everything: Step[] = [
+  ...nodeTests('real clients', ['conformance/*.conformance.ts'], ['--test-concurrency=2']),
+  ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], ['--test-concurrency=1']),
+  ...nodeTests('faults on real processes', ['conformance/faults/*.conformance.ts'], ['--test-concurrency=1']),
+  { title: 'the package, installed', command: process.execPath, args: ['scripts/check-package.ts'] },
+]
+
+for (const { title, command, args } of full ? everything : quick) {
+  const startMs = performance.now()
+  process.stdout.write(`\n== ${title}\n`)
+  const { status, signal } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
+  if (status !== 0) {
+    process.stdout.write(`\n== ${title}: FAILED after ${seconds} s (${signal ?? `exit status ${status}`})\n`)
+    process.exit(1)
+  }
+  process.stdout.write(`== ${title}: passed in ${seconds} s\n`)
+}
