@@ -53,7 +53,7 @@ const nodeCounts = numbers(options.nodes ?? (options.quick ? '3' : '1,3'))
 const levels = numbers(options.levels ?? (options.quick ? '64' : '1,64,256,1000'))
 const workloads = options.workloads.split(',') as Workload[]
 const rounds = Number(options.rounds ?? (options.quick ? 2 : 5))
-const seconds = Number(options.seconds ?? (options.quick ? 2 : 10))
+const seconds = Number(options.seconds ?? (options.quick ? 1.5 : 10))
 const warmUpSeconds = options.quick ? 0.5 : 1
 const sides = [options.subject, ...options.peers.split(',').filter((peer) => peer !== '')] as ServerKind[]
 const keys = 100_000

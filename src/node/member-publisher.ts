@@ -1,40 +1,72 @@
 /** What the cluster knows of its members: this one's client URLs are published through the log, the others' read there. */
-import type { CoordinationEngine } from '../engine/coordination/index.ts'
-import type { ReplicatedGroup } from '../engine/replication/index.ts'
+import type { ReplicatedCoordinationEngine } from '../engine/coordination/index.ts'
 import type { Runtime, Timer } from '../runtime/index.ts'
 import type { ClusterMember } from '../wire/etcd/index.ts'
 import type { NodeConfig } from './config/index.ts'
 
+/** After a publication whose fate is not known, before it is tried again. Publishing twice does no harm. */
+const retryMs = 500
+
 export class MemberPublisher {
   private readonly runtime: Runtime
   private readonly config: NodeConfig
+  private readonly engine: ReplicatedCoordinationEngine
   private timer: Timer | undefined
+  private stopped = false
 
-  constructor(
-    runtime: Runtime,
-    config: NodeConfig,
-    _group: ReplicatedGroup<never, unknown> | unknown,
-    _engine: CoordinationEngine,
-  ) {
+  constructor(runtime: Runtime, config: NodeConfig, engine: ReplicatedCoordinationEngine) {
     this.runtime = runtime
     this.config = config
+    this.engine = engine
   }
 
+  /** Publishes once the log is readable, unless the log says the same already. */
   start(): void {
-    this.timer = this.runtime.scheduler.setTimer(0, () => {})
+    this.engine.linearizableRead((outcome) => {
+      if (this.stopped || (outcome.ok && this.isPublished())) return
+      if (!outcome.ok) return this.retry()
+      const { memberId, name } = this.config
+      this.engine.publishMember({ memberId, name, clientUrls: this.clientUrls() }, (published) => {
+        if (!published.ok && !this.stopped) this.retry()
+      })
+    })
   }
 
   stop(): void {
+    this.stopped = true
     this.timer?.cancel()
   }
 
+  /** All members, as MemberList shows them. */
   members(): ClusterMember[] {
-    return this.config.members.map((member) => ({
-      id: member.id,
-      name: member.name,
-      peerUrls: member.peerUrls.map((url) => url.text),
-      clientUrls: member.id === this.config.memberId ? this.config.advertiseClientUrls.map((url) => url.text) : [],
-      isLearner: false,
-    }))
+    return this.config.members.map((member) => {
+      const own = member.id === this.config.memberId
+      const published = this.engine.memberAttributes(member.id)
+      return {
+        id: member.id,
+        // As in etcd, a member that has never started has no name yet.
+        name: own ? member.name : (published?.name ?? ''),
+        peerUrls: member.peerUrls.map((url) => url.text),
+        clientUrls: own ? this.clientUrls() : (published?.clientUrls ?? []),
+        isLearner: false,
+      }
+    })
+  }
+
+  private clientUrls(): string[] {
+    return this.config.advertiseClientUrls.map((url) => url.text)
+  }
+
+  private isPublished(): boolean {
+    const published = this.engine.memberAttributes(this.config.memberId)
+    return (
+      published !== undefined &&
+      published.name === this.config.name &&
+      published.clientUrls.join() === this.clientUrls().join()
+    )
+  }
+
+  private retry(): void {
+    this.timer = this.runtime.scheduler.setTimer(retryMs, () => this.start())
   }
 }

@@ -100,7 +100,7 @@ class SynodNode implements RunningNode {
     const { machine, group } = await this.openGroup(this.host)
     this.group = group
     this.coordination = startCoordination({ runtime, machine, group }, coordinationOptions(config))
-    const publisher = new MemberPublisher(runtime, config, group, this.coordination.engine)
+    const publisher = new MemberPublisher(runtime, config, this.coordination.engine)
     this.publisher = publisher
     this.ports = await ClientPorts.open({
       runtime,

@@ -52,11 +52,20 @@ import type {
   Failure,
   LeaseGrantResult,
   LeaseRevokeResult,
+  MemberAttributesResult,
   PutResult,
   RangeResult,
   TxnResult,
 } from './results.ts'
-import { type CoordinationStateMachine, leaseOverheadBytes, putCost, selectAlarms, txnCost } from './state/index.ts'
+import {
+  type CoordinationStateMachine,
+  encodeMemberAttributes,
+  leaseOverheadBytes,
+  type MemberAttributes,
+  putCost,
+  selectAlarms,
+  txnCost,
+} from './state/index.ts'
 
 /** How long background work and long answers together may hold the loop in one turn. */
 const turnBudgetMs = 5
@@ -191,6 +200,21 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
       return
     }
     this.propose(encodeCommand(commandTypes.alarm, this.runtime.clock.wallMs(), encodeAlarmRequest(request)), done)
+  }
+
+  /** What a member last published of itself. */
+  memberAttributes(memberId: bigint): MemberAttributes | undefined {
+    return this.machine.memberAttributes(memberId)
+  }
+
+  /** Tells the cluster about a member; the last word counts. */
+  publishMember(attributes: MemberAttributes, done: Done<MemberAttributesResult>): void {
+    const command = encodeCommand(
+      commandTypes.memberAttributes,
+      this.runtime.clock.wallMs(),
+      encodeMemberAttributes(attributes),
+    )
+    this.propose(command, done)
   }
 
   alarms(): readonly Alarm[] {

@@ -13,6 +13,6 @@ export { type CoordinationEngineContext, ReplicatedCoordinationEngine } from './
 export * from './leases/index.ts'
 export * from './messages.ts'
 export type * from './results.ts'
-export { CoordinationStateMachine, type StoreFactory } from './state/index.ts'
+export { CoordinationStateMachine, type MemberAttributes, type StoreFactory } from './state/index.ts'
 export { validateDeleteRange, validatePut, validateRange, validateTxn } from './validation/index.ts'
 export * from './watch/index.ts'

@@ -126,6 +126,12 @@ export interface AlarmResult {
   readonly alarms: readonly Alarm[]
 }
 
+export interface MemberAttributesResult {
+  readonly ok: true
+  readonly type: 'memberAttributes'
+  readonly revision: number
+}
+
 /** What applying a command gives. A failure here is deterministic: the same on every node. */
 export type CommandResult =
   | PutResult
@@ -135,6 +141,7 @@ export type CommandResult =
   | LeaseGrantResult
   | LeaseRevokeResult
   | AlarmResult
+  | MemberAttributesResult
   | Failure
 
 /** An engine method's answer: comes exactly once, never inside the call itself. */

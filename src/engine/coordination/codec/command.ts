@@ -12,7 +12,7 @@
  */
 import { asBuffer } from '../../../base/index.ts'
 
-/** Numbers are forever. 8 to 15 are reserved for membership and settings, 16 to 63 for authentication. */
+/** Numbers are forever. 9 to 15 are reserved for membership and settings, 16 to 63 for authentication. */
 export const commandTypes = {
   put: 1,
   deleteRange: 2,
@@ -21,6 +21,7 @@ export const commandTypes = {
   leaseGrant: 5,
   leaseRevoke: 6,
   alarm: 7,
+  memberAttributes: 8,
 } as const
 
 export type CommandType = (typeof commandTypes)[keyof typeof commandTypes]

@@ -2,12 +2,14 @@ import type { BinaryString } from '../../../base/index.ts'
 import { type MvccStore, noRecord, type RecordRef } from '../../../storage/mvcc/index.ts'
 import type { LeaseTable } from '../api.ts'
 import type { AlarmSet } from './alarm-set.ts'
+import type { MemberDirectory } from './member-directory.ts'
 
 /** All replicated state. A restore puts another one in its place. */
 export interface StateData {
   readonly store: MvccStore
   readonly leases: LeaseTable
   readonly alarms: AlarmSet
+  readonly members: MemberDirectory
 }
 
 /**

@@ -3,9 +3,10 @@
  *
  *     image      = "SYNODKV" version:u8 section* end
  *     section    = kind:u8 length:u32 bytes
- *     kind       = 1 bookkeeping | 2 a piece of the store's image | 3 a piece of the lease table's image | 4 alarms
+ *     kind       = 1 bookkeeping | 2 a piece of the store's image | 3 a piece of the lease table's image | 4 alarms | 5 members
  *     end        = 0:u8 0:u32
  *     bookkeeping = appliedIndex:u64 appliedTerm:u64
+ *     members    = see member-directory.ts
  *     alarms     = count:u32 (memberId:u64 alarm:i32)*
  *
  * Little-endian. Sections of kinds 2 and 3 are pieces of one stream each, in order; the others come once. Checksums are
@@ -22,7 +23,7 @@ import type { Alarm } from '../messages.ts'
 export const imageHead: Uint8Array = Uint8Array.of(0x53, 0x59, 0x4e, 0x4f, 0x44, 0x4b, 0x56, 1)
 export const sectionHeadLength = 5
 
-export const sections = { end: 0, bookkeeping: 1, store: 2, leases: 3, alarms: 4 } as const
+export const sections = { end: 0, bookkeeping: 1, store: 2, leases: 3, alarms: 4, members: 5 } as const
 
 const alarmLength = 12
 

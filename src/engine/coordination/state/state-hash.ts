@@ -1,4 +1,4 @@
-import { crc32c } from '../../../base/index.ts'
+import { concatBytes, crc32c } from '../../../base/index.ts'
 import type { HashJob } from '../../../storage/mvcc/index.ts'
 import type { StateSnapshot } from '../../replication/index.ts'
 import type { StateHash } from '../api.ts'
@@ -11,11 +11,12 @@ const leaseChunkBytes = 16 * 1024
 
 /**
  * Hashes the state as of its construction, in steps: CRC-32C over the store's own hash (etcd's HashKV), its revisions,
- * the leases' image and the alarms. Which keys hang on which lease follows from the store.
+ * the leases' image, the alarms and the members. Which keys hang on which lease follows from the store.
  */
 export class StateHashJob {
   private readonly store: HashJob
   private readonly leases: StateSnapshot
+  /** Alarms and members: small, so taken at once. */
   private readonly alarms: Uint8Array
   private readonly appliedIndex: number
   private readonly revision: number
@@ -25,7 +26,7 @@ export class StateHashJob {
   constructor(data: StateData, appliedIndex: number) {
     this.store = data.store.hash(0)
     this.leases = data.leases.snapshot()
-    this.alarms = encodeAlarms(data.alarms.list())
+    this.alarms = concatBytes([encodeAlarms(data.alarms.list()), data.members.encode()])
     this.appliedIndex = appliedIndex
     this.revision = data.store.revision
     this.compactedRevision = data.store.compactedRevision

@@ -33,6 +33,7 @@ import { applyLeaseGrant, applyLeaseRevoke } from './apply-lease.ts'
 import { applyTxn } from './apply-txn.ts'
 import { applyDeleteRange, applyPut } from './apply-writes.ts'
 import type { StateData } from './data.ts'
+import { decodeMemberAttributes, type MemberAttributes, MemberDirectory } from './member-directory.ts'
 import { Observers } from './observers.ts'
 import { txnCost } from './quota-cost.ts'
 import { StateImageRestorer } from './state-restorer.ts'
@@ -54,7 +55,12 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
 
   constructor(stores: StoreFactory) {
     this.stores = stores
-    this.data = { store: stores.create(), leases: new MemoryLeaseTable(), alarms: new AlarmSet() }
+    this.data = {
+      store: stores.create(),
+      leases: new MemoryLeaseTable(),
+      alarms: new AlarmSet(),
+      members: new MemberDirectory(),
+    }
   }
 
   get store(): MvccStore {
@@ -80,6 +86,10 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
 
   alarms(): readonly Alarm[] {
     return this.data.alarms.list()
+  }
+
+  memberAttributes(memberId: bigint): MemberAttributes | undefined {
+    return this.data.members.get(memberId)
   }
 
   observe(observer: StateObserver): () => void {
@@ -148,6 +158,12 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
       case commandTypes.alarm: {
         const request = decodeAlarmRequest(reader)
         return reader.malformed ? fail('MALFORMED_REQUEST') : applyAlarm(data, request)
+      }
+      case commandTypes.memberAttributes: {
+        const attributes = decodeMemberAttributes(reader)
+        if (reader.malformed) return fail('MALFORMED_REQUEST')
+        data.members.set(attributes)
+        return { ok: true, type: 'memberAttributes', revision: data.store.revision }
       }
       default:
         return fail('UNKNOWN_COMMAND')

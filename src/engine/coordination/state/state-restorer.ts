@@ -7,6 +7,7 @@ import type { Alarm } from '../messages.ts'
 import { AlarmSet } from './alarm-set.ts'
 import type { StateData } from './data.ts'
 import { decodeAlarms, decodeBookkeeping, imageHead, sectionHeadLength, sections } from './image-format.ts'
+import { MemberDirectory } from './member-directory.ts'
 
 /** Sections longer than this are damage: no writer makes them. */
 const sectionBytesMax = 64 * 1024 * 1024
@@ -19,6 +20,7 @@ export class StateImageRestorer implements StateRestorer {
   private readonly leases = new MemoryLeaseTable()
   private readonly leaseRestorer = this.leases.restore()
   private alarms: readonly Alarm[] | undefined
+  private readonly members = new MemberDirectory()
   private applied: CommandPosition | undefined
   /** What came of a section (or of the head) that is not complete yet. */
   private rest: Uint8Array = emptyBytes
@@ -60,7 +62,7 @@ export class StateImageRestorer implements StateRestorer {
     const store = refusingDamage(() => this.loader.finish())
     this.leaseRestorer.finish()
     attachKeys(store, this.leases)
-    this.install({ store, leases: this.leases, alarms: new AlarmSet(alarms) }, applied)
+    this.install({ store, leases: this.leases, alarms: new AlarmSet(alarms), members: this.members }, applied)
   }
 
   private section(kind: number, bytes: Buffer): void {
@@ -80,6 +82,9 @@ export class StateImageRestorer implements StateRestorer {
         return
       case sections.alarms:
         this.alarms = decodeAlarms(bytes)
+        return
+      case sections.members:
+        if (!this.members.decode(bytes)) throw new RestoreError('coordination image: damaged members')
         return
       default:
         throw new RestoreError(`coordination image: unknown section ${kind}`)

@@ -23,6 +23,7 @@ export class StateImage implements StateSnapshot {
       imageHead,
       encodeSection(sections.bookkeeping, encodeBookkeeping(applied)),
       encodeSection(sections.alarms, encodeAlarms(data.alarms.list())),
+      encodeSection(sections.members, data.members.encode()),
     ])
     this.closing = encodeSection(sections.end, emptyBytes)
   }
