@@ -137,8 +137,15 @@ async function main(): Promise<void> {
   }
   console.log(table(all, sides, cpus().length))
   const facts = {
-    machine: { cpus: cpus().length, cpu: cpus()[0]?.model ?? 'unknown', kernel: process.platform, node: process.version },
-    versions: Object.fromEntries(sides.map((side) => [side, side === 'synod' ? 'this clone' : findPeer(side)?.version])),
+    machine: {
+      cpus: cpus().length,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      kernel: process.platform,
+      node: process.version,
+    },
+    versions: Object.fromEntries(
+      sides.map((side) => [side, side === 'synod' ? 'this clone' : findPeer(side)?.version]),
+    ),
     settings: { keys, valueBytes: 256, rounds, seconds, warmUpSeconds, connectionsPerNode },
     measurements: all,
   }

@@ -32,17 +32,39 @@ export function ratio(subject: readonly Measurement[], peer: readonly Measuremen
   return { median: median(rates(subject)) / median(rates(peer)), min: Math.min(...pairs), max: Math.max(...pairs) }
 }
 
-const header = ['nodes', 'workload', 'outstanding', 'side', 'requests/s', 'p50 ms', 'p99 ms', 'server CPU', 'µs/request', 'load CPU', 'memory MB', 'errors', 'ratio (min to max)']
+const header = [
+  'nodes',
+  'workload',
+  'outstanding',
+  'side',
+  'requests/s',
+  'p50 ms',
+  'p99 ms',
+  'server CPU',
+  'µs/request',
+  'load CPU',
+  'memory MB',
+  'errors',
+  'ratio (min to max)',
+]
 
 /** A Markdown table, one row for each side, workload, level and size. CPU is in cores. */
 export function table(all: readonly Measurement[], sides: readonly ServerKind[], cores: number): string {
   const rows = [header, header.map(() => '---')]
   for (const group of groups(all)) {
     const subject = group.filter((one) => one.side === sides[0])
-    for (const side of sides) rows.push(row(group.filter((one) => one.side === side), subject))
+    for (const side of sides)
+      rows.push(
+        row(
+          group.filter((one) => one.side === side),
+          subject,
+        ),
+      )
   }
   const lines = rows.map((cells) => `| ${cells.join(' | ')} |`)
-  return [...lines, '', `CPU in cores of ${cores}; medians over the rounds; ratio: ${sides[0]} over that side.`].join('\n')
+  return [...lines, '', `CPU in cores of ${cores}; medians over the rounds; ratio: ${sides[0]} over that side.`].join(
+    '\n',
+  )
 }
 
 function row(side: readonly Measurement[], subject: readonly Measurement[]): string[] {

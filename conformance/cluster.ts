@@ -1,7 +1,8 @@
 // Real clusters of 1 to 5 server processes on loopback: etcd of either release, or Synod, started alike with etcd's
 // own flags. Owns the processes and their temporary folder; both are gone after `stop()`.
-import { createServer } from 'node:net'
+
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -118,12 +118,15 @@ describe('the npm client etcd3', { skip: skipWithoutSubject(), concurrency: 1 },
     let holders = 0
     let most = 0
     const work = () =>
-      client.lock('mutex').ttl(10).do(async () => {
-        holders++
-        most = Math.max(most, holders)
-        await delay(20)
-        holders--
-      })
+      client
+        .lock('mutex')
+        .ttl(10)
+        .do(async () => {
+          holders++
+          most = Math.max(most, holders)
+          await delay(20)
+          holders--
+        })
     const attempts = await Promise.allSettled(Array.from({ length: 4 }, work))
     assert.equal(most, 1)
     assert.ok(attempts.some((attempt) => attempt.status === 'fulfilled'))

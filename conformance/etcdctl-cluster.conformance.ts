@@ -1,4 +1,4 @@
-import { declareScripts } from './etcdctl/runner.ts'
 import { clusterScripts } from './etcdctl/cluster-scripts.ts'
+import { declareScripts } from './etcdctl/runner.ts'
 
 declareScripts(clusterScripts)

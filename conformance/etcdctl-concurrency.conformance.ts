@@ -1,4 +1,4 @@
-import { declareScripts } from './etcdctl/runner.ts'
 import { concurrencyScripts } from './etcdctl/concurrency-scripts.ts'
+import { declareScripts } from './etcdctl/runner.ts'
 
 declareScripts(concurrencyScripts)

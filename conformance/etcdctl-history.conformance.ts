@@ -1,4 +1,4 @@
-import { declareScripts } from './etcdctl/runner.ts'
 import { historyScripts } from './etcdctl/history-scripts.ts'
+import { declareScripts } from './etcdctl/runner.ts'
 
 declareScripts(historyScripts)

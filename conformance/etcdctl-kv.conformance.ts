@@ -1,4 +1,4 @@
-import { declareScripts } from './etcdctl/runner.ts'
 import { kvScripts } from './etcdctl/kv-scripts.ts'
+import { declareScripts } from './etcdctl/runner.ts'
 
 declareScripts(kvScripts)

@@ -1,4 +1,4 @@
-import { declareScripts } from './etcdctl/runner.ts'
 import { leaseScripts } from './etcdctl/lease-scripts.ts'
+import { declareScripts } from './etcdctl/runner.ts'
 
 declareScripts(leaseScripts)

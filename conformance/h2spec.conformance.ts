@@ -54,7 +54,16 @@ describe('h2spec', { skip: skipWithoutSubject() || skipWithout('h2spec') }, () =
 async function runSuite(cluster: Cluster): Promise<SpecCase[]> {
   const report = join(cluster.folder, 'h2spec.xml')
   // The path must answer with a body: the flow-control cases need DATA to withhold.
-  const args = ['--path', '/version', '--host', '127.0.0.1', '--port', String(cluster.member(0).clientPort), '--junit-report', report]
+  const args = [
+    '--path',
+    '/version',
+    '--host',
+    '127.0.0.1',
+    '--port',
+    String(cluster.member(0).clientPort),
+    '--junit-report',
+    report,
+  ]
   const child = spawn(requirePeer('h2spec'), [...args, '--timeout', '2', '--strict'], { stdio: 'ignore' })
   const timer = setTimeout(() => child.kill('SIGKILL'), 120_000)
   await new Promise((resolve, reject) => {

@@ -9,7 +9,8 @@ export interface MaskContext {
 
 const jsonNumbers =
   /"(cluster_id|member_id|raft_term|raftTerm|raftIndex|raftAppliedIndex|leader|dbSize|dbSizeInUse|dbSizeQuota|hash|header_?[Ii]d)":\s*"?[0-9]+"?/g
-const fieldNumbers = /"(ClusterID|MemberID|RaftTerm|RaftIndex|RaftAppliedIndex|Leader|DBSize|DBSizeInUse|DBSizeQuota|Hash|HashRevision)" ?: ?[0-9]+/g
+const fieldNumbers =
+  /"(ClusterID|MemberID|RaftTerm|RaftIndex|RaftAppliedIndex|Leader|DBSize|DBSizeInUse|DBSizeQuota|Hash|HashRevision)" ?: ?[0-9]+/g
 
 const everywhere: readonly (readonly [RegExp, string])[] = [
   [jsonNumbers, '"$1":"<$1>"'],

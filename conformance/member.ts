@@ -168,7 +168,8 @@ export class Member {
     for (;;) {
       if (!this.running) throw new Error(`${this.name} ended before it served:\n${tail(this.log())}`)
       if (await healthy(`${this.clientUrl}/health`)) return
-      if (Date.now() > deadline) throw new Error(`${this.name} does not serve after ${timeoutMs} ms:\n${tail(this.log())}`)
+      if (Date.now() > deadline)
+        throw new Error(`${this.name} does not serve after ${timeoutMs} ms:\n${tail(this.log())}`)
       await delay(20)
     }
   }

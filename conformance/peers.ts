@@ -161,8 +161,16 @@ function versionOf(path: string, recipe: Recipe): string | undefined {
 
 function pinnedVersion(folder: string, module: string): string {
   const text = readFileSync(new URL(`peers/${folder}/go.mod`, import.meta.url), 'utf8')
-  const line = text.split('\n').find((candidate) => candidate.replace(/^require\s/, '').trim().startsWith(`${module} v`))
-  const version = line?.trim().replace(/^require\s+/, '').split(/\s+/)[1]
+  const line = text.split('\n').find((candidate) =>
+    candidate
+      .replace(/^require\s/, '')
+      .trim()
+      .startsWith(`${module} v`),
+  )
+  const version = line
+    ?.trim()
+    .replace(/^require\s+/, '')
+    .split(/\s+/)[1]
   if (version === undefined) throw new Error(`peers/${folder}/go.mod does not pin ${module}`)
   return version
 }
@@ -170,6 +178,8 @@ function pinnedVersion(folder: string, module: string): string {
 if (import.meta.main) {
   for (const name of Object.keys(recipes) as PeerName[]) {
     const peer = findPeer(name)
-    console.log(peer === undefined ? `${name}: missing ${recipes[name].install}` : `${name} ${peer.version} ${peer.path}`)
+    console.log(
+      peer === undefined ? `${name}: missing ${recipes[name].install}` : `${name} ${peer.version} ${peer.path}`,
+    )
   }
 }

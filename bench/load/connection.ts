@@ -11,6 +11,9 @@ import { frame, frameHeaderBytes, type Template } from './request-frames.ts'
 
 const windowMax = 0x7fffffff
 
+/** In place of the time at which a request was sent, once it was answered. */
+const answered = -1
+
 /** Told of every answer: when its request was sent, grpc-status, and the bytes of its message. */
 export type OnAnswer = (connection: Connection, sentAtMs: number, status: string, messageBytes: number) => void
 
@@ -61,14 +64,23 @@ export class Connection {
     settings.writeUInt32BE(windowMax, 8)
     settings.writeUInt16BE(5, 12)
     settings.writeUInt32BE(1 << 20, 14)
-    this.#out.push(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, settings), windowUpdate(windowMax - 65_535))
+    this.#out.push(
+      Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+      frame(4, 0, settings),
+      windowUpdate(windowMax - 65_535),
+    )
     const ready = new Promise<void>((resolve) => (this.#ready = resolve))
     this.flush()
     await ready
   }
 
   /** Adds a request to what leaves at the next {@link flush}, or queues it until the server has room. */
-  request(template: Template, keyAt: number, nowMs: number, writeKey: (bytes: Buffer, at: number, key: number) => void): void {
+  request(
+    template: Template,
+    keyAt: number,
+    nowMs: number,
+    writeKey: (bytes: Buffer, at: number, key: number) => void,
+  ): void {
     if (this.#open >= this.#streamsMax || this.#windowBytes < template.flowBytes) {
       this.#waiting.push({ template, keyAt })
       this.#writeKey = writeKey
@@ -122,7 +134,7 @@ export class Connection {
   #frame(bytes: Buffer, type: number, flags: number, stream: number, start: number, end: number): void {
     if (type === 0) this.#data(flags, stream, end - start)
     else if (type === 1 || type === 9) this.#headerFrame(bytes, type, flags, stream, start, end)
-    else if (type === 3) this.#onFailure(`the server reset a stream, error ${bytes.readUInt32BE(start)}`)
+    else if (type === 3) this.#reset(stream)
     else if (type === 4 && (flags & 1) === 0) this.#settings(bytes, start, end)
     else if (type === 6 && (flags & 1) === 0) this.#out.push(frame(6, 1, bytes.subarray(start, end)))
     else if (type === 7) this.#onFailure(`the server said goodbye: ${bytes.toString('latin1', start + 8, end)}`)
@@ -158,9 +170,16 @@ export class Connection {
 
   #answer(stream: number, status: string): void {
     const ring = (stream >>> 1) & 0xffff
+    const sentAtMs = this.#sentAtMs[ring]!
+    this.#sentAtMs[ring] = answered
     this.#open--
-    this.#onAnswer(this, this.#sentAtMs[ring]!, status, this.#messageBytes[ring]!)
+    this.#onAnswer(this, sentAtMs, status, this.#messageBytes[ring]!)
     if (this.#waiting.length > 0) this.#drain()
+  }
+
+  /** A server may reset a stream, without error, after its whole answer (RFC 9113 §8.1); before, the request failed. */
+  #reset(stream: number): void {
+    if (this.#sentAtMs[(stream >>> 1) & 0xffff]! >= 0) this.#answer(stream, 'reset')
   }
 
   #drain(): void {

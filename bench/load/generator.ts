@@ -80,7 +80,8 @@ class Load {
   #answer(connection: Connection, sentAtMs: number, status: string, messageBytes: number): void {
     const nowMs = performance.now()
     if (status !== '0') this.#fail(`grpc-status ${status}`)
-    else if (this.#task.workload === 'range' && messageBytes < valueBytes) this.#fail('a range answered without its value')
+    else if (this.#task.workload === 'range' && messageBytes < valueBytes)
+      this.#fail('a range answered without its value')
     else if (this.#measuring) this.#histogram.record((nowMs - sentAtMs) * 1000)
     this.#answered++
     if (!this.#running) return
@@ -186,11 +187,16 @@ function passed(seconds: number): Promise<void> {
 const task = JSON.parse(process.argv[2] ?? '{}') as LoadTask
 const load = new Load(task)
 // A server that does not answer at all must not hold the benchmark for ever.
-setTimeout(() => {
-  const result = load.close()
-  console.log(JSON.stringify({ ...result, errors: result.errors + 1, errorTexts: [...result.errorTexts, 'timed out'] }))
-  process.exit(1)
-}, (task.warmUpSeconds + task.seconds + 60) * 1000).unref()
+setTimeout(
+  () => {
+    const result = load.close()
+    console.log(
+      JSON.stringify({ ...result, errors: result.errors + 1, errorTexts: [...result.errorTexts, 'timed out'] }),
+    )
+    process.exit(1)
+  },
+  (task.warmUpSeconds + task.seconds + 60) * 1000,
+).unref()
 await load.connect()
 if (task.workload === 'preload') {
   await load.preload()

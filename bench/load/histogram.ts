@@ -21,7 +21,7 @@ export class Histogram {
     let left = Math.ceil(this.#total * share)
     for (let bucket = 0; bucket < this.#counts.length; bucket++) {
       left -= this.#counts[bucket]!
-      if (left <= 0) return valueOf(bucket)
+      if (left <= 0) return lowestOf(bucket)
     }
     return 0
   }
@@ -33,7 +33,7 @@ function bucketOf(micros: number): number {
   return shift * subBuckets + (value >> shift)
 }
 
-function valueOf(bucket: number): number {
+function lowestOf(bucket: number): number {
   // Beyond the first range a value keeps its 7 leading bits, so a range uses its buckets from 64 on.
   const shift = Math.floor(bucket / subBuckets)
   return (bucket - shift * subBuckets) << shift

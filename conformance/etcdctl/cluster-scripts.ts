@@ -86,9 +86,11 @@ export const clusterScripts: ScriptGroup = {
         'get a -w json',
       ],
     },
+    { name: 'no such command', steps: ['nonsense', 'lease nonsense'] },
     {
-      name: 'no such command',
-      steps: [{ run: 'nonsense' }, { run: 'lease nonsense' }, { run: 'user list' }, { run: 'role list' }, { run: 'auth status' }],
+      name: 'authentication is off',
+      steps: ['user list', 'role list', 'auth status'],
+      differs: { synod: 'authentication is a later issue; its calls answer UNIMPLEMENTED' },
     },
   ],
 }

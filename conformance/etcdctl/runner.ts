@@ -181,7 +181,8 @@ async function runScript(sides: Sides<Side>, script: Script, scriptAt: number): 
       else await compareRun(sides, step, script, scriptAt, startRevision)
     }
   } finally {
-    for (const side of [sides.subject, sides.reference]) for (const left of side.started.values()) left.background.interrupt()
+    for (const side of [sides.subject, sides.reference])
+      for (const left of side.started.values()) left.background.interrupt()
   }
 }
 
@@ -199,7 +200,11 @@ async function emptyKeySpace(sides: Sides<Side>): Promise<number> {
 
 async function startBoth(sides: Sides<Side>, step: Start, script: Script, at: number, rev: number): Promise<void> {
   await onBoth(sides, async (side) => {
-    const background = side.spawn(splitCommandLine(side.fill(step.run, rev)), side.endpointsFor(step, script, at), undefined)
+    const background = side.spawn(
+      splitCommandLine(side.fill(step.run, rev)),
+      side.endpointsFor(step, script, at),
+      undefined,
+    )
     if (step.stdin !== undefined) background.write(side.fill(step.stdin, rev))
     side.started.set(step.start, { background, step })
     if (step.lines !== undefined) await background.lines(step.lines, 5_000)
@@ -228,7 +233,11 @@ async function compareFinish(sides: Sides<Side>, finish: Finish): Promise<void> 
 async function compareRun(sides: Sides<Side>, step: Run, script: Script, at: number, rev: number): Promise<void> {
   const outcomes = await onBoth(sides, async (side) => {
     const endpoints = side.endpointsFor(step, script, at)
-    const outcome = await side.execute(splitCommandLine(side.fill(step.run, rev)), endpoints, side.fill(step.stdin ?? '', rev))
+    const outcome = await side.execute(
+      splitCommandLine(side.fill(step.run, rev)),
+      endpoints,
+      side.fill(step.stdin ?? '', rev),
+    )
     for (const [name, pattern] of Object.entries(step.capture ?? {})) {
       const value = pattern.exec(outcome.stdout)?.[1]
       if (value !== undefined) side.capture(name, value)

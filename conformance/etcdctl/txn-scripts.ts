@@ -47,7 +47,9 @@ export const txnScripts: ScriptGroup = {
         'put cmp 1',
         'put cmp 2',
         ...['=', '!=', '<', '>'].flatMap((operator) =>
-          [equal, below, above].map((operand) => txnRun([`${target}("cmp") ${operator} ${operand}`], ways, other, '-w json')),
+          [equal, below, above].map((operand) =>
+            txnRun([`${target}("cmp") ${operator} ${operand}`], ways, other, '-w json'),
+          ),
         ),
         txnRun([`${target}("absent") = ${below}`], ways, other, '-w json'),
         txnRun([`${target}("absent") > ${below}`], ways, other, '-w json'),

@@ -108,4 +108,3 @@ export async function leaderOf(members: readonly Member[], channels: readonly Ch
     return leading[0]?.member
   })
 }
-

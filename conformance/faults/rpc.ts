@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ProtobufWriter } from '../../src/base/index.ts'
 import { decodeFields, decodeKeyValue, type KeyValue } from '../../src/cli/etcd-messages.ts'
-import { Channel, type Reply } from './channel.ts'
+import type { Channel, Reply } from './channel.ts'
 
 export function putRequest(key: string, value: string): Uint8Array {
   return new ProtobufWriter().bytes(1, Buffer.from(key)).bytes(2, Buffer.from(value)).finish()
@@ -93,4 +93,10 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>, 
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`)
     await delay(10)
   }
+}
+
+/** The member's own id. */
+export async function memberIdOf(channel: Channel): Promise<bigint> {
+  const reply = await channel.call('/etcdserverpb.Maintenance/Status', new Uint8Array(0), 5000)
+  return BigInt.asUintN(64, decodeFields(succeeded(reply)).fields(1).int64(2))
 }

@@ -32,7 +32,8 @@ export function declareCases(name: string, cases: readonly Case[], flags: readon
               client.close()
             }
           })
-          if (process.env['SYNOD_SHOW'] !== undefined) console.error(one.name, JSON.stringify(traces.reference, null, 1))
+          if (process.env['SYNOD_SHOW'] !== undefined)
+            console.error(one.name, JSON.stringify(traces.reference, null, 1))
           assert.deepEqual(traces.subject, traces.reference)
         } catch (error) {
           await pair.recycle()

@@ -34,12 +34,7 @@ export const kvCases: readonly Case[] = [
     ['Txn', { compare: [{ target: 'VERSION', version: 1 }] }],
     ['Txn', { success: [nested([put('')])] }],
   ),
-  sends(
-    'a request operation that is empty',
-    ['Txn', { success: [{}] }],
-    ['Txn', { failure: [{}] }],
-    ['Txn', {}],
-  ),
+  sends('a request operation that is empty', ['Txn', { success: [{}] }], ['Txn', { failure: [{}] }], ['Txn', {}]),
   sends(
     'options of a put that contradict each other',
     ['Put', { key: 'a', value: 'v', ignore_value: true }],
@@ -183,7 +178,9 @@ export const kvCases: readonly Case[] = [
       await client.call('Txn', { success: many(128) })
       await client.call('Txn', { compare: compares(128), success: many(1), failure: many(128) })
       await client.call('Txn', { success: [nested(many(129))] })
-      await client.call('Txn', { success: [nested(many(100)), nested(many(100).map(({ request_put }) => put(`n${request_put.key}`)))] })
+      await client.call('Txn', {
+        success: [nested(many(100)), nested(many(100).map(({ request_put }) => put(`n${request_put.key}`)))],
+      })
       await client.call('Range', { ...everything, count_only: true })
     },
   },
@@ -197,7 +194,9 @@ export const kvCases: readonly Case[] = [
         success: [nested([put('n', '2'), range('n')], [isOne], [range('n')]), range('n'), nested([range('n')])],
       })
       await client.call('Txn', { success: [nested([nested([nested([put('deep')])])]), range('deep')] })
-      await client.call('Txn', { success: [put('x', '1'), nested([put('y', '1')], [{ target: 'VALUE', key: 'x', value: '1' }])] })
+      await client.call('Txn', {
+        success: [put('x', '1'), nested([put('y', '1')], [{ target: 'VALUE', key: 'x', value: '1' }])],
+      })
       await client.call('Txn', { success: [nested([])] })
       await client.call('Range', everything)
     },
@@ -219,7 +218,12 @@ export const kvCases: readonly Case[] = [
       for (const [target, field, values] of operands) {
         for (const result of ['EQUAL', 'NOT_EQUAL', 'GREATER', 'LESS']) {
           for (const value of values) {
-            for (const where of [{ key: 'p/a' }, { key: 'absent' }, { key: 'p/', range_end: 'p0' }, { key: 'q/', range_end: 'q0' }]) {
+            for (const where of [
+              { key: 'p/a' },
+              { key: 'absent' },
+              { key: 'p/', range_end: 'p0' },
+              { key: 'q/', range_end: 'q0' },
+            ]) {
               await client.call('Txn', { compare: [{ target, result, [field]: value, ...where }] })
             }
           }

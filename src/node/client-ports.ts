@@ -61,15 +61,6 @@ export class ClientPorts {
 
   private async listen({ runtime, config, services, metrics }: ClientPortsSetup): Promise<void> {
     const { clock, scheduler, network, logger } = runtime
-    const http2 = new GrpcServer({
-      clock,
-      scheduler,
-      routes: this.etcd.routes,
-      options: {
-        requestBytesMax: config.maxRequestBytes + grpcOverheadBytes,
-        http2: { concurrentStreamsMax: Math.min(config.maxConcurrentStreams, concurrentStreamsMax) },
-      },
-    })
     const pages = httpPages({
       engine: services.engine,
       watch: () => services.watchHub.stats,
@@ -78,6 +69,16 @@ export class ClientPorts {
       node: metrics,
     })
     const http1 = new Http1Server({ scheduler, logger, routes: [pages] })
+    const http2: GrpcServer = new GrpcServer({
+      clock,
+      scheduler,
+      routes: this.etcd.routes,
+      pages: http1,
+      options: {
+        requestBytesMax: config.maxRequestBytes + grpcOverheadBytes,
+        http2: { concurrentStreamsMax: Math.min(config.maxConcurrentStreams, concurrentStreamsMax) },
+      },
+    })
     for (const url of config.listenClientUrls) {
       const port = new PortServer({ network, scheduler, logger, http1, http2 })
       this.ports.push(port)

@@ -9,7 +9,7 @@ import { assert } from '../../base/index.ts'
  * - `snapshot`: the host streams a snapshot; no appends until it reports, or the follower shows that it caught up.
  *
  * Invariants:
- * - P1  `matchIndex < nextIndex`, and `matchIndex` never falls within a leader's term.
+ * - P1  `matchIndex < nextIndex`. `matchIndex` falls only when the follower itself says that it has less: see `rejected`.
  * - P2  In `probe` and `snapshot` nothing is in flight.
  * - P3  `pendingSnapshotIndex` is not 0 exactly in `snapshot`.
  * - P4  The ends of the appends in flight rise, lie above `matchIndex` and below `nextIndex`.
@@ -95,6 +95,9 @@ export class Progress {
   /**
    * The follower refused an append after `rejectedIndex`; the logs agree at most up to `agreeIndex`. Returns whether
    * that was news: an answer to an old message is not.
+   *
+   * A probe after `matchIndex` is refused by a follower that lost what it had acknowledged: its last record was damaged
+   * and cut off. It cannot vouch for that any more, and would never catch up if the leader insisted.
    */
   rejected(rejectedIndex: number, agreeIndex: number): boolean {
     if (this.state === 'snapshot') return false
@@ -104,6 +107,7 @@ export class Progress {
       return true
     }
     if (rejectedIndex !== this.nextIndex - 1) return false
+    this.matchIndex = Math.max(0, Math.min(this.matchIndex, agreeIndex, rejectedIndex - 1))
     this.nextIndex = Math.max(Math.min(rejectedIndex, agreeIndex + 1), this.matchIndex + 1)
     this.probeSent = false
     return true

@@ -154,6 +154,20 @@ describe('a power loss', () => {
     for (let extra = 0; extra < 100; extra++) await attempt(boundary + extra)
   })
 
+  test('does not take back a snapshot that a start has found', async () => {
+    for (let boundary = 0; boundary < 120; boundary++) {
+      let disk = new CrashDisk(new TestRandom(`found ${boundary}`))
+      await disk.makeDirectory('/d')
+      await disk.syncDirectory('/')
+      disk.faults.crashAtBoundary = disk.boundaries + boundary
+      await Promise.race([open(disk, '/d/snap').then((files) => save(files, 20, chunksOf(20))), disk.crashed])
+      disk = disk.afterProcessDeath()
+      const found = (await open(disk, '/d/snap')).list().length
+      disk = disk.afterPowerLoss()
+      equal((await open(disk, '/d/snap')).list().length, found)
+    }
+  })
+
   const plants: Record<string, NonNullable<CrashDiskFaults['skipSync']>> = {
     'of the file': (operation) => operation !== 'directory',
     'of the directory': (operation, path) => operation === 'directory' && path === '/d/snap',

@@ -1,10 +1,11 @@
-import { equal, rejects } from 'node:assert/strict'
+import { equal, ok, rejects } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { silentLogger } from '../../runtime/index.ts'
+import { segmentName } from './layout.ts'
 import { openWal } from './open-wal.ts'
 import { CrashDisk, type CrashDiskFaults, TestRandom } from './testing/crash-disk.ts'
 import { runCrashSchedule, testDirectory, testTag } from './testing/crash-schedule.ts'
-import { flipByte } from './testing/damage.ts'
+import { bytesOf, flipByte } from './testing/damage.ts'
 
 const schedules = Number(process.env.SYNOD_WAL_SCHEDULES ?? 300)
 const firstSeed = Number(process.env.SYNOD_WAL_SEED ?? 1)
@@ -77,5 +78,60 @@ describe('an acknowledged hard state is in two copies', () => {
         }
       })
     })
+  }
+})
+
+test('a copy of the hard state that was only in the page cache is written again in both', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    let disk = new CrashDisk(new TestRandom(String(seed)))
+    const open = () =>
+      openWal({
+        disk,
+        directory: testDirectory,
+        logger: silentLogger,
+        random: disk.random,
+        nodeTag: testTag,
+        segmentBytes: 8192,
+      })
+    await disk.makeDirectory('/data')
+    await disk.syncDirectory('/')
+    const { wal } = await open()
+    disk.faults.failSync = (path) => path.endsWith('hard-state.a')
+    await rejects(wal.append([{ group: 1, entries: [], hardState: { term: 7, votedFor: 3n } }]))
+    disk = disk.afterProcessDeath()
+    const found = (await open()).groups.get(1)?.hardState.term
+    equal(found, 7)
+    disk = disk.afterPowerLoss()
+    flipByte(disk, `${testDirectory}/hard-state.b`, 70)
+    equal((await open()).groups.get(1)?.hardState.term, 7)
+  }
+})
+
+test('a segment is used only after the hard state file names it, so that its loss is noticed', async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    let disk = new CrashDisk(new TestRandom(String(seed)))
+    const fixed = { directory: testDirectory, logger: silentLogger, random: disk.random, nodeTag: testTag }
+    await disk.makeDirectory('/data')
+    const { wal } = await openWal({ disk, ...fixed, segmentBytes: 8192 })
+    // From here on nothing can be named.
+    disk.faults.failSync = (path) => path.includes('hard-state')
+    const append = (index: number) => {
+      const entry = { index, term: 1, kind: 'command', payload: new Uint8Array(3000) } as const
+      return wal.append([{ group: 1, entries: [entry], hardState: undefined }])
+    }
+    const first = append(1)
+    // The first entry makes it prepare the second segment, which is there now but not named yet.
+    while (wal.segmentCount < 2) await null
+    await Promise.allSettled([first, append(2)])
+    equal(wal.state, 'failed')
+    disk = disk.afterProcessDeath()
+    const second = `${testDirectory}/${segmentName(2)}`
+    if ((await disk.stat(second)) === undefined) continue
+    ok(
+      bytesOf(disk, second)
+        .subarray(4096)
+        .every((byte) => byte === 0),
+      `seed ${seed}`,
+    )
   }
 })

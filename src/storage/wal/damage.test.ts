@@ -207,6 +207,23 @@ describe('what is missing or foreign', () => {
   })
 })
 
+test('the snapshot of a group that has nothing left in the log', async () => {
+  const disk = await build(1)
+  const { wal } = await open(disk)
+  const entry = (index: number) => ({ index, term: 5, kind: 'command', payload: new Uint8Array(900) }) as const
+  await wal.append([{ group: 2, entries: [entry(1), entry(2)], hardState: undefined }])
+  for (let index = 2; index <= 9; index++) {
+    await wal.append([{ group: 1, entries: [entry(index)], hardState: undefined }])
+  }
+  await Promise.all([wal.release(1, 8), wal.release(2, 2)])
+  const after = disk.afterPowerLoss()
+  const one = [1, { index: 8, term: 5 }] as const
+  await refused(after, 'SNAPSHOT_MISSING', /log of group 2 begins at index 3, but no snapshot was found/, {
+    snapshots: new Map([one]),
+  })
+  await open(after, { snapshots: new Map([one, [2, { index: 2, term: 5 }]]) })
+})
+
 describe('stale bytes', () => {
   test('a frame of an earlier place or segment does not count', async () => {
     const disk = await build(framesPerSegment + 2)

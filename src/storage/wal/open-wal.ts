@@ -72,27 +72,22 @@ async function openWith(options: OpenWalOptions, state: HardStateFile): Promise<
   const snapshots = options.snapshots ?? new Map<number, SnapshotPosition>()
   const replay = new Replay(snapshots)
   const recovered = await recoverSegments(disk, directory, numbers, nodeTag, replay, logger)
-  const groups = restoreGroups(replay, state, snapshots)
-  if (state.lastSegment < numbers.at(-1)!) {
-    state.lastSegment = numbers.at(-1)!
-    await state.save()
+  try {
+    const groups = restoreGroups(replay, state, snapshots)
+    if (state.lastSegment < numbers.at(-1)!) {
+      state.lastSegment = numbers.at(-1)!
+      await state.save()
+    }
+    const wal = startWal(options, segmentBytes, state, recovered, replay)
+    const { repairedCopies } = state.twin
+    if (repairedCopies > 0) logger.warn('rewrote a stale or damaged copy of the hard state', { directory })
+    const { frames, tornBytes } = recovered
+    const segments = recovered.segments.length
+    return { wal, groups, report: { fresh, segments, frames, records: replay.records, tornBytes, repairedCopies } }
+  } catch (error) {
+    for (const segment of recovered.segments) await segment.file.close().catch(() => undefined)
+    throw error
   }
-  const wal = startWal(options, segmentBytes, state, recovered, replay)
-  for (const [group, { restartAfter }] of replay.groups) {
-    // Not awaited: it goes to the disk before anything appended later. If the log fails, that fails too.
-    if (restartAfter !== undefined)
-      wal.append([{ group, restartAfter, entries: [], hardState: undefined }]).catch(() => {})
-  }
-  const report: RecoveryReport = {
-    fresh,
-    segments: recovered.segments.length,
-    frames: recovered.frames,
-    records: replay.records,
-    tornBytes: recovered.tornBytes,
-    repairedCopies: state.twin.repairedCopies,
-  }
-  if (report.repairedCopies > 0) logger.warn('rewrote a stale or damaged copy of the hard state', { directory })
-  return { wal, groups, report }
 }
 
 /** Writes the first hard state file of a directory without one. */
@@ -152,6 +147,11 @@ function startWal(
     onFailure: options.onFailure,
   })
   chain.prepareAhead()
+  for (const [group, { restartAfter }] of replay.groups) {
+    if (restartAfter === undefined) continue
+    // Not awaited: it goes to the disk before anything appended later. If the log fails, that fails too.
+    wal.append([{ group, restartAfter, entries: [], hardState: undefined }]).catch(() => undefined)
+  }
   return wal
 }
 

@@ -51,6 +51,8 @@ export class SegmentChain {
   private lastNamed: number
   /** The last preparation found no space. Kept from trying again until `retry`. */
   private spaceShort = false
+  /** It was logged, and space has not returned since. */
+  private shortageLogged = false
   private stopping = false
   private lastTrim: Promise<void> = Promise.resolve()
 
@@ -163,10 +165,12 @@ export class SegmentChain {
       await this.state.save()
       this.lastNamed = last
       this.spaceShort = false
+      this.shortageLogged = false
     } catch (error) {
-      if (error instanceof DiskError && error.code === 'NO_SPACE' && !this.spaceShort) {
+      if (error instanceof DiskError && error.code === 'NO_SPACE') {
         this.spaceShort = true
-        logger.warn('no space for the next log segment', { directory, segmentBytes })
+        if (!this.shortageLogged) logger.warn('no space for the next log segment', { directory, segmentBytes })
+        this.shortageLogged = true
       }
       throw error
     }

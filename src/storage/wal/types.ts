@@ -17,8 +17,8 @@ export interface GroupWrite {
   readonly mode?: 'log' | 'slots' | undefined
   /**
    * Mode `log`, before `entries`: all entries of the group are dropped and the next index is one more than this. A snapshot
-   * up to it is durable already. A Raft host writes it after `snapshotRestored` when its core's log then ends at the
-   * snapshot (`lastIndex` is its index); when the core kept entries after the snapshot, it must not.
+   * up to it must be durable already. For a log that a leader's snapshot replaced, whether or not `entries` leave a gap
+   * after it; never when entries after the snapshot are to stay.
    */
   readonly restartAfter?: number | undefined
   readonly entries: readonly Entry[]

@@ -282,6 +282,20 @@ describe('the log on a bad disk', () => {
       )
     }))
 
+  test('an identity survives a power loss, and a rewritten one is the old or the new', async () => {
+    for (let boundary = 0; boundary < 60; boundary++) {
+      let disk = new CrashDisk(new TestRandom(`identity ${boundary}`))
+      await disk.makeDirectory('/d')
+      await disk.syncDirectory('/')
+      await writeIdentity(disk, '/d', identity)
+      disk.faults.crashAtBoundary = disk.boundaries + boundary
+      await Promise.race([writeIdentity(disk, '/d', { ...identity, name: 'new' }), disk.crashed])
+      disk = disk.afterPowerLoss()
+      const found = await readIdentity(disk, '/d')
+      deepEqual({ ...found, name: '' }, { ...identity, name: '' })
+    }
+  })
+
   test('one copy of the identity may rot, not both', () =>
     onCrashDisk(async ({ disk, directory }) => {
       await writeIdentity(disk, directory, identity)

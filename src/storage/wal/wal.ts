@@ -78,7 +78,7 @@ export class Wal {
   /**
    * Makes `writes` durable. Resolves when all of them are, and everything appended before. May be called while earlier
    * calls are under way: what waits goes into the next frame together, with one sync. Payloads are copied before it
-   * returns. Not atomic: after a crash any prefix of the entries can be found.
+   * returns. An entry that would leave a gap in a log is a bug of the caller: InvariantError. Not atomic: after a crash any prefix of the entries can be found.
    *
    * Rejects with a {@link WalError}: `FAILED` (outcome unknown; end the node), `CLOSED`, and, before anything is queued,
    * `TOO_LARGE` and `OVERLOADED` (retryable; later entries of these groups must not be appended before these are). While

@@ -57,8 +57,13 @@ export function encodeStatus(status: CoordinationStatus): Uint8Array {
     .finish()
 }
 
-export function encodeHashKv(result: HashKvResult): Uint8Array {
-  return new ProtobufWriter(32).int(2, result.hash).int(3, result.compactRevision).int(4, result.hashRevision).finish()
+/** As in etcd, a key space that was never compacted says -1. */
+export function encodeHashKv({ hash, compactRevision, hashRevision }: HashKvResult): Uint8Array {
+  return new ProtobufWriter(32)
+    .int(2, hash)
+    .int(3, compactRevision === 0 ? -1 : compactRevision)
+    .int(4, hashRevision)
+    .finish()
 }
 
 export function encodeHash(hash: number): Uint8Array {

@@ -33,10 +33,18 @@ export class CallRejection {
   }
 }
 
-/** The checks, in the order and with the answers of grpc-go's `operateHeaders` and `handleStream`. */
-export function planCall(head: RequestHead, methods: MethodTable): CallPlan | CallRejection {
+/**
+ * The checks, in the order and with the answers of grpc-go's `operateHeaders` and `handleStream`. With `hasPages` a
+ * request of another content type is not refused but left to them.
+ */
+export function planCall(
+  head: RequestHead,
+  methods: MethodTable,
+  hasPages: boolean,
+): CallPlan | CallRejection | 'not-grpc' {
   const contentType = head.get('content-type') ?? ''
   if (!isGrpcContentType(contentType)) {
+    if (hasPages && !contentType.startsWith('application/grpc')) return 'not-grpc'
     const message = `invalid gRPC request content-type ${JSON.stringify(contentType)}`
     return new CallRejection(415, GrpcStatusCode.invalidArgument, message)
   }

@@ -1,5 +1,12 @@
 import type { Clock, Connection, Scheduler } from '../../runtime/index.ts'
-import { Http2ServerConnection, OutputArena, type ProtocolServer, type ServedConnection } from '../http2/index.ts'
+import {
+  Http2ServerConnection,
+  MemoryLedger,
+  OutputArena,
+  type ProtocolServer,
+  type ServedConnection,
+  type StreamServer,
+} from '../http2/index.ts'
 import { DeadlineQueue } from './deadline-queue.ts'
 import { GrpcConnection } from './grpc-connection.ts'
 import type { GrpcRoutes } from './method.ts'
@@ -13,6 +20,8 @@ export interface GrpcServerInit {
   readonly scheduler: Scheduler
   /** Methods by path; later tables override earlier ones. */
   readonly routes: readonly GrpcRoutes[]
+  /** Answers requests that are not gRPC's. Default: they get status 415. */
+  readonly pages?: StreamServer
   readonly options?: Partial<GrpcOptions>
 }
 
@@ -34,11 +43,13 @@ export class GrpcServer implements ProtocolServer {
   readonly options: GrpcOptions
   readonly methods: MethodTable
   readonly deadlines: DeadlineQueue
+  readonly pages: StreamServer | undefined
   streamsStarted = 0
   /** Requests that were for no known method, by status. */
   readonly rejected = new Float64Array(17)
 
   private readonly scheduler: Scheduler
+  private readonly ledger: MemoryLedger
   private readonly arena = new OutputArena()
   private readonly connections = new Set<GrpcConnection>()
   private connectionsAccepted = 0
@@ -48,8 +59,10 @@ export class GrpcServer implements ProtocolServer {
   constructor(init: GrpcServerInit) {
     this.clock = init.clock
     this.scheduler = init.scheduler
+    this.pages = init.pages
     const http2 = { ...grpcOptionsDefault.http2, ...init.options?.http2 }
     this.options = { ...grpcOptionsDefault, ...init.options, http2 }
+    this.ledger = new MemoryLedger(this.options.heldBytesMax)
     this.methods = new MethodTable(init.routes)
     this.deadlines = new DeadlineQueue(init.clock, init.scheduler)
   }
@@ -61,6 +74,7 @@ export class GrpcServer implements ProtocolServer {
       scheduler: this.scheduler,
       clock: this.clock,
       arena: this.arena,
+      ledger: this.ledger,
       options: this.options.http2,
       memorableFields,
       handler: (owner) => {

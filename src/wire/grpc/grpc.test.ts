@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { FrameType } from '../http2/protocol.ts'
+import {
+  dataFrame,
+  frame,
+  greeting,
+  headersFrame,
+  ManualWorld,
+  MemoryConnection,
+  requestFields,
+  uint32,
+} from '../http2/testing.ts'
+import { GrpcServer } from './grpc-server.ts'
 import { type GrpcRoutes, streaming, unary } from './method.ts'
+import type { GrpcOptions } from './options.ts'
 import { decodeGrpcMessage } from './percent-encoding.ts'
 import { GrpcStatusCode } from './status.ts'
 import type { StreamCall } from './stream-call.ts'
@@ -305,4 +318,103 @@ test('an answer before the request has ended stops the client without an error',
   const answer = await collect(stream)
   assert.equal(answer.status, '12')
   assert.equal(answer.resetCode, 0)
+})
+
+/** A server without sockets: the test sends frames and moves the time. */
+function byHand(options: Partial<GrpcOptions> = {}) {
+  const world = new ManualWorld()
+  const connection = new MemoryConnection()
+  const server = new GrpcServer({ clock: world, scheduler: world, routes: [echo], options })
+  connection.setHandler(server.accept(connection, greeting()))
+  world.turn()
+  connection.takeFrames()
+  const send = (...frames: Uint8Array[]) => {
+    connection.handler!.onData(Buffer.concat(frames))
+    world.turn()
+    return connection.takeFrames()
+  }
+  return { world, connection, server, send }
+}
+
+const unaryFields = [...requestFields.filter(([name]) => name !== ':path'), [':path', '/t.Echo/Unary']] as const
+const sortedFields = [...unaryFields].sort(([a], [b]) => Number(b.startsWith(':')) - Number(a.startsWith(':')))
+
+test('unary: a deadline that passes while the request is arriving is answered, and its memory freed', () => {
+  const { world, connection, server, send } = byHand()
+  send(
+    headersFrame(1, false, [...sortedFields, ['grpc-timeout', '50m']]),
+    dataFrame(1, envelope(Buffer.alloc(5000)).subarray(0, 4000), false),
+  )
+  world.advance(40)
+  assert.deepEqual(connection.takeFrames(), [])
+  world.advance(20)
+  const seen = connection.takeFrames()
+  assert.deepEqual(
+    seen.map((one) => [one.type, one.streamId, one.flags & 1]),
+    [
+      [FrameType.headers, 1, 1],
+      [FrameType.rstStream, 1, 0],
+    ],
+  )
+  assert.deepEqual(server.counters().finished, [
+    { path: '/t.Echo/Unary', status: GrpcStatusCode.deadlineExceeded, count: 1 },
+  ])
+  assert.equal(server.counters().streamsOpen, 0)
+  assert.deepEqual(send(dataFrame(1, Buffer.alloc(1001), true)), [])
+})
+
+test('unary: a request without a deadline must arrive within twice the bound', () => {
+  const { world, connection, server, send } = byHand({ unaryRequestTimeoutMs: 100 })
+  send(headersFrame(1, false, sortedFields), dataFrame(1, envelope(hello).subarray(0, 7), false))
+  world.advance(101)
+  assert.equal(server.counters().streamsOpen, 1)
+  send(headersFrame(3, false, sortedFields))
+  world.advance(101)
+  assert.equal(server.counters().streamsOpen, 1)
+  assert.equal(connection.takeFrames()[0]?.streamId, 1)
+  world.advance(101)
+  assert.equal(server.counters().streamsOpen, 0)
+  assert.deepEqual(server.counters().finished, [
+    { path: '/t.Echo/Unary', status: GrpcStatusCode.deadlineExceeded, count: 2 },
+  ])
+})
+
+test('streaming: messages that wait for a paused call are charged, and refused past the bound', () => {
+  let paused: StreamCall | undefined
+  const routes: GrpcRoutes = {
+    '/t.Echo/Unary': streaming((call) => {
+      paused = call
+      call.onMessage(() => {})
+      call.pause()
+    }),
+  }
+  const world = new ManualWorld()
+  const connection = new MemoryConnection()
+  const server = new GrpcServer({
+    clock: world,
+    scheduler: world,
+    routes: [routes],
+    options: { connectionBufferedBytesMax: 1000 },
+  })
+  connection.setHandler(server.accept(connection, greeting()))
+  const piece = (id: number) => dataFrame(id, envelope(Buffer.alloc(395)), false)
+  connection.handler!.onData(Buffer.concat([headersFrame(1, false, sortedFields), piece(1), piece(1)]))
+  assert.equal(server.counters().streamsOpen, 1)
+  connection.handler!.onData(Buffer.concat([headersFrame(3, false, sortedFields), piece(3)]))
+  assert.equal(server.counters().streamsOpen, 1)
+  assert.deepEqual(server.counters().finished, [
+    { path: '/t.Echo/Unary', status: GrpcStatusCode.resourceExhausted, count: 1 },
+  ])
+  connection.handler!.onData(
+    Buffer.concat([
+      frame(FrameType.rstStream, 0, 1, uint32(8)),
+      headersFrame(5, false, sortedFields),
+      piece(5),
+      piece(5),
+    ]),
+  )
+  assert.equal(server.counters().streamsOpen, 1)
+  paused!.resume()
+  connection.handler!.onData(Buffer.concat([piece(5), piece(5), piece(5)]))
+  assert.equal(server.counters().streamsOpen, 1)
 })

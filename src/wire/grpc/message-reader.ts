@@ -10,17 +10,11 @@
  * I2. `budget` is charged with the capacity of `buffer`, and credited when the message is handed on or dropped.
  */
 import { gunzipSync } from 'node:zlib'
+import type { BufferBudget } from '../http2/index.ts'
 import { type GrpcFailure, GrpcStatusCode } from './status.ts'
 
 export const messagePrefixBytes = 5
 const capacityBytesMin = 4096
-
-/** What unfinished messages of one connection may hold together. */
-export interface BufferBudget {
-  /** Claims `byteLength`; false when it is not to be had. */
-  claim(byteLength: number): boolean
-  release(byteLength: number): void
-}
 
 export class MessageReader {
   private readonly bytesMax: number
@@ -145,9 +139,9 @@ function tooLarge(what: string, bytes: number, bytesMax: number): GrpcFailure {
   return failure(GrpcStatusCode.resourceExhausted, `grpc: ${what} than max (${bytes} vs. ${bytesMax})`)
 }
 
-const bufferExhausted: GrpcFailure = {
+export const bufferExhausted: GrpcFailure = {
   status: GrpcStatusCode.resourceExhausted,
-  message: 'grpc: too many unfinished messages on this connection',
+  message: 'grpc: too many unfinished messages',
 }
 
 /** The five bytes before an uncompressed message. */

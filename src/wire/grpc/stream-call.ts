@@ -3,7 +3,7 @@
  *
  * I1. Once `isDone` nothing is sent and no callback runs.
  * I2. While paused, or before `onMessage` is set, whole messages wait in `waiting` and the stream's window stays shut
- *     for them: a client can have at most its window of them here.
+ *     for them: a client can have at most its window of them here. They are charged to the connection's budget.
  * I3. Callbacks come in order: messages, then the half-close. `onCancel` comes once, when the call ends otherwise
  *     than by this side's `end` or `fail`.
  */
@@ -11,7 +11,7 @@ import { type Http2Stream, type StreamReceiver, streamHighWaterBytes } from '../
 import type { CallPlan } from './call-plan.ts'
 import type { DeadlineEntry } from './deadline-queue.ts'
 import type { GrpcConnection } from './grpc-connection.ts'
-import { MessageReader, messagePrefix, messagePrefixBytes } from './message-reader.ts'
+import { bufferExhausted, MessageReader, messagePrefix, messagePrefixBytes } from './message-reader.ts'
 import { type GrpcFailure, GrpcStatusCode } from './status.ts'
 
 export class StreamCall implements StreamReceiver, DeadlineEntry {
@@ -33,6 +33,8 @@ export class StreamCall implements StreamReceiver, DeadlineEntry {
   /** Messages not yet delivered (I2), and the received bytes not yet credited for them. */
   private waiting: Uint8Array[] = []
   private withheldBytes = 0
+  /** How much of them is charged to the budget. */
+  private chargedBytes = 0
   private requestEnded = false
   private halfCloseTold = false
   private messageCallback: ((message: Uint8Array) => void) | undefined = undefined
@@ -153,7 +155,7 @@ export class StreamCall implements StreamReceiver, DeadlineEntry {
     if (endStream) this.requestEnded = true
     this.deliver()
     const ended: GrpcFailure | undefined = endStream && !this.reader.isBetweenMessages ? unexpectedEnd : undefined
-    const reason = failure ?? ended
+    const reason = failure ?? ended ?? this.chargeWaiting()
     if (reason !== undefined && !this.isDone) {
       const callback = this.cancelCallback
       this.cancelled = true
@@ -194,6 +196,7 @@ export class StreamCall implements StreamReceiver, DeadlineEntry {
     if (this.withheldBytes > 0 && !this.isPaused) {
       this.stream.consumed(this.withheldBytes)
       this.withheldBytes = 0
+      this.uncharge()
     }
     if (this.requestEnded && !this.halfCloseTold && !this.isPaused && this.reader.isBetweenMessages) {
       if (this.halfCloseCallback === undefined) return
@@ -206,12 +209,27 @@ export class StreamCall implements StreamReceiver, DeadlineEntry {
     return !this.isPaused && !this.isDone && this.messageCallback !== undefined
   }
 
+  /** See I2. */
+  private chargeWaiting(): GrpcFailure | undefined {
+    if (this.waiting.length === 0 || this.isDone) return undefined
+    if (!this.connection.budget.claim(this.withheldBytes - this.chargedBytes)) return bufferExhausted
+    this.chargedBytes = this.withheldBytes
+    return undefined
+  }
+
+  private uncharge(): void {
+    if (this.chargedBytes === 0) return
+    this.connection.budget.release(this.chargedBytes)
+    this.chargedBytes = 0
+  }
+
   private finish(status: GrpcStatusCode): void {
     this.isDone = true
     this.plan.registered.finished[status]!++
     if (this.deadlineSlot >= 0) this.connection.server.deadlines.remove(this)
     this.reader.drop()
     this.waiting = []
+    this.uncharge()
     this.cancelCallback = undefined
     this.drainCallback = undefined
   }

@@ -4,7 +4,7 @@
  * I1. `phase` only moves on: receiving, running, done. The handler runs in the step to `running`.
  * I2. Once done nothing is sent. A call that ends before its answer is `cancelled`, and tells `onCancel` once.
  */
-import type { Http2Stream, StreamReceiver } from '../http2/index.ts'
+import type { Http2Stream, RequestReceiver } from '../http2/index.ts'
 import type { CallPlan } from './call-plan.ts'
 import type { DeadlineEntry } from './deadline-queue.ts'
 import type { GrpcConnection } from './grpc-connection.ts'
@@ -13,7 +13,7 @@ import { type GrpcFailure, GrpcStatusCode } from './status.ts'
 
 const noMessage: Uint8Array = new Uint8Array(0)
 
-export class UnaryCall implements StreamReceiver, DeadlineEntry {
+export class UnaryCall implements RequestReceiver, DeadlineEntry {
   /**
    * The request. A view of received memory, which stays unchanged but may be much larger: copy what is kept for long.
    * Empty until the handler runs.
@@ -25,8 +25,7 @@ export class UnaryCall implements StreamReceiver, DeadlineEntry {
   cancelled = false
   /** Kept by `DeadlineQueue`. */
   deadlineSlot = -1
-  /** The sweep in which it began; see `GrpcConnection`. */
-  readonly bornInSweep: number
+  bornInSweep = 0
 
   private readonly stream: Http2Stream
   private readonly connection: GrpcConnection
@@ -40,7 +39,6 @@ export class UnaryCall implements StreamReceiver, DeadlineEntry {
     this.connection = connection
     this.stream = stream
     this.plan = plan
-    this.bornInSweep = connection.sweep
     if (plan.timeoutMs === undefined) {
       this.deadlineMs = Number.POSITIVE_INFINITY
     } else {
@@ -127,6 +125,10 @@ export class UnaryCall implements StreamReceiver, DeadlineEntry {
   }
 
   onDrain(): void {}
+
+  expire(): void {
+    this.fail(GrpcStatusCode.deadlineExceeded, 'the request did not arrive in time')
+  }
 
   onDeadline(): void {
     if (this.phase === 'done') return

@@ -4,13 +4,21 @@
  * I1. `state` says what is awaited: a request's head, its body, the handler's answer, or the end of a response.
  *     Bytes of later requests wait in `input` meanwhile, at most about `inputBytesMax`; past that reading stops.
  * I2. One timer is armed, for the present state. A client too slow for it gets 408, or is dropped.
- * I3. No input makes a method throw; garbage gets its refusal and the connection closes.
+ * I3. No input makes a method throw. A request that is wrong gets its refusal and the connection closes; what is not
+ *     HTTP/1 at all, by its first line, gets no answer that its sender could not read.
  */
 import { utf8Bytes } from '../../base/index.ts'
 import type { Connection, Scheduler, Timer } from '../../runtime/index.ts'
 import type { ServedConnection } from '../http2/index.ts'
 import { ChunkedBody } from './chunked-body.ts'
-import type { Http1BodyStream, Http1Handler, Http1Request, Http1Response } from './messages.ts'
+import {
+  type Http1BodyStream,
+  type Http1Handler,
+  type Http1Request,
+  type Http1Response,
+  isServedMethod,
+  plainResponse,
+} from './messages.ts'
 import type { Http1Options } from './options.ts'
 import { type Http1Head, parseHead } from './request-head.ts'
 import { encodeResponseHead } from './response-head.ts'
@@ -114,7 +122,11 @@ export class Http1Connection implements ServedConnection {
     const end = this.input.indexOf('\r\n\r\n', 0, 'latin1')
     if (end === -1 || end > options.headBytesMax) {
       if (this.input.length > options.headBytesMax) this.refuse(431)
-      else if (isGarbage(this.input)) this.refuse(400)
+      else if (isGarbage(this.input)) this.close()
+      return false
+    }
+    if (!hasHttpVersion(this.input)) {
+      this.close()
       return false
     }
     const head = parseHead(this.input.latin1Slice(0, end), options)
@@ -156,13 +168,13 @@ export class Http1Connection implements ServedConnection {
     this.state = 'answering'
     this.timer?.cancel()
     const { method, path } = head
-    if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
-      this.respond(plain(405, { allow: 'GET, HEAD, POST' }))
+    if (!isServedMethod(method)) {
+      this.respond(plainResponse(405, { allow: 'GET, HEAD, POST' }))
       return
     }
     const handler = this.owner.find(path)
     if (handler === undefined) {
-      this.respond(plain(404))
+      this.respond(plainResponse(404))
       return
     }
     const request: Http1Request = { method, path, query: new URLSearchParams(head.query), headers: head.headers, body }
@@ -175,7 +187,7 @@ export class Http1Connection implements ServedConnection {
       (settled) => this.respond(settled),
       (error: unknown) => {
         this.owner.failed(path, error)
-        this.respond(plain(500))
+        this.respond(plainResponse(500))
       },
     )
   }
@@ -270,6 +282,8 @@ function isGarbage(input: Buffer): boolean {
   return !/^[A-Z]{1,16}( |$)/.test(input.latin1Slice(0, Math.min(input.length, 17)))
 }
 
-function plain(status: number, headers: Readonly<Record<string, string>> = {}): Http1Response {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: `${status}\n` }
+/** Whether the first line of `input`, which has one, ends as a request line does. */
+function hasHttpVersion(input: Buffer): boolean {
+  const end = input.indexOf('\r\n', 0, 'latin1')
+  return / HTTP\/\d\.\d$/.test(input.latin1Slice(Math.max(0, end - 9), end))
 }

@@ -1,8 +1,16 @@
 import type { Connection, Logger, Scheduler } from '../../runtime/index.ts'
-import type { ProtocolServer, ServedConnection } from '../http2/index.ts'
+import type {
+  Http2Stream,
+  ProtocolServer,
+  RequestReceiver,
+  ServedConnection,
+  StreamContext,
+  StreamServer,
+} from '../http2/index.ts'
 import { Http1Connection, type Http1Owner } from './http1-connection.ts'
 import type { Http1Handler, Http1Routes } from './messages.ts'
 import { type Http1Options, http1OptionsDefault } from './options.ts'
+import { PageStream } from './page-stream.ts'
 
 /** What an {@link Http1Server} is made of. */
 export interface Http1ServerInit {
@@ -13,8 +21,8 @@ export interface Http1ServerInit {
   readonly options?: Partial<Http1Options>
 }
 
-/** Serves small HTTP/1.1 requests on accepted connections. */
-export class Http1Server implements ProtocolServer, Http1Owner {
+/** Serves small requests on accepted HTTP/1.1 connections, and on streams of HTTP/2 ones. */
+export class Http1Server implements ProtocolServer, StreamServer, Http1Owner {
   readonly scheduler: Scheduler
   readonly options: Http1Options
   /** Responses by status. */
@@ -47,6 +55,12 @@ export class Http1Server implements ProtocolServer, Http1Owner {
     return served
   }
 
+  onStream(stream: Http2Stream, endStream: boolean, context: StreamContext): RequestReceiver {
+    const page = new PageStream(stream, this, context)
+    if (endStream) page.onData(noBytes, 0, 0, true)
+    return page
+  }
+
   find(path: string): Http1Handler | undefined {
     return this.exact.get(path) ?? this.prefixes.find(({ prefix }) => path.startsWith(prefix))?.handler
   }
@@ -63,3 +77,5 @@ export class Http1Server implements ProtocolServer, Http1Owner {
     this.connections.delete(connection)
   }
 }
+
+const noBytes: Buffer = Buffer.alloc(0)

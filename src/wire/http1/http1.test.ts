@@ -86,8 +86,6 @@ test('HEAD, streams, prefixes, chunked requests, errors', async () => {
 test('what is not a request is refused, and the connection closes', async () => {
   const host = 'Host: x\r\n'
   const cases: [string, number][] = [
-    ['\x16\x03\x01\x02', 400],
-    ['get / HTTP/1.1\r\n', 400],
     ['GET / HTTP/1.1\r\n\r\n', 400],
     [`GET http://x/ HTTP/1.1\r\n${host}\r\n`, 400],
     [`GET / HTTP/1.1\r\n${host}${host}\r\n`, 400],
@@ -109,6 +107,21 @@ test('what is not a request is refused, and the connection closes', async () => 
     const peer = connect()
     assert.match(await peer.ask(text), new RegExp(`^HTTP/1.1 ${status} `), text.slice(0, 60))
     assert.equal(peer.connection.closed, 'ended')
+  }
+})
+
+test('what is not HTTP/1 by its first line is closed without an answer', async () => {
+  const cases = [
+    '\x16\x03\x01\x02',
+    'get / HTTP/1.1\r\n',
+    'INVALID CONNECTION PREFACE\r\n\r\n',
+    'GET /\r\n\r\n',
+    'GET / HTTP/1.1x\r\nHost: x\r\n\r\n',
+  ]
+  for (const text of cases) {
+    const peer = connect()
+    assert.equal(await peer.ask(text), '', text)
+    assert.equal(peer.connection.closed, 'ended', text)
   }
 })
 

@@ -34,6 +34,20 @@ export type Http1Handler = (request: Http1Request) => Http1Response | Promise<Ht
 /** Handlers by path. A path that ends in `/*` serves everything below it; the longest match wins. */
 export type Http1Routes = Readonly<Record<string, Http1Handler>>
 
+/** The methods that handlers see; the others get status 405. */
+export function isServedMethod(method: string): method is Http1Request['method'] {
+  return method === 'GET' || method === 'HEAD' || method === 'POST'
+}
+
+/** A response that says its status and no more. */
+export function plainResponse(status: number, headers: Readonly<Record<string, string>> = {}): Http1Response {
+  return {
+    status,
+    headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
+    body: `${status} ${reasonPhrases[status] ?? 'Status'}\n`,
+  }
+}
+
 export const reasonPhrases: Readonly<Record<number, string>> = {
   200: 'OK',
   201: 'Created',

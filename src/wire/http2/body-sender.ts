@@ -16,6 +16,8 @@ const frameBytesCap = 32 << 10
 export class BodySender {
   window = initialWindowBytesDefault
   queuedBytes = 0
+  /** Queued bytes sent so far. */
+  sentBytes = 0
   /** The largest payload this side sends: the peer's SETTINGS_MAX_FRAME_SIZE, capped. */
   frameBytesMax = framePayloadBytesDefault
 
@@ -76,6 +78,7 @@ export class BodySender {
     if (byteLength <= 0) return false
     this.window -= byteLength
     this.queuedBytes -= byteLength
+    this.sentBytes += byteLength
     stream.sendQueued(this.writer, byteLength)
     return true
   }

@@ -51,6 +51,11 @@ export class FrameDispatcher implements FrameSink {
     return this.block.isOpen
   }
 
+  /** Memory of the unfinished header block. */
+  get bufferedBytes(): number {
+    return this.block.bytes
+  }
+
   onFrameTooLarge(_type: number, _streamId: number): void {
     this.owner.fail(Http2ErrorCode.frameSizeError, 'frame too large')
   }

@@ -36,6 +36,11 @@ export class FrameReader {
     return this.heldBytes > 0
   }
 
+  /** Memory of the unfinished frame. */
+  get bufferedBytes(): number {
+    return this.heldBytes > 0 ? this.held.length : 0
+  }
+
   stop(): void {
     this.stopped = true
   }

@@ -9,7 +9,8 @@ export class HeaderBlock {
   streamId = 0
   endStream = false
   private pieces: Uint8Array[] = []
-  private bytes = 0
+  /** Held now. */
+  bytes = 0
   private readonly bytesMax: number
   private readonly framesMax: number
 
@@ -38,6 +39,7 @@ export class HeaderBlock {
     const block = Buffer.concat(this.pieces)
     this.isOpen = false
     this.pieces = []
+    this.bytes = 0
     return block
   }
 }

@@ -7,7 +7,9 @@
  * I2. Frames written in a turn leave in that turn, by one write of the transport (one for each 64 KiB).
  * I3. Output for a peer that does not read is bounded: bodies wait in their streams once the transport is full,
  *     reading stops at half of `outputBytesMax`, and past it the connection closes.
- * I4. When the connection is gone every open stream's receiver has heard `onReset`, then the handler `onClosed`.
+ * I4. Output that makes no progress ends: the connection when the transport takes nothing, the stream when its peer
+ *     gives a complete response no window. A stream that is still written to may wait as long as its peer likes.
+ * I5. When the connection is gone every open stream's receiver has heard `onReset`, then the handler `onClosed`.
  */
 import type { Clock, CloseReason, Connection, ConnectionHandler, Scheduler, Timer } from '../../runtime/index.ts'
 import { BodySender } from './body-sender.ts'
@@ -16,7 +18,8 @@ import { FrameReader } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { type FieldPair, HpackEncoder } from './hpack-encoder.ts'
 import type { Http2Stream, StreamOwner, StreamReceiver } from './http2-stream.ts'
-import { type Http2Options, http2OptionsDefault } from './options.ts'
+import type { MemoryHolder, MemoryLedger } from './memory-ledger.ts'
+import { type Http2Options, http2OptionsDefault, type KeepAlive } from './options.ts'
 import type { OutputArena } from './output-arena.ts'
 import { PingEnforcement } from './ping-enforcement.ts'
 import {
@@ -44,6 +47,8 @@ export interface Http2ServerConnectionInit {
   readonly clock: Clock
   readonly arena: OutputArena
   readonly options?: Partial<Http2Options>
+  /** The bound on what this connection and others hold together. */
+  readonly ledger?: MemoryLedger
   /** Fields that every response carries: kept in the peer's header table. */
   readonly memorableFields?: readonly FieldPair[]
   readonly handler: (connection: Http2ServerConnection) => Http2Handler
@@ -51,11 +56,14 @@ export interface Http2ServerConnectionInit {
 
 /** After GOAWAY the peer gets this long to close, so that it reads the reason. */
 const lingerMs = 1_000
+/** With less in its streams a connection is not worth the ledger's count at every read. */
+const streamBytesNotedMin = 256 << 10
 /** A draining connection whose peer does not answer the shutdown's PING names its last stream after this. */
 const shutdownPingTimeoutMs = 1_000
 const shutdownPing = Buffer.from('shutdown', 'latin1')
+const keepAlivePing = Buffer.from('alive?\r\n', 'latin1')
 
-export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
+export class Http2ServerConnection implements ConnectionHandler, StreamOwner, MemoryHolder {
   readonly connection: Connection
   readonly clock: Clock
   readonly options: Http2Options
@@ -69,7 +77,11 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
   /** The peer's SETTINGS_INITIAL_WINDOW_SIZE: the send window of new streams. */
   peerInitialWindowBytes = initialWindowBytesDefault
   bytesReceived = 0
+  streamBytesHeld = 0
+  /** What the layer above holds of unfinished requests. */
+  requestBytesHeld = 0
 
+  private readonly ledger: MemoryLedger | undefined
   private readonly scheduler: Scheduler
   private readonly dispatcher: FrameDispatcher
   private readonly reader: FrameReader
@@ -86,10 +98,12 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
   private lastIdAnnounced = streamIdMax
   private readonly timers = new Set<Timer>()
   private frameTimerArmed = false
+  private stallTimerArmed = false
 
   constructor(init: Http2ServerConnectionInit) {
     this.connection = init.connection
     this.scheduler = init.scheduler
+    this.ledger = init.ledger
     this.clock = init.clock
     const options: Http2Options = { ...http2OptionsDefault, ...init.options }
     this.options = options
@@ -106,6 +120,7 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
     this.setTimer(options.prefaceTimeoutMs, () => {
       if (!this.dispatcher.isSettled) this.destroy()
     })
+    if (options.keepAlive !== undefined) this.keepAlive(options.keepAlive)
   }
 
   /** Streams open now. */
@@ -118,6 +133,13 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
     return !this.sentFinalGoAway && this.state !== 'closing' && this.state !== 'gone'
   }
 
+  /** All that is held for the peer, in either direction. */
+  get heldBytes(): number {
+    if (this.state === 'gone') return 0
+    const input = this.reader.bufferedBytes + this.dispatcher.bufferedBytes + this.requestBytesHeld
+    return input + this.streamBytesHeld + this.sender.queuedBytes + this.connection.queuedBytes
+  }
+
   onData(bytes: Uint8Array): void {
     this.bytesReceived += bytes.length
     if (this.state === 'closing' || this.state === 'gone') return
@@ -126,6 +148,7 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
       return
     }
     this.reader.push(bytes)
+    if (this.streamBytesHeld > streamBytesNotedMin && !this.noteHeld()) return
     this.watchUnfinishedFrame()
   }
 
@@ -157,6 +180,7 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
     this.reader.stop()
     for (const timer of this.timers) timer.cancel()
     this.timers.clear()
+    this.ledger?.forget(this)
     this.abortStreams(Http2ErrorCode.cancel)
     this.handler.onClosed()
   }
@@ -180,6 +204,17 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
     if (this.state === 'closing' || this.state === 'gone') return
     this.writer.goAway(Math.min(this.streams.lastId, this.lastIdAnnounced), code, debugText)
     this.beginClosing(code)
+  }
+
+  relinquish(): void {
+    this.fail(Http2ErrorCode.enhanceYourCalm, 'too much waits for this connection')
+    if (this.connection.queuedBytes > 0) this.destroy()
+  }
+
+  /** `heldBytes` has grown. Returns false when that ended the connection. */
+  noteHeld(): boolean {
+    this.ledger?.note(this)
+    return this.state === 'open' || this.state === 'draining'
   }
 
   destroy(): void {
@@ -300,7 +335,8 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
 
   /** Slow loris: one lazy timer finds a frame or a header block that made no progress between two firings. */
   private watchUnfinishedFrame(): void {
-    if (this.frameTimerArmed || !(this.reader.isMidFrame || this.dispatcher.isMidHeaderBlock)) return
+    if (!this.reader.isMidFrame && !this.dispatcher.isMidHeaderBlock) return
+    if (!this.noteHeld() || this.frameTimerArmed) return
     this.frameTimerArmed = true
     const seen = this.dispatcher.unitsSeen
     this.setTimer(this.options.frameTimeoutMs, () => {
@@ -314,12 +350,61 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner {
     })
   }
 
+  /** See I4: one lazy timer, armed while output waits, compares two moments. */
+  private watchOutput(): void {
+    if (this.stallTimerArmed) return
+    this.stallTimerArmed = true
+    const sentBytes = this.sender.sentBytes
+    const takenBytes = this.writer.bytesWritten - this.connection.queuedBytes
+    this.setTimer(this.options.sendTimeoutMs, () => {
+      this.stallTimerArmed = false
+      const queuedBytes = this.connection.queuedBytes
+      if (queuedBytes > 0 && this.writer.bytesWritten - queuedBytes === takenBytes) {
+        this.destroy()
+        return
+      }
+      this.resetStalledStreams(this.sender.sentBytes === sentBytes)
+      if (this.connection.queuedBytes > 0 || this.sender.queuedBytes > 0) this.watchOutput()
+    })
+  }
+
+  /** With `allWait` nobody got anything: it is the connection's window that is shut. */
+  private resetStalledStreams(allWait: boolean): void {
+    for (const stream of [...this.streams.open.values()]) {
+      if (!stream.isStalled() || !(allWait || stream.sendWindow <= 0)) continue
+      stream.abort(Http2ErrorCode.cancel)
+      this.streamEnded(stream, Http2ErrorCode.cancel)
+    }
+  }
+
+  /** grpc/grpc doc/keepalive.md: any frame is a sign of life. */
+  private keepAlive({ intervalMs, timeoutMs }: KeepAlive): void {
+    const seen = this.bytesReceived
+    this.setTimer(intervalMs, () => {
+      if (this.bytesReceived !== seen) {
+        this.keepAlive({ intervalMs, timeoutMs })
+        return
+      }
+      this.writer.ping(keepAlivePing, false)
+      this.flushSoon()
+      this.setTimer(timeoutMs, () => {
+        if (this.bytesReceived === seen) this.destroy()
+        else this.keepAlive({ intervalMs, timeoutMs })
+      })
+    })
+  }
+
   private readonly flushTurn = (): void => {
     this.flushScheduled = false
     if (this.state === 'gone') return
     if (this.sender.hasReady && !this.writer.isBlocked && this.sender.pump()) this.pings?.sent()
     this.writer.flush()
-    const queued = this.writer.isBlocked ? this.connection.queuedBytes : 0
+    const queued = this.connection.queuedBytes
+    const waiting = queued + this.sender.queuedBytes
+    if (waiting > 0) {
+      this.watchOutput()
+      if (!this.noteHeld()) return
+    }
     if (queued > this.options.outputBytesMax || this.sender.queuedBytes > 4 * this.options.queuedBodyBytesMax) {
       this.destroy()
     } else if (queued > this.options.outputBytesMax / 2 && !this.isPaused && this.state !== 'closing') {

@@ -33,6 +33,8 @@ export interface StreamOwner {
   readonly writer: FrameWriter
   readonly sender: BodySender
   readonly streamReceiveWindowBytes: number
+  /** What the open streams themselves take, besides bodies. */
+  streamBytesHeld: number
   /** Something was written, or is ready to be: flush at the end of this turn. */
   scheduleFlush(): void
   /** The response is complete, or this side gave up with `resetCode`. */
@@ -42,6 +44,8 @@ export interface StreamOwner {
 /** `send` returns false above this. */
 export const streamHighWaterBytes = 64 << 10
 const streamLowWaterBytes = streamHighWaterBytes / 2
+/** About what an open stream with its call takes in memory, measured; its header list comes on top. */
+const streamOverheadBytes = 2 << 10
 
 export class Http2Stream {
   readonly id: number
@@ -66,6 +70,8 @@ export class Http2Stream {
   private wantsDrain = false
   /** The response ends when the queue is empty. */
   private isEnding = false
+  /** `queuedBytes` at the last look of `isStalled`. */
+  private queuedBytesSeen = 0
   private trailers: HeaderTemplate | undefined = undefined
 
   constructor(owner: StreamOwner, id: number, head: RequestHead, endStream: boolean, sendWindow: number) {
@@ -75,6 +81,7 @@ export class Http2Stream {
     this.isRemoteClosed = endStream
     this.sendWindow = sendWindow
     this.receiveWindow = owner.streamReceiveWindowBytes
+    owner.streamBytesHeld += streamOverheadBytes + head.listBytes
   }
 
   /** Body bytes that wait for the peer. */
@@ -164,6 +171,14 @@ export class Http2Stream {
 
   // What follows is for the connection and its sender.
 
+  /** Nothing of a complete response has left since the last look. An unfinished one may wait for its peer. */
+  isStalled(): boolean {
+    const queued = this.queuedBytes
+    const stalled = this.isEnding && queued > 0 && queued === this.queuedBytesSeen
+    this.queuedBytesSeen = queued
+    return stalled
+  }
+
   sendQueued(writer: FrameWriter, byteLength: number): void {
     this.sendWindow -= byteLength
     writer.dataHeader(this.id, byteLength, false)
@@ -190,7 +205,9 @@ export class Http2Stream {
 
   /** Marks it closed and drops the queue. */
   markClosed(): void {
+    if (this.isClosed) return
     this.isClosed = true
+    this.owner.streamBytesHeld -= streamOverheadBytes + this.head.listBytes
     this.owner.sender.queuedBytes -= this.queuedBytes
     this.queue = undefined
   }

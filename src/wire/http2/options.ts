@@ -31,12 +31,24 @@ export interface Http2Options {
   readonly queuedControlFramesMax: number
   /** Output held for a peer that does not read. At half of it reading from the peer stops; past it, close. */
   readonly outputBytesMax: number
+  /** Output that makes no progress for one to two times this time: the connection closes, or the stream is reset. */
+  readonly sendTimeoutMs: number
+  /** Pings for peers that are silent; `undefined` for none. */
+  readonly keepAlive: KeepAlive | undefined
   /** Bodies waiting for window. Past it new streams are refused with REFUSED_STREAM; at four times it, close. */
   readonly queuedBodyBytesMax: number
   /** Ids of streams reset here whose late frames are ignored silently. */
   readonly rememberedResetsMax: number
   /** What pings a client may send (gRPC's keep-alive enforcement); `undefined` for no enforcement. */
   readonly pingPolicy: PingPolicy | undefined
+}
+
+/** grpc-go's `keepalive.ServerParameters`. */
+export interface KeepAlive {
+  /** A peer that has sent nothing for this long gets a PING, in one to two times this time. */
+  readonly intervalMs: number
+  /** One that sends nothing for this long after it is gone. */
+  readonly timeoutMs: number
 }
 
 /** grpc-go's `keepalive.EnforcementPolicy`. */
@@ -63,6 +75,8 @@ export const http2OptionsDefault: Http2Options = {
   nuisanceFramesPerSecond: 1_000,
   queuedControlFramesMax: 10_000,
   outputBytesMax: 16 << 20,
+  sendTimeoutMs: 30_000,
+  keepAlive: undefined,
   queuedBodyBytesMax: 64 << 20,
   rememberedResetsMax: 4_096,
   pingPolicy: undefined,

@@ -9,6 +9,8 @@ export class RequestHead {
   readonly authority: string
   /** -1 when the request does not say. */
   readonly contentLength: number
+  /** Size of the list as RFC 7541 §4.1 counts it. */
+  readonly listBytes: number
   /** All fields in order, pseudo-header fields first. */
   readonly fields: readonly HeaderField[]
   /** Whatever the layer above derived from this head: requests with equal header blocks derive it once. */
@@ -25,6 +27,7 @@ export class RequestHead {
     this.authority = pseudo.authority
     this.contentLength = contentLength
     this.fields = fields
+    this.listBytes = fields.reduce((sum, field) => sum + field.sizeBytes, 0)
   }
 
   /** The first value of the field `name` (lower case), or `undefined`. */

@@ -17,16 +17,19 @@ export type Renewal =
   | { readonly type: 'revoking' }
 
 /**
- * When each lease ends, as the present leader sees it. Soft state: made anew by each leader, lost with its office, never
- * replicated. Owned by `Lessor`; every time it takes is a reading of the leader's monotonic clock, given by the caller.
+ * When each lease ends, as the present leader sees it. The times are soft state: made anew by each leader, meaningless
+ * on other nodes, never replicated. Every node keeps the list of leases, so that taking office is quick. Owned by
+ * `Lessor`; every time it takes is a reading of the leader's monotonic clock, given by the caller.
  *
- * - I1  Holds exactly the leases of the lease table while this node leads, none otherwise.
+ * - I1  Holds exactly the leases of the lease table. The heap is empty unless this node leads; then it holds all but
+ *       those whose revocation is under way.
  * - I2  A lease is not given out by `takeExpired` before its deadline, and its deadline is never earlier than the moment
  *       of its grant, last renewal or the leader's promotion, whichever was last, plus its TTL.
  */
 export class LeaseDeadlines {
   private readonly byId = new Map<bigint, Deadline>()
   private readonly heap = new DeadlineHeap<Deadline>()
+  private leading = false
 
   get size(): number {
     return this.byId.size
@@ -37,44 +40,42 @@ export class LeaseDeadlines {
     return this.heap.peek()?.dueMs
   }
 
+  /** The lease table was replaced. This node has to be promoted again, if it leads. */
+  reset(leases: Iterable<readonly [id: bigint, ttlSeconds: number]>): void {
+    this.demote()
+    this.byId.clear()
+    for (const [id, ttlSeconds] of leases) this.byId.set(id, newDeadline(id, ttlSeconds))
+  }
+
   /**
    * This node leads: every lease begins anew, with `extendMs` on top for the time the election took away from its
    * client. Leases that would end together are spread, so that their end does not take the whole revocation rate.
    */
-  promote(
-    leases: Iterable<readonly [id: bigint, ttlSeconds: number]>,
-    nowMs: number,
-    extendMs: number,
-    ratePerSecond: number,
-  ): void {
+  promote(nowMs: number, extendMs: number, ratePerSecond: number): void {
     this.demote()
-    const entries = [...leases]
-    const delaysMs = spreadDelaysMs(
-      entries.map(([, ttlSeconds]) => ttlSeconds),
-      ratePerSecond,
-    )
-    const items: Deadline[] = []
-    entries.forEach(([id, ttlSeconds], i) => {
-      const deadlineMs = nowMs + extendMs + ttlSeconds * 1000 + (delaysMs[i] as number)
-      const item = { id, ttlSeconds, deadlineMs, dueMs: deadlineMs, revoking: false, heapIndex: -1 }
-      items.push(item)
-      this.byId.set(id, item)
+    this.leading = true
+    const items = [...this.byId.values()]
+    const delaysMs = spreadDelaysMs(items, ratePerSecond)
+    items.forEach((item, i) => {
+      item.deadlineMs = nowMs + extendMs + item.ttlSeconds * 1000 + (delaysMs[i] as number)
+      item.dueMs = item.deadlineMs
+      item.revoking = false
     })
     this.heap.fill(items)
   }
 
   /** This node leads no more. */
   demote(): void {
-    this.byId.clear()
+    this.leading = false
     this.heap.clear()
   }
 
   granted(id: bigint, ttlSeconds: number, nowMs: number): void {
     this.revoked(id)
-    const deadlineMs = nowMs + ttlSeconds * 1000
-    const item = { id, ttlSeconds, deadlineMs, dueMs: deadlineMs, revoking: false, heapIndex: -1 }
+    const item = newDeadline(id, ttlSeconds)
+    item.deadlineMs = nowMs + ttlSeconds * 1000
     this.byId.set(id, item)
-    this.heap.update(item, deadlineMs)
+    if (this.leading) this.heap.update(item, item.deadlineMs)
   }
 
   /** It is gone, whoever ended it. */
@@ -85,7 +86,7 @@ export class LeaseDeadlines {
     this.heap.remove(item)
   }
 
-  /** Starts its TTL again. A lease past its deadline can be renewed as long as nobody proposed to revoke it. */
+  /** Starts its TTL again; for the leader. A lease past its deadline can be renewed as long as nobody proposed to revoke it. */
   renew(id: bigint, nowMs: number): Renewal {
     const item = this.byId.get(id)
     if (item === undefined) return { type: 'not-found' }
@@ -95,7 +96,7 @@ export class LeaseDeadlines {
     return { type: 'renewed', ttlSeconds: item.ttlSeconds }
   }
 
-  /** What it has left (0 when past its deadline), or undefined when there is no such lease. */
+  /** What it has left; for the leader (0 when past its deadline), or undefined when there is no such lease. */
   remainingMs(id: bigint, nowMs: number): number | undefined {
     const item = this.byId.get(id)
     return item === undefined ? undefined : Math.max(0, item.deadlineMs - nowMs)
@@ -120,8 +121,12 @@ export class LeaseDeadlines {
    */
   retry(id: bigint, dueMs: number, renewable: boolean): void {
     const item = this.byId.get(id)
-    if (item === undefined) return
+    if (item === undefined || !this.leading) return
     item.revoking = !renewable
     this.heap.update(item, Math.max(dueMs, item.deadlineMs))
   }
+}
+
+function newDeadline(id: bigint, ttlSeconds: number): Deadline {
+  return { id, ttlSeconds, deadlineMs: 0, dueMs: 0, revoking: false, heapIndex: -1 }
 }

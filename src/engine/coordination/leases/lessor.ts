@@ -53,7 +53,7 @@ const sweepGapMs = 20
  * Called by: the state machine, as an observer; the group, on changes of leadership; `LeaseClient` of every node,
  * through `Group.callLeader` and `serve`.
  *
- * - I1  Deadlines exist only while this node leads, and are those of one term.
+ * - I1  Deadlines mean something only while this node leads, and are those of one term.
  * - I2  Nothing is renewed, and no end proposed, before a read index that was asked for after the request came (after the
  *       deadline passed) confirms that this node still led: a leader that lost its office and does not know yet gives
  *       no client false hope and ends no lease that its successor renewed (etcd's issue 15247).
@@ -78,13 +78,14 @@ export class Lessor {
     const observer: StateObserver = {
       onLeaseGranted: (id, ttlSeconds) => this.onGranted(id, ttlSeconds),
       onLeaseRevoked: (id) => this.onRevoked(id),
-      onRestored: () => this.onStatus(context.group.status(), true),
+      onRestored: () => this.onRestored(),
     }
     this.unsubscribe = [
       context.state.observe(observer),
-      context.group.onStatusChange((status) => this.onStatus(status, false)),
+      context.group.onStatusChange((status) => this.onStatus(status)),
     ]
-    this.onStatus(context.group.status(), false)
+    this.onRestored()
+    this.onStatus(context.group.status())
   }
 
   get stats(): LessorStats {
@@ -135,22 +136,28 @@ export class Lessor {
     this.context.group.linearizableRead((outcome) => done(outcome.ok && this.leadingTerm === term))
   }
 
-  private onStatus(status: GroupStatus, restored: boolean): void {
+  private onStatus(status: GroupStatus): void {
     const term = status.role === 'leader' ? status.term : 0
-    if (term === this.leadingTerm && !restored) return
-    if (term === 0) {
-      this.demote()
-      return
-    }
+    if (term === this.leadingTerm) return
+    if (term === 0) this.demote()
+    else this.promote(term)
+  }
+
+  private promote(term: number): void {
     this.leadingTerm = term
+    const { electionTimeoutMs, revokeRatePerSecond } = this.options
+    this.deadlines.promote(this.context.clock.monotonicMs(), electionTimeoutMs, revokeRatePerSecond)
+    if (this.deadlines.size > 0) this.context.logger.info('renewed all leases', { leases: this.deadlines.size, term })
+    this.schedule()
+  }
+
+  private onRestored(): void {
     const { leases } = this.context.state
     const entries = function* (): Iterable<readonly [bigint, number]> {
       for (const id of leases.ids()) yield [id, leases.ttlSeconds(id) ?? 0]
     }
-    const { electionTimeoutMs, revokeRatePerSecond } = this.options
-    this.deadlines.promote(entries(), this.context.clock.monotonicMs(), electionTimeoutMs, revokeRatePerSecond)
-    if (leases.count > 0) this.context.logger.info('renewed all leases', { leases: leases.count, term })
-    this.schedule()
+    this.deadlines.reset(entries())
+    if (this.leadingTerm !== 0) this.promote(this.leadingTerm)
   }
 
   private demote(): void {
@@ -162,7 +169,6 @@ export class Lessor {
 
   private onGranted(id: bigint, ttlSeconds: number): void {
     this.counts.granted++
-    if (this.leadingTerm === 0) return
     this.deadlines.granted(id, ttlSeconds, this.context.clock.monotonicMs())
     this.schedule()
   }

@@ -9,15 +9,18 @@ const spreadShare = 0.75
  * Walks the TTLs in ascending order, filling seconds: a lease goes to its own second or, when that is full, to the first
  * later one that the walk has not filled.
  */
-export function spreadDelaysMs(ttlSeconds: readonly number[], ratePerSecond: number): Float64Array {
-  const delays = new Float64Array(ttlSeconds.length)
-  if (ttlSeconds.length < ratePerSecond) return delays
+export function spreadDelaysMs(
+  leases: readonly { readonly ttlSeconds: number }[],
+  ratePerSecond: number,
+): Float64Array {
+  const delays = new Float64Array(leases.length)
+  if (leases.length < ratePerSecond) return delays
   const perSecond = Math.max(1, Math.floor(ratePerSecond * spreadShare))
   // Grouping by TTL is cheaper than sorting the leases: most share a few TTLs.
   const groups = new Map<number, number[]>()
-  ttlSeconds.forEach((ttl, i) => {
-    const group = groups.get(ttl)
-    if (group === undefined) groups.set(ttl, [i])
+  leases.forEach(({ ttlSeconds }, i) => {
+    const group = groups.get(ttlSeconds)
+    if (group === undefined) groups.set(ttlSeconds, [i])
     else group.push(i)
   })
   let second = 0

@@ -16,6 +16,7 @@ export class DeliveryRound {
   /** The last revision this round covers. */
   endRevision: number
   private matches = 0
+  private bytes = 0
   private readonly store: MvccStore
   private readonly options: WatchHubOptions
 
@@ -40,7 +41,7 @@ export class DeliveryRound {
     let ref: RecordRef = 0
     for (ref of refs) {
       const changed = this.store.modRevision(ref)
-      if (changed !== revision && this.matches >= this.options.sliceMatchesMax) {
+      if (changed !== revision && this.isLarge()) {
         this.endRevision = changed - 1
         break
       }
@@ -48,6 +49,10 @@ export class DeliveryRound {
       event = undefined
       index.match(this.store.key(ref), visit)
     }
+  }
+
+  private isLarge(): boolean {
+    return this.matches >= this.options.sliceMatchesMax || this.bytes >= this.options.sliceBytesMax
   }
 
   private makeEvent(ref: RecordRef, modRevision: number): WatchEvent {
@@ -79,6 +84,8 @@ export class DeliveryRound {
     }
     pending.push(event)
     event.watchers++
-    watcher.pendingBytes += this.store.encodedLength(event.ref)
+    const bytes = this.store.encodedLength(event.ref)
+    watcher.pendingBytes += bytes
+    this.bytes += bytes
   }
 }

@@ -5,6 +5,7 @@ import { WatchHub } from './hub.ts'
 import type { WatchStream } from './stream.ts'
 import { FakeLoop } from './testing/fake-loop.ts'
 import { FakeStore } from './testing/fake-store.ts'
+import { MemoryStoreState } from './testing/memory-store-state.ts'
 import type { WatchHubOptions } from './types.ts'
 
 /** What a watcher was given, checked against the list of all changes at the end. */
@@ -54,13 +55,14 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
 class World {
   private readonly loop = new FakeLoop()
-  private readonly store = new FakeStore()
+  private readonly store: FakeStore
   private readonly hub: WatchHub
   private readonly seen: Seen[][] = [[], [], []]
   private readonly full = [false, false, false]
   private readonly streams: WatchStream[]
 
-  constructor(limits: Partial<WatchHubOptions>) {
+  constructor(store: FakeStore, limits: Partial<WatchHubOptions>) {
+    this.store = store
     this.hub = new WatchHub({ ...this.loop, random: this.loop.random, state: this.store.asState() }, limits)
     this.streams = [0, 1, 2].map((index) => this.open(index))
   }
@@ -199,16 +201,19 @@ const limits = fc.record({
   deliveryBytesMax: fc.constantFrom(1, 30, 1000),
   sliceChangesMax: fc.constantFrom(1, 3, 1000),
   sliceMatchesMax: fc.constantFrom(1, 5, 1000),
+  sliceBytesMax: fc.constantFrom(1, 100, 10_000),
   turnBudgetMs: fc.constantFrom(0, 4),
 })
 
-test('every watcher gets exactly what a list of all changes says', () => {
-  fc.assert(
-    fc.property(limits, fc.array(step, { maxLength: 60, size: 'max' }), (options, steps) => {
-      const world = new World(options)
-      for (const one of steps) world.run(one)
-      world.finish()
-    }),
-    { numRuns: 1000 },
-  )
-})
+for (const Store of [FakeStore, MemoryStoreState]) {
+  test(`every watcher gets exactly what a list of all changes says (${Store.name})`, () => {
+    fc.assert(
+      fc.property(limits, fc.array(step, { maxLength: 60, size: 'max' }), (options, steps) => {
+        const world = new World(new Store(), options)
+        for (const one of steps) world.run(one)
+        world.finish()
+      }),
+      { numRuns: 1000 },
+    )
+  })
+}

@@ -88,10 +88,21 @@ export class WatchHub {
   private advanced(): void {
     if (this.flushScheduled || this.synced.size === 0) return
     this.flushScheduled = true
-    this.context.scheduler.endOfTurn(() => {
-      this.flushScheduled = false
-      this.flush()
-    })
+    this.context.scheduler.endOfTurn(() => this.followInTime())
+  }
+
+  /** As `flush`, but leaves what does not fit into this turn's time to a later one. */
+  private followInTime(): void {
+    const { clock, scheduler, state } = this.context
+    const until = clock.monotonicMs() + this.options.turnBudgetMs
+    while (this.positionRevision < state.store.revision && this.synced.size > 0) {
+      this.follow(state.store)
+      if (clock.monotonicMs() < until) continue
+      scheduler.setTimer(0, () => this.followInTime())
+      return
+    }
+    this.flushScheduled = false
+    this.flush()
   }
 
   /** Serves synced watchers up to the store's revision, now. */

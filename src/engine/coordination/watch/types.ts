@@ -76,6 +76,8 @@ export interface WatchHubOptions {
   readonly sliceChangesMax: number
   /** A round of deliveries ends at the first revision boundary past this many (event, watcher) pairs. */
   readonly sliceMatchesMax: number
+  /** And at the first one past this many bytes, counted once for each watcher. */
+  readonly sliceBytesMax: number
   /** How long the hub may hold the event loop in one turn, in milliseconds. */
   readonly turnBudgetMs: number
 }
@@ -86,6 +88,7 @@ export const defaultWatchHubOptions: WatchHubOptions = {
   deliveryBytesMax: 64 * 1024,
   sliceChangesMax: 1000,
   sliceMatchesMax: 20_000,
+  sliceBytesMax: 8 * 1024 * 1024,
   turnBudgetMs: 4,
 }
 

@@ -32,8 +32,7 @@ export class FakeStore {
 
   /** One transaction: each entry puts a value or, without one, deletes. Those of one key must come once. */
   commit(changes: readonly (readonly [BinaryString, string | undefined])[]): void {
-    this.append(changes)
-    this.observer.onRevision?.(this.revision)
+    if (this.append(changes)) this.observer.onRevision?.(this.revision)
   }
 
   /** A snapshot with these further changes takes the state's place. */
@@ -42,11 +41,13 @@ export class FakeStore {
     this.observer.onRestored?.()
   }
 
-  private append(changes: readonly (readonly [BinaryString, string | undefined])[]): void {
+  /** Returns whether there was anything to change. */
+  protected append(changes: readonly (readonly [BinaryString, string | undefined])[]): boolean {
     this.revision++
     for (const [key, value] of changes) {
       this.log.push({ key, modRevision: this.revision, tombstone: value === undefined, value: value ?? '' })
     }
+    return true
   }
 
   compact(atRevision: number): void {

@@ -1,0 +1,29 @@
+import { equal } from 'node:assert/strict'
+import { test } from 'node:test'
+import { Progress } from './progress.ts'
+
+/** A follower that acknowledged everything up to `index` and then lost its connection. */
+function reconnected(index: number): Progress {
+  const progress = new Progress(index + 1, 4)
+  progress.acknowledged(index, 1)
+  progress.connectionLost()
+  progress.heartbeatAnswered(index)
+  progress.appendSent(index, index)
+  return progress
+}
+
+test('a follower that lost what it had acknowledged is sent it again', () => {
+  const progress = reconnected(10)
+  equal(progress.rejected(10, 7), true)
+  equal(progress.matchIndex, 7)
+  equal(progress.nextIndex, 8)
+  equal(progress.canSend, true)
+  progress.validate(10)
+})
+
+test('an answer to an older probe changes nothing', () => {
+  const progress = reconnected(10)
+  equal(progress.rejected(9, 3), false)
+  equal(progress.matchIndex, 10)
+  progress.validate(10)
+})
