@@ -46,7 +46,18 @@ async function main(): Promise<void> {
   const tarball = run('npm', ['pack', '--silent', '--pack-destination', folder], root).trim().split('\n').at(-1)!
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }))
   run('npm', ['install', '--silent', '--no-audit', '--no-fund', join(folder, tarball), '@types/node@22', 'typescript'])
-  const strict = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2023', '--types', 'node']
+  const strict = [
+    '--strict',
+    '--noEmit',
+    '--skipLibCheck',
+    'false',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--types',
+    'node',
+  ]
   writeFileSync(join(folder, 'program.ts'), program)
   run(join(folder, 'node_modules', '.bin', 'tsc'), [...strict, 'program.ts'])
   const oldest = join(folder, 'oldest')
@@ -64,7 +75,9 @@ async function main(): Promise<void> {
 function runUp(node: string): Promise<void> {
   const launcher = join(folder, 'node_modules', 'synod', 'synod')
   const data = join(folder, `up-${process.hrtime.bigint()}`)
-  const child = spawn(node, [launcher, 'up', '--nodes', '1', '--data', data, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(node, [launcher, 'up', '--nodes', '1', '--data', data, '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
     let served = false

@@ -187,7 +187,8 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
 
   leaseRevoke(id: bigint, reason: 'user' | 'expired', done: Done<LeaseRevokeResult>): void {
     const request = encodeLeaseRevokeRequest(id)
-    this.propose(encodeLeaseRevokeCommand(this.runtime.clock.wallMs(), reason, request), done)
+    const expiredInTerm = reason === 'expired' ? this.term : 0
+    this.propose(encodeLeaseRevokeCommand(this.runtime.clock.wallMs(), expiredInTerm, request), done)
   }
 
   alarm(request: AlarmRequest, done: Done<AlarmResult>): void {

@@ -78,6 +78,8 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private flushScheduled = false
   private waitingSends: WaitingSend<M>[] = []
   private durablePersist = 0
+  /** A snapshot from the leader was restored at this index, and its stand-in is not written yet; 0 for none. */
+  private restoredIndex = 0
   /** Where the log on disk goes on. */
   private nextLogIndex: number
   private role: Role = 'follower'
@@ -325,10 +327,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       case 'persist': {
         const { id, entries, hardState } = effect
         this.keeper.onLogWritten(entries)
-        const first = entries[0]?.index ?? this.nextLogIndex
-        // A gap is what a snapshot from the leader covers: the log on disk begins anew after it.
-        const restartAfter = first > this.nextLogIndex ? first - 1 : undefined
-        if (entries.length > 0) this.nextLogIndex = entries.at(-1)!.index + 1
+        const restartAfter = entries.length > 0 ? this.restartBefore(entries) : undefined
         this.port.persist({ entries, hardState, restartAfter }, () => this.onDurable(id))
         return
       }
@@ -352,6 +351,15 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       case 'sendSnapshot':
         return this.sendSnapshot(effect.to)
     }
+  }
+
+  /** Where the log on disk begins anew with `entries`, if it does: after a snapshot from the leader took its place. */
+  private restartBefore(entries: readonly Entry[]): number | undefined {
+    const first = entries[0]!.index
+    const restarts = first > this.nextLogIndex || first === this.restoredIndex
+    this.restoredIndex = 0
+    this.nextLogIndex = entries.at(-1)!.index + 1
+    return restarts ? first - 1 : undefined
   }
 
   private transmit(to: MemberId, message: M): void {
@@ -452,6 +460,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.applying.jumpTo(meta.index)
     this.appliedTerm = meta.term
     this.keeper.onRestored(meta.index)
+    this.restoredIndex = meta.index
     this.step({ type: 'snapshotRestored', meta })
     this.releaseLog()
     this.reads.onApplied(meta.index)

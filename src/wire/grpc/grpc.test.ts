@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { FrameType } from '../http2/protocol.ts'
 import {
   dataFrame,
+  FrameType,
   frame,
   greeting,
   headersFrame,

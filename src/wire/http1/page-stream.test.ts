@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLogger } from '../../runtime/index.ts'
 import { GrpcServer } from '../grpc/index.ts'
-import { FrameType, Http2ErrorCode, Setting } from '../http2/protocol.ts'
+import { Http2ErrorCode } from '../http2/index.ts'
 import {
   dataFrame,
+  FrameType,
   frame,
   greeting,
   headersFrame,
   ManualWorld,
   MemoryConnection,
+  Setting,
   settingsFrame,
   uint32,
 } from '../http2/testing.ts'

@@ -3,6 +3,8 @@ import { concatBytes } from '../../base/index.ts'
 import type { Clock, CloseReason, Connection, ConnectionHandler, Scheduler, Timer } from '../../runtime/index.ts'
 import { clientPreface, Flag, FrameType, frameHeaderBytes } from './protocol.ts'
 
+export { FrameType, Setting } from './protocol.ts'
+
 /** Time that moves, and turns that end, when the test says so. */
 export class ManualWorld implements Clock, Scheduler {
   private nowMs = 1000

@@ -28,8 +28,8 @@ import {
   encodeLeaseGrantCommand,
   encodeLeaseRevokeCommand,
   encodeLeaseRevokeRequest,
+  leaseExpiredInTerm,
   leaseGrantChoice,
-  leaseRevokeReason,
   payloadOffset,
 } from './index.ts'
 
@@ -230,8 +230,8 @@ describe('commands', () => {
     const command = encodeLeaseGrantCommand(0, -3n, 9_000_000_000, goldenBytes('lease-grant-request'))
     assert.deepEqual(leaseGrantChoice(command), { id: -3n, ttlSeconds: 9_000_000_000 })
     assert.equal(hex(command.subarray(payloadOffset(command))), goldenHex('lease-grant-request'))
-    const revoke = encodeLeaseRevokeCommand(0, 'expired', encodeLeaseRevokeRequest(1n))
-    assert.equal(leaseRevokeReason(revoke), 'expired')
+    const revoke = encodeLeaseRevokeCommand(0, 7, encodeLeaseRevokeRequest(1n))
+    assert.equal(leaseExpiredInTerm(revoke), 7)
   })
 
   it('with a short or damaged header have no payload', () => {

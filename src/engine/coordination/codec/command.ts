@@ -3,7 +3,7 @@
  *
  *     command = type:u8 headerLength:u8 proposedAt:u48 extra payload
  *     extra   = leaseGrant: id:i64 ttlSeconds:u48        what the proposing node chose
- *             | leaseRevoke: reason:u8                   0 by user, 1 expired
+ *             | leaseRevoke: expiredInTerm:u48           0: by a user
  *             | (nothing)                                every other type
  *
  * Little-endian. `headerLength` counts from `type` to before `payload`, so that later versions can add to `extra` (the
@@ -28,7 +28,7 @@ export type CommandType = (typeof commandTypes)[keyof typeof commandTypes]
 
 const plainHeaderLength = 8
 const leaseGrantHeaderLength = plainHeaderLength + 14
-const leaseRevokeHeaderLength = plainHeaderLength + 1
+const leaseRevokeHeaderLength = plainHeaderLength + 6
 
 /** Puts the header in front of `payload`: one copy, the only one before the disk. */
 export function encodeCommand(type: CommandType, proposedAtMs: number, payload: Uint8Array): Buffer {
@@ -48,13 +48,10 @@ export function encodeLeaseGrantCommand(
   return command
 }
 
-export function encodeLeaseRevokeCommand(
-  proposedAtMs: number,
-  reason: 'user' | 'expired',
-  payload: Uint8Array,
-): Buffer {
+/** `expiredInTerm`: the term of the leader that found the lease expired; 0 when a user ends it. */
+export function encodeLeaseRevokeCommand(proposedAtMs: number, expiredInTerm: number, payload: Uint8Array): Buffer {
   const command = begin(commandTypes.leaseRevoke, proposedAtMs, leaseRevokeHeaderLength, payload)
-  command[8] = reason === 'expired' ? 1 : 0
+  command.writeUIntLE(expiredInTerm % 0x1_0000_0000_0000, 8, 6)
   return command
 }
 
@@ -83,7 +80,7 @@ export function leaseGrantChoice(command: Uint8Array): { readonly id: bigint; re
   return { id: buffer.readBigInt64LE(8), ttlSeconds: buffer.readUIntLE(16, 6) }
 }
 
-/** Why a lease is revoked, from the command's header. */
-export function leaseRevokeReason(command: Uint8Array): 'user' | 'expired' {
-  return command[8] === 1 ? 'expired' : 'user'
+/** The term in whose leader's judgement the lease expired; 0 when a user ended it. */
+export function leaseExpiredInTerm(command: Uint8Array): number {
+  return asBuffer(command).readUIntLE(8, 6)
 }

@@ -3,8 +3,8 @@ export {
   encodeCommand,
   encodeLeaseGrantCommand,
   encodeLeaseRevokeCommand,
+  leaseExpiredInTerm,
   leaseGrantChoice,
-  leaseRevokeReason,
   payloadOffset,
 } from './command.ts'
 export { decodeDeleteRangeRequest } from './delete-range-request.ts'

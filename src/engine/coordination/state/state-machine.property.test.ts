@@ -68,7 +68,7 @@ function commandOf(step: Step, revision: number): Uint8Array {
     case 'grant':
       return encodeLeaseGrantCommand(0, step.id, 60, new Uint8Array(0))
     case 'revoke':
-      return encodeLeaseRevokeCommand(0, 'user', encodeLeaseRevokeRequest(step.id))
+      return encodeLeaseRevokeCommand(0, 0, encodeLeaseRevokeRequest(step.id))
   }
 }
 

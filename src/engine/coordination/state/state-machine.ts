@@ -19,6 +19,7 @@ import {
   decodeLeaseRevokeRequest,
   decodePutRequest,
   decodeTxnRequest,
+  leaseExpiredInTerm,
   leaseGrantChoice,
   payloadOffset,
 } from '../codec/index.ts'
@@ -153,7 +154,13 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
       }
       case commandTypes.leaseRevoke: {
         const id = decodeLeaseRevokeRequest(reader)
-        return this.refusal(false) ?? applyLeaseRevoke(data, id, this.observers)
+        const refusal = this.refusal(false)
+        if (refusal !== undefined) return refusal
+        // Only the leader that judged it expired may end it: a later leader has renewed all leases.
+        const expiredInTerm = leaseExpiredInTerm(command)
+        if (expiredInTerm !== 0 && expiredInTerm !== this.applied.term)
+          return { ok: true, type: 'leaseRevoke', revision: data.store.revision }
+        return applyLeaseRevoke(data, id, this.observers)
       }
       case commandTypes.alarm: {
         const request = decodeAlarmRequest(reader)
