@@ -188,8 +188,7 @@ describe('bad input: broken protocols', { skip: skipWithoutSubject() }, () => {
     PRIORITY: () => frame(Type.priority, 0, 99, Buffer.alloc(5)),
     'empty DATA': (at) => (at === 0 ? open : data(1, none)),
     'unknown frames': () => frame(77, 0, 0, none),
-    'WINDOW_UPDATE of nothing open': (at) =>
-      at === 0 ? headers(1, grpcFields('/none'), true) : frame(Type.ping, 1, 0, Buffer.alloc(8)),
+    'PING acknowledgements': () => frame(Type.ping, 1, 0, Buffer.alloc(8)),
   }
   for (const [name, make] of Object.entries(floods)) {
     it(`a flood of ${name}: GOAWAY ENHANCE_YOUR_CALM`, (t) =>

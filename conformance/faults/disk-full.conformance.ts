@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ProtobufWriter } from '../../src/base/index.ts'
 import type { Member } from '../member.ts'
 import { skipWithoutSubject, subjectKind } from '../subject.ts'
 import { Channel } from './channel.ts'
@@ -79,19 +80,22 @@ describe('the disk of one member is full', { skip: reason() }, () => {
     load.start()
     const serializableMs: number[] = []
     const linearizableMs: number[] = []
-    for (let round = 0; round < 40; round++) {
-      const record = await load.nextAcknowledged()
-      serializableMs.push(await timed(() => range(channels[0]!, 'taken here', { serializable: true })))
-      linearizableMs.push(
-        await timed(async () => {
-          const reply = await range(channels[0]!, record.key, { timeoutMs: 5000 })
-          assert.equal(reply.kind, 'ok', `round ${round}: ${describeReply(reply)}`)
-          return reply
-        }),
-      )
-      await delay(100)
+    try {
+      for (let round = 0; round < 40; round++) {
+        const record = await load.nextAcknowledged()
+        serializableMs.push(await timed(() => range(channels[0]!, 'taken here', { serializable: true })))
+        linearizableMs.push(
+          await timed(async () => {
+            const reply = await range(channels[0]!, record.key, { timeoutMs: 5000 })
+            assert.equal(reply.kind, 'ok', `round ${round}: ${describeReply(reply)}`)
+            return reply
+          }),
+        )
+        await delay(100)
+      }
+    } finally {
+      await load.stop()
     }
-    await load.stop()
     records.push(...load.records)
     assert.equal((await view(channels[0]!))?.leads, false, 'it does not lead again')
     figure(
@@ -122,7 +126,6 @@ async function makeLeader(members: readonly Member[], channels: readonly Channel
   for (let attempt = 0; attempt < 20; attempt++) {
     const leader = await leaderOf(members, channels)
     if (leader === members[at]) return
-    const { ProtobufWriter } = await import('../../src/base/index.ts')
     const request = new ProtobufWriter().int64(1, id).finish()
     await channels[members.indexOf(leader)]!.call('/etcdserverpb.Maintenance/MoveLeader', request, 5000)
     await delay(300)

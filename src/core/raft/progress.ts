@@ -28,6 +28,8 @@ export class Progress {
   sentCommitIndex = 0
   /** Heard from since the last check of the quorum. */
   recentlyActive = false
+  /** Heard from in the period that the last check of the quorum ended. */
+  private formerlyActive = false
   /** The newest round of reads that the follower has confirmed. */
   ackedContext = 0
 
@@ -48,6 +50,17 @@ export class Progress {
 
   get inflightCount(): number {
     return this.inflight.length - this.inflightHead
+  }
+
+  /** Heard from lately: unlike `recentlyActive` this does not become false by a check of the quorum alone. */
+  get answersLately(): boolean {
+    return this.recentlyActive || this.formerlyActive
+  }
+
+  /** The quorum was checked: the next period begins. */
+  beginPeriod(): void {
+    this.formerlyActive = this.recentlyActive
+    this.recentlyActive = false
   }
 
   /** Whether an append may be sent now. */

@@ -103,8 +103,8 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     const { id, role, leader, term, commitIndex, log, configuration } = this.state
     const { lastIndex, firstIndex } = log
     const progress = new Map<MemberId, { readonly matchIndex: number; readonly recentlyActive: boolean }>()
-    for (const [member, { matchIndex, recentlyActive }] of this.state.progress) {
-      progress.set(member, { matchIndex, recentlyActive })
+    for (const [member, { matchIndex, answersLately }] of this.state.progress) {
+      progress.set(member, { matchIndex, recentlyActive: answersLately })
     }
     return { id, role, leader, term, commitIndex, lastIndex, firstIndex, configuration, progress }
   }

@@ -50,6 +50,6 @@ function quorumIsActive(raft: RaftState): boolean {
     if (voter === raft.id) return true
     return raft.progress.get(voter)?.recentlyActive === true ? true : undefined
   })
-  for (const progress of raft.progress.values()) progress.recentlyActive = false
+  for (const progress of raft.progress.values()) progress.beginPeriod()
   return result === 'won'
 }

@@ -34,7 +34,7 @@ function bestSuccessor(raft: RaftState): MemberId {
   let best: MemberId = noMember
   let bestIndex = -1
   for (const [member, progress] of raft.progress) {
-    if (!raft.configurations.isVoter(member) || !progress.recentlyActive) continue
+    if (!raft.configurations.isVoter(member) || !progress.answersLately) continue
     if (progress.matchIndex <= bestIndex) continue
     best = member
     bestIndex = progress.matchIndex

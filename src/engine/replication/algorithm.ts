@@ -21,6 +21,12 @@ export interface Algorithm<M> {
   encode(message: M): readonly Uint8Array[]
   /** Undefined when malformed. */
   decode(bytes: Uint8Array): M | undefined
+  /** The commit index that a message tells a follower, or undefined when it tells none. */
+  commitTold(message: M): number | undefined
+  /** Whether that is all it does, so that any later message that tells as much can take its place. */
+  isNewsOnly(message: M): boolean
+  /** Whether to take the message in means to write entries or to vouch for them: it may be dropped while the disk is behind. */
+  isAppend(message: M): boolean
   /** The message that tells a core of a snapshot's sender and its term, so that the sender is followed as a leader is. */
   snapshotOffer(term: number, meta: SnapshotMeta): M
   /** Whether a snapshot is worth taking in: newer than what the core has committed, and from its present leader. */

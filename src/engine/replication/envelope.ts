@@ -52,8 +52,7 @@ export function commandOf(payload: Uint8Array): Uint8Array {
   return payload.subarray(envelopeBytes)
 }
 
-/** The sequence number in a payload, whoever wrapped it. */
-export function readSequence(payload: Uint8Array): number {
+function readSequence(payload: Uint8Array): number {
   const buffer = asBuffer(payload)
   return buffer.readUInt32LE(8) + buffer.readUInt32LE(12) * 0x1_0000_0000
 }

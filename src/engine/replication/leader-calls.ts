@@ -2,7 +2,7 @@
 import type { MemberId } from '../../core/index.ts'
 import type { LeaderAnswer } from './group.ts'
 import type { GroupPort } from './group-port.ts'
-import { decodeNumber, encodeNumbers, messageKind } from './message-kinds.ts'
+import { decodeNumber, drawFirstId, encodeNumbers, messageKind } from './message-kinds.ts'
 
 interface OpenCall {
   readonly leader: MemberId
@@ -21,12 +21,14 @@ export class LeaderCalls {
   private readonly port: GroupPort
   private readonly isLeader: () => boolean
   private readonly open = new Map<number, OpenCall>()
-  private lastId = 0
+  /** Starts anywhere: an answer to a call of an earlier life of this node must not answer one of this life. */
+  private lastId: number
   private service: LeaderService | undefined
 
   constructor(port: GroupPort, isLeader: () => boolean) {
     this.port = port
     this.isLeader = isLeader
+    this.lastId = drawFirstId(port.runtime.random.fork('leader-calls'))
   }
 
   setService(service: LeaderService): void {
@@ -35,7 +37,10 @@ export class LeaderCalls {
 
   /** Asks `leader`, which is another node. */
   ask(leader: MemberId, request: Uint8Array, deadlineMs: number, done: (answer: LeaderAnswer) => void): void {
-    if (this.open.size >= openCallsMax) return done({ ok: false, reason: 'overloaded', outcome: 'not-applied' })
+    const refuse = (reason: 'overloaded' | 'leader-changed') =>
+      this.port.runtime.scheduler.endOfTurn(() => done({ ok: false, reason, outcome: 'not-applied' }))
+    if (this.open.size >= openCallsMax) return refuse('overloaded')
+    if (!this.port.isConnected(leader)) return refuse('leader-changed')
     const id = ++this.lastId
     this.open.set(id, { leader, done, deadlineMs })
     this.port.send(leader, messageKind.leaderCall, [encodeNumbers(id), request])

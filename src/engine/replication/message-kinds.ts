@@ -4,16 +4,18 @@
  * ```
  * consensus        a message of the consensus core, in its own encoding
  * forward          term:f64 (payload length:u32, payload)*     proposals for the leader of exactly that term
- * forwardRefused   sequence:f64*                               these were not proposed, and never will be
+ * forwardRefused   term:f64 (envelope head:16 bytes)*          these, forwarded for that term, never will be proposed
  * leaderCall       id:f64 request                              for the leader's soft state
  * leaderReply      id:f64 accepted:u8 response
  * snapshotBegin    transfer:f64 term:f64 meta                  see snapshot-meta.ts
- * snapshotChunk    transfer:f64 bytes
- * snapshotEnd      transfer:f64
+ * snapshotChunk    transfer:f64 number:f64 bytes               numbers from 1: a lost chunk must not go unnoticed
+ * snapshotEnd      transfer:f64 chunks:f64
  * snapshotAck      transfer:f64 chunks:f64                     so many chunks are taken in
  * snapshotResult   transfer:f64 ok:u8
  * ```
  */
+import type { Random } from '../../runtime/index.ts'
+
 export const messageKind = {
   consensus: 1,
   forward: 2,
@@ -26,6 +28,11 @@ export const messageKind = {
   snapshotAck: 9,
   snapshotResult: 10,
 } as const
+
+/** Where the ids of one life of a node begin: far from those of its other lives. */
+export function drawFirstId(random: Random): number {
+  return random.below(0x10_0000) * 0x1_0000_0000 + random.uint32()
+}
 
 /** One or two numbers, as the head of a message. */
 export function encodeNumbers(...values: number[]): Uint8Array {

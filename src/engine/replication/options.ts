@@ -17,6 +17,8 @@ export interface GroupOptions {
   readonly batchBytesMax: number
   /** … and has at most so many batches uncommitted: what comes meanwhile gathers into the next. Measured best: 2. */
   readonly uncommittedBatchesMax: number
+  /** While more of the log than this waits for this node's disk, it proposes nothing and takes in no entries. */
+  readonly undurableBytesMax: number
   /** Applying yields to the loop after this long. */
   readonly applyBudgetMs: number
   /** A snapshot is written when at least so many entries … */
@@ -41,6 +43,7 @@ export const defaultGroupOptions: GroupOptions = {
   pendingBytesMax: 64 * 1024 * 1024,
   batchBytesMax: 1024 * 1024,
   uncommittedBatchesMax: 2,
+  undurableBytesMax: 64 * 1024 * 1024,
   applyBudgetMs: 5,
   snapshotCount: 10_000,
   snapshotLogBytes: 64 * 1024 * 1024,

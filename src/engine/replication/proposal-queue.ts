@@ -2,7 +2,8 @@
  * The proposals of this node's callers in one group, from the call to the answer.
  *
  * - P1  A proposal is handed to a leader at most once in a term, and only to the leader of the term noted in
- *       `handedTerm`. It is handed again only when that leader said that it never proposed it.
+ *       `handedTerm`. It is handed again only when that very leader said that it never proposed it; what was said of
+ *       another term, or of an earlier life of this node, does not count.
  * - P2  Terms never fall along the log. So once an entry of a later term is applied, a proposal handed in an earlier
  *       term and not yet seen will never be seen: it is refused as `not-applied`, with certainty.
  * - P3  Every proposal is answered exactly once.
@@ -69,16 +70,20 @@ export class ProposalQueue<Result> {
     return handed
   }
 
-  /** Puts proposals that the leader never proposed back in front of the queue. */
-  takeBack(sequences: readonly number[]): void {
+  /** Puts proposals that the leader of `term` was handed and never proposed back in front of the queue. */
+  takeBack(term: number, sequences: readonly number[]): void {
     const back: PendingProposal<Result>[] = []
     for (const sequence of sequences) {
       const proposal = this.pending.get(sequence)
-      if (proposal === undefined || proposal.handedTerm === 0) continue
+      if (proposal === undefined || proposal.handedTerm !== term) continue
       proposal.handedTerm = 0
       back.push(proposal)
     }
     if (back.length > 0) this.waiting = [...back, ...this.waiting]
+  }
+
+  has(sequence: number): boolean {
+    return this.pending.has(sequence)
   }
 
   /** Removes and returns the proposal that an applied entry answers. */

@@ -7,7 +7,7 @@
  */
 import { asBuffer } from '../../base/index.ts'
 import { type MemberId, noMember, type ProposeResult } from '../../core/index.ts'
-import { readSequence } from './envelope.ts'
+import { envelopeBytes } from './envelope.ts'
 import type { GroupPort } from './group-port.ts'
 import { decodeNumber, encodeNumbers, messageKind } from './message-kinds.ts'
 import type { GroupOptions } from './options.ts'
@@ -21,6 +21,8 @@ interface Forwarded {
 
 export interface Office {
   readonly leading: boolean
+  /** This node's disk is far behind: what it proposed now would only pile up. */
+  readonly behind: boolean
   readonly leader: MemberId
   readonly term: number
 }
@@ -31,10 +33,13 @@ export class Proposer {
   private readonly queue: ProposalQueue<unknown>
   private readonly office: () => Office
   private readonly propose: (payloads: readonly Uint8Array[]) => ProposeResult
+  private readonly noteForwarded: (peer: MemberId, index: number) => void
   private forwarded: Forwarded[] = []
   private forwardedBytes = 0
   /** The last index of each batch of this term that is not known committed, rising. */
   private uncommitted: number[] = []
+  /** The disk is full: nothing is taken from followers. */
+  private refusing = false
   /** The log cannot take more at the moment; a commit, a status change or a tick tries again. */
   private blocked = false
 
@@ -44,12 +49,14 @@ export class Proposer {
     queue: ProposalQueue<unknown>,
     office: () => Office,
     propose: (payloads: readonly Uint8Array[]) => ProposeResult,
+    noteForwarded: (peer: MemberId, index: number) => void,
   ) {
     this.port = port
     this.options = options
     this.queue = queue
     this.office = office
     this.propose = propose
+    this.noteForwarded = noteForwarded
   }
 
   get hasWork(): boolean {
@@ -59,8 +66,8 @@ export class Proposer {
   /** Hands on what waits. Call at the end of a turn. */
   flush(): void {
     const office = this.office()
-    if (office.leading) this.flushAsLeader(office.term)
-    else if (office.leader !== noMember) this.flushToLeader(office)
+    if (office.leading) this.flushAsLeader(office)
+    else if (office.leader !== noMember && this.port.isConnected(office.leader)) this.flushToLeader(office)
   }
 
   onCommit(index: number): void {
@@ -86,24 +93,26 @@ export class Proposer {
     let offset = 8
     while (offset + 4 <= buffer.length) {
       const end = offset + 4 + buffer.readUInt32LE(offset)
-      if (end > buffer.length || end - offset - 4 < 16) return
+      if (end > buffer.length || end - offset - 4 < envelopeBytes) return
       const payload = buffer.subarray(offset + 4, end)
       this.forwarded.push({ from, term, payload })
       this.forwardedBytes += payload.length
       offset = end
     }
     const office = this.office()
-    if (!office.leading || this.forwardedBytes > this.options.pendingBytesMax)
+    if (!office.leading || this.refusing || this.forwardedBytes > this.options.pendingBytesMax)
       this.refuseForwarded((item) => item.from === from)
   }
 
-  /** Tells every follower that what it forwarded, and still waits here, will not be proposed. */
-  refuseAll(): void {
-    this.refuseForwarded(() => true)
+  /** Whether what followers forward is refused; told also of what waits here already. */
+  setRefusing(refusing: boolean): void {
+    this.refusing = refusing
+    if (refusing) this.refuseForwarded(() => true)
   }
 
-  private flushAsLeader(term: number): void {
+  private flushAsLeader({ term, behind }: Office): void {
     if (this.forwarded.some((item) => item.term !== term)) this.refuseForwarded((item) => item.term !== term)
+    if (behind) return
     while (this.hasWork && !this.blocked && this.uncommitted.length < this.options.uncommittedBatchesMax) {
       const own = this.queue.hand(term, this.options.batchBytesMax)
       const others = this.takeForwarded()
@@ -111,13 +120,18 @@ export class Proposer {
       for (const item of others) payloads.push(item.payload)
       const result = this.propose(payloads)
       if (!result.ok) {
-        this.queue.takeBack(own.map((proposal) => proposal.sequence))
+        this.queue.takeBack(
+          term,
+          own.map((proposal) => proposal.sequence),
+        )
         this.forwarded = [...others, ...this.forwarded]
         for (const item of others) this.forwardedBytes += item.payload.length
         this.blocked = true
         return
       }
-      this.uncommitted.push(result.firstIndex + payloads.length - 1)
+      const last = result.firstIndex + payloads.length - 1
+      this.uncommitted.push(last)
+      for (const [i, item] of others.entries()) this.noteForwarded(item.from, last - others.length + 1 + i)
     }
   }
 
@@ -152,14 +166,14 @@ export class Proposer {
     const refused = this.forwarded.filter(which)
     if (refused.length === 0) return
     this.forwarded = this.forwarded.filter((item) => !which(item))
-    const bySender = new Map<MemberId, number[]>()
-    for (const item of refused) {
-      this.forwardedBytes -= item.payload.length
-      const sequences = bySender.get(item.from) ?? []
-      sequences.push(readSequence(item.payload))
-      bySender.set(item.from, sequences)
+    const messages = new Map<string, { readonly to: MemberId; readonly pieces: Uint8Array[] }>()
+    for (const { from, term, payload } of refused) {
+      this.forwardedBytes -= payload.length
+      const key = `${from}/${term}`
+      const message = messages.get(key) ?? { to: from, pieces: [encodeNumbers(term)] }
+      message.pieces.push(payload.subarray(0, envelopeBytes))
+      messages.set(key, message)
     }
-    for (const [from, sequences] of bySender)
-      this.port.send(from, messageKind.forwardRefused, [encodeNumbers(...sequences)])
+    for (const { to, pieces } of messages.values()) this.port.send(to, messageKind.forwardRefused, pieces)
   }
 }

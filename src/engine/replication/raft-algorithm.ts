@@ -13,6 +13,15 @@ export const raftAlgorithm: Algorithm<RaftMessage> = {
     return [encodeMessage(message)]
   },
   decode: decodeMessage,
+  commitTold(message) {
+    return 'commitIndex' in message ? message.commitIndex : undefined
+  },
+  isNewsOnly(message) {
+    return message.type === 'commitNotice'
+  },
+  isAppend(message) {
+    return message.type === 'appendEntries'
+  },
   snapshotOffer(term, meta) {
     return { type: 'installSnapshot', term, meta }
   },

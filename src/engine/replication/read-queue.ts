@@ -5,6 +5,7 @@
  * - R2  At most `roundsMax` rounds are under way; reads that come meanwhile wait and share the next one.
  * - R3  A failed round is asked again for all its reads: nothing happened, so that is safe. A read that outlives its
  *       deadline is refused.
+ * - R4  At most `readsMax` reads wait; more are refused at once.
  */
 import type { ReadOutcome } from './group.ts'
 
@@ -23,6 +24,9 @@ const roundsMax = 2
 export class ReadQueue {
   private readonly askReadIndex: (id: number) => void
   private readonly knowsLeader: () => boolean
+  private readonly readsMax: number
+  /** Reads not answered. */
+  private count = 0
   /** Not yet part of a round. */
   private waiting: WaitingRead[] = []
   private readonly rounds = new Map<number, readonly WaitingRead[]>()
@@ -30,20 +34,22 @@ export class ReadQueue {
   private ready: ReadyReads[] = []
   private lastRoundId = 0
 
-  constructor(askReadIndex: (id: number) => void, knowsLeader: () => boolean) {
+  constructor(readsMax: number, askReadIndex: (id: number) => void, knowsLeader: () => boolean) {
+    this.readsMax = readsMax
     this.askReadIndex = askReadIndex
     this.knowsLeader = knowsLeader
   }
 
   get pendingCount(): number {
-    let count = this.waiting.length
-    for (const reads of this.rounds.values()) count += reads.length
-    for (const batch of this.ready) count += batch.reads.length
-    return count
+    return this.count
   }
 
-  add(done: (outcome: ReadOutcome) => void, deadlineMs: number): void {
+  /** False when the bound is reached; the read is then not taken. */
+  add(done: (outcome: ReadOutcome) => void, deadlineMs: number): boolean {
+    if (this.count >= this.readsMax) return false
+    this.count++
     this.waiting.push({ done, deadlineMs })
+    return true
   }
 
   /** Starts a round for what waits, if one may start now. Call at the end of a turn. */
@@ -59,7 +65,7 @@ export class ReadQueue {
     const reads = this.rounds.get(id)
     if (reads === undefined) return
     this.rounds.delete(id)
-    if (index <= appliedIndex) for (const read of reads) read.done({ ok: true })
+    if (index <= appliedIndex) this.answer(reads)
     else this.ready.push({ index, reads })
   }
 
@@ -75,7 +81,7 @@ export class ReadQueue {
     const due = this.ready.filter((batch) => batch.index <= appliedIndex)
     if (due.length === 0) return
     this.ready = this.ready.filter((batch) => batch.index > appliedIndex)
-    for (const batch of due) for (const read of batch.reads) read.done({ ok: true })
+    for (const batch of due) this.answer(batch.reads)
   }
 
   /** Refuses the reads whose deadline has passed. */
@@ -91,6 +97,7 @@ export class ReadQueue {
     this.ready = this.ready
       .map((batch) => ({ index: batch.index, reads: keep(batch.reads) }))
       .filter((batch) => batch.reads.length > 0)
+    this.count -= late.length
     for (const read of late) read.done({ ok: false, reason, outcome: 'not-applied' })
   }
 
@@ -100,6 +107,12 @@ export class ReadQueue {
     this.waiting = []
     this.rounds.clear()
     this.ready = []
+    this.count = 0
     for (const read of all) read.done({ ok: false, reason: 'stopped', outcome: 'not-applied' })
+  }
+
+  private answer(reads: readonly WaitingRead[]): void {
+    this.count -= reads.length
+    for (const read of reads) read.done({ ok: true })
   }
 }

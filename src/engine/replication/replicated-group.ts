@@ -3,8 +3,7 @@
  * callers. Created by the host; used through the `Group` interface.
  *
  * - G1  Effects are carried out in the order in which the core gave them; `drain` is never re-entered.
- * - G2  A message that waits for the disk leaves only after the persist it names is durable.
- * - G3  Whatever is answered to a caller was applied on this node first.
+ * - G2  Whatever is answered to a caller was applied on this node first.
  */
 import {
   type CoreEffect,
@@ -28,6 +27,7 @@ import { LeaderCalls, type LeaderService } from './leader-calls.ts'
 import { trimTo } from './log-trimmer.ts'
 import { decodeNumber, messageKind } from './message-kinds.ts'
 import type { GroupOptions } from './options.ts'
+import { Outbox } from './outbox.ts'
 import { ProposalQueue } from './proposal-queue.ts'
 import { Proposer } from './proposer.ts'
 import { ReadQueue } from './read-queue.ts'
@@ -39,12 +39,6 @@ import type { StateMachine } from './state-machine.ts'
 
 /** Entries applied between two looks at the log's size in memory. */
 const trimEvery = 1024
-
-interface WaitingSend<M> {
-  readonly to: MemberId
-  readonly message: M
-  readonly afterPersist: number
-}
 
 export interface ReplicatedGroupSetup<Result, M> {
   readonly memberId: MemberId
@@ -66,6 +60,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private readonly core: ReplicatedLog<M>
   private readonly envelope: Envelope
   private readonly queue: ProposalQueue<Result>
+  private readonly outbox: Outbox<M>
   private readonly proposer: Proposer
   private readonly reads: ReadQueue
   private readonly leaderCalls: LeaderCalls
@@ -76,8 +71,6 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private effects: CoreEffect<M>[] = []
   private draining = false
   private flushScheduled = false
-  private waitingSends: WaitingSend<M>[] = []
-  private durablePersist = 0
   /** A snapshot from the leader was restored at this index, and its stand-in is not written yet; 0 for none. */
   private restoredIndex = 0
   /** Where the log on disk goes on. */
@@ -130,12 +123,14 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     })
     this.envelope = new Envelope(random.bytes(8))
     this.queue = new ProposalQueue({ countMax: options.pendingCountMax, bytesMax: options.pendingBytesMax })
+    this.outbox = new Outbox(port, setup.algorithm)
     this.proposer = new Proposer(
       port,
       options,
       this.queue as ProposalQueue<unknown>,
       () => ({ leading: this.role === 'leader', leader: this.leader, term: this.term }),
       (payloads) => this.core.propose(payloads),
+      (peer, index) => this.outbox.noteForwarded(peer, index),
     )
     this.reads = new ReadQueue(
       (id) => this.step({ type: 'readIndex', id }),
@@ -332,9 +327,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
         return
       }
       case 'send':
-        if (effect.afterPersist <= this.durablePersist) this.transmit(effect.to, effect.message)
-        else this.waitingSends.push(effect)
-        return
+        return this.outbox.send(effect.to, effect.message, effect.afterPersist)
       case 'commit':
         this.applying.commitTo(effect.index)
         this.proposer.onCommit(effect.index)
@@ -362,19 +355,9 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     return restarts ? first - 1 : undefined
   }
 
-  private transmit(to: MemberId, message: M): void {
-    this.port.send(to, messageKind.consensus, this.algorithm.encode(message))
-  }
-
   private onDurable(id: number): void {
     if (this.stopped) return
-    this.durablePersist = id
-    let sent = 0
-    while (sent < this.waitingSends.length && this.waitingSends[sent]!.afterPersist <= id) {
-      const waiting = this.waitingSends[sent++]!
-      this.transmit(waiting.to, waiting.message)
-    }
-    if (sent > 0) this.waitingSends.splice(0, sent)
+    this.outbox.onDurable(id)
     this.step({ type: 'persisted', id })
   }
 
@@ -384,6 +367,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.term = term
     this.role = role
     this.proposer.onStatus()
+    this.outbox.reset()
     if (role !== 'leader') this.sender.abandonAll()
     this.leaderCalls.onLeaderChanged(leader)
     this.scheduleFlush()

@@ -186,6 +186,8 @@ export class ReplicationHost {
   async close(): Promise<void> {
     this.halt()
     await this.transport?.close()
+    // Their files must be at rest before the directory's lock is given back.
+    await Promise.all([...this.groups.values()].map((group) => group.settled()))
     await this.wal.close()
   }
 
@@ -226,10 +228,12 @@ export class ReplicationHost {
     return {
       runtime: this.runtime,
       send: (to, kind, payload) => this.transport?.send(to, { kind, group, payload }),
+      isConnected: (peer) => this.isConnected(peer),
       persist: (write, onDurable) => this.persistQueue.add({ ...write, group }, onDurable),
       release: (index) => {
         this.wal.release(group, index).catch((error: unknown) => this.fail(error))
       },
+      guard: (work) => this.guard(work),
       fail: (error) => this.fail(error),
     }
   }

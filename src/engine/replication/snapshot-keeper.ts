@@ -28,6 +28,7 @@ export class SnapshotKeeper {
   private logBytes = 0
   private notBeforeMs = 0
   private closed = false
+  private work: Promise<void> = Promise.resolve()
 
   constructor(
     port: GroupPort,
@@ -65,14 +66,16 @@ export class SnapshotKeeper {
   begin(meta: SnapshotMeta, image: StateSnapshot): void {
     this.underWay = true
     const logBytesBefore = this.logBytes
-    this.write(meta, image).then(
+    this.work = this.write(meta, image).then(
       (sizeBytes) => {
         this.underWay = false
-        if (this.closed || meta.index <= this.lastIndex) return
-        this.lastIndex = meta.index
-        this.lastSizeBytes = sizeBytes
-        this.logBytes -= Math.min(this.logBytes, logBytesBefore)
-        this.taken(meta)
+        this.port.guard(() => {
+          if (this.closed || meta.index <= this.lastIndex) return
+          this.lastIndex = meta.index
+          this.lastSizeBytes = sizeBytes
+          this.logBytes -= Math.min(this.logBytes, logBytesBefore)
+          this.taken(meta)
+        })
       },
       (error: unknown) => {
         this.underWay = false
@@ -85,6 +88,11 @@ export class SnapshotKeeper {
 
   close(): void {
     this.closed = true
+  }
+
+  /** Resolves when no snapshot is being written any more. */
+  settled(): Promise<void> {
+    return this.work
   }
 
   private async write(meta: SnapshotMeta, image: StateSnapshot): Promise<number> {

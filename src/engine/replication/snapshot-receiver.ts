@@ -6,6 +6,7 @@
  *       the old state or from the new file, both whole.
  * - V2  A second offer from whomever ends the first transfer.
  * - V3  A disk without room, a damaged stream or a lost leader ends the transfer; nothing of it stays.
+ * - V4  A chunk that is missing or out of turn is damage: the image could be whole in form without it.
  */
 import type { MemberId, SnapshotMeta } from '../../core/index.ts'
 import type { SnapshotFiles, SnapshotWriter } from '../../storage/snapshot/index.ts'
@@ -21,6 +22,8 @@ interface Reception {
   /** Chunks arrive faster than the disk takes them; this chain keeps their order. */
   work: Promise<void>
   writer: SnapshotWriter | undefined
+  /** Chunks that came, and those of them that are taken in. */
+  receivedChunks: number
   takenChunks: number
 }
 
@@ -37,6 +40,8 @@ export class SnapshotReceiver {
   private readonly machine: StateMachine<unknown>
   private readonly events: SnapshotReceiverEvents
   private reception: Reception | undefined
+  /** Ends when the transfer abandoned last has removed its file. */
+  private leftover: Promise<void> = Promise.resolve()
 
   constructor(port: GroupPort, files: SnapshotFiles, machine: StateMachine<unknown>, events: SnapshotReceiverEvents) {
     this.port = port
@@ -58,6 +63,7 @@ export class SnapshotReceiver {
       restorer: this.machine.restore(),
       work: Promise.resolve(),
       writer: undefined,
+      receivedChunks: 0,
       takenChunks: 0,
     }
     this.reception = reception
@@ -75,10 +81,12 @@ export class SnapshotReceiver {
   onChunk(from: MemberId, payload: Uint8Array): void {
     const reception = this.match(from, payload)
     if (reception === undefined) return
-    const chunk = payload.subarray(8)
+    if (decodeNumber(payload, 8) !== ++reception.receivedChunks) return this.giveUp('a chunk is missing')
+    const chunk = payload.subarray(16)
     this.chain(reception, async () => {
       reception.restorer.write(chunk)
       await reception.writer?.write(chunk)
+      if (this.reception !== reception) return
       reception.takenChunks++
       this.port.send(from, messageKind.snapshotAck, [encodeNumbers(reception.id, reception.takenChunks)])
     })
@@ -87,17 +95,26 @@ export class SnapshotReceiver {
   onEnd(from: MemberId, payload: Uint8Array): void {
     const reception = this.match(from, payload)
     if (reception === undefined) return
+    if (decodeNumber(payload, 8) !== reception.receivedChunks) return this.giveUp('the last chunk is missing')
     this.chain(reception, async () => {
       await reception.writer?.finish()
       reception.writer = undefined
       if (this.reception !== reception) return
       this.reception = undefined
-      if (this.events.wanted(from, reception.meta)) {
-        reception.restorer.finish()
-        this.events.restored(reception.meta)
-      }
-      this.answer(from, reception.id, true)
+      // The file has its name by now: from here on there is no way back, and what goes wrong ends the node.
+      this.port.guard(() => {
+        if (this.events.wanted(from, reception.meta)) {
+          reception.restorer.finish()
+          this.events.restored(reception.meta)
+        }
+        this.answer(from, reception.id, true)
+      })
     })
+  }
+
+  /** Whom this node follows. A transfer from another ends, and its sender is told. */
+  onLeader(leader: MemberId): void {
+    if (this.reception !== undefined && this.reception.from !== leader) this.giveUp('its sender leads no more')
   }
 
   /** Drops the transfer under way, if any. */
@@ -105,7 +122,20 @@ export class SnapshotReceiver {
     const reception = this.reception
     if (reception === undefined) return
     this.reception = undefined
-    reception.work = reception.work.then(() => reception.writer?.abort()).catch(() => {})
+    this.leftover = reception.work.then(() => reception.writer?.abort()).catch(() => {})
+  }
+
+  /** Resolves when nothing of an abandoned transfer is under way any more. */
+  settled(): Promise<void> {
+    return this.leftover
+  }
+
+  private giveUp(reason: string): void {
+    const reception = this.reception
+    if (reception === undefined) return
+    this.port.runtime.logger.warn('could not take in a snapshot', { reason })
+    this.abandon()
+    this.answer(reception.from, reception.id, false)
   }
 
   private match(from: MemberId, payload: Uint8Array): Reception | undefined {
@@ -119,10 +149,7 @@ export class SnapshotReceiver {
       try {
         await step()
       } catch (error) {
-        this.port.runtime.logger.warn('could not take in a snapshot', { reason: String(error) })
-        if (this.reception !== reception) return
-        this.abandon()
-        this.answer(reception.from, reception.id, false)
+        if (this.reception === reception) this.giveUp(String(error))
       }
     })
   }

@@ -3,11 +3,12 @@
  *
  * - S1  One transfer a peer; at most `chunksInFlightMax` chunks are sent and not yet acknowledged.
  * - S2  The image is of the moment the transfer began; the state machine goes on changing meanwhile.
- * - S3  Every transfer ends in exactly one call of `finished`, and its image is closed then.
+ * - S3  Every transfer ends in exactly one call of `finished`, unless a newer one to the same peer takes its place: the
+ *       core has given it up then. Its image is closed in any case.
  */
 import type { MemberId, SnapshotMeta } from '../../core/index.ts'
 import type { GroupPort } from './group-port.ts'
-import { decodeNumber, encodeNumbers, messageKind } from './message-kinds.ts'
+import { decodeNumber, drawFirstId, encodeNumbers, messageKind } from './message-kinds.ts'
 import { encodeSnapshotMeta } from './snapshot-meta.ts'
 import type { StateSnapshot } from './state-machine.ts'
 
@@ -31,16 +32,18 @@ export class SnapshotSender {
   private readonly chunkBytes: number
   private readonly finished: (to: MemberId, index: number, ok: boolean) => void
   private readonly transfers = new Map<MemberId, Transfer>()
-  private lastId = 0
+  private lastId: number
 
   constructor(port: GroupPort, chunkBytes: number, finished: (to: MemberId, index: number, ok: boolean) => void) {
     this.port = port
     this.chunkBytes = chunkBytes
     this.finished = finished
+    this.lastId = drawFirstId(port.runtime.random.fork('snapshot-transfers'))
   }
 
   begin(to: MemberId, term: number, meta: SnapshotMeta, image: StateSnapshot): void {
-    this.abandon(to)
+    // Not reported as failed: the core would take that for the failure of the transfer that begins.
+    this.transfers.get(to)?.image.close()
     const transfer: Transfer = {
       id: ++this.lastId,
       to,
@@ -96,12 +99,12 @@ export class SnapshotSender {
     const chunk = transfer.image.next(this.chunkBytes)
     if (chunk === undefined) {
       transfer.allSent = true
-      this.port.send(transfer.to, messageKind.snapshotEnd, [encodeNumbers(transfer.id)])
+      this.port.send(transfer.to, messageKind.snapshotEnd, [encodeNumbers(transfer.id, transfer.sentChunks)])
       return
     }
     transfer.sentChunks++
-    this.port.send(transfer.to, messageKind.snapshotChunk, [encodeNumbers(transfer.id), chunk])
-    this.port.runtime.scheduler.setTimer(0, () => this.pump(transfer))
+    this.port.send(transfer.to, messageKind.snapshotChunk, [encodeNumbers(transfer.id, transfer.sentChunks), chunk])
+    this.port.runtime.scheduler.setTimer(0, () => this.port.guard(() => this.pump(transfer)))
   }
 
   private end(transfer: Transfer, ok: boolean): void {
