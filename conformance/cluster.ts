@@ -1,11 +1,12 @@
 // Real clusters of 1 to 5 server processes on loopback: etcd of either release, or Synod, started alike with etcd's
 // own flags. Owns the processes and their temporary folder; both are gone after `stop()`.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nodeFlags } from '../node-flags.mjs'
 import { Member } from './member.ts'
 import { requirePeer, skipWithout } from './peers.ts'
 
@@ -144,9 +145,8 @@ async function layOut(options: ClusterOptions): Promise<Cluster> {
 function program(kind: ServerKind): string[] {
   if (kind !== 'synod') return [requirePeer(kind)]
   const entry = join(repo, 'src', 'cli', 'main.ts')
-  if (!existsSync(entry)) throw new Error('src/cli/main.ts is not there yet: Synod has no server to test')
   // Not the launcher: a test that kills by process id must hold the server's own.
-  return [join(repo, 'node_modules', '.bin', 'node'), '--disable-warning=ExperimentalWarning', entry, 'node']
+  return [join(repo, 'node_modules', '.bin', 'node'), ...nodeFlags, entry, 'node']
 }
 
 /**

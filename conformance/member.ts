@@ -8,6 +8,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { nodeEnvironment } from '../node-flags.mjs'
+
+const repo = fileURLToPath(new URL('..', import.meta.url))
 
 /** What is needed to start a member; the same again at every restart. */
 export interface MemberOptions {
@@ -99,7 +103,7 @@ export class Member {
     const [program, ...args] = [...command, ...this.#options.command]
     const child = spawn(program!, args, {
       cwd: this.#options.cwd,
-      env: { ...process.env, ...this.#options.env },
+      env: nodeEnvironment(repo, { ...process.env, ...this.#options.env }),
       stdio: ['ignore', out, out],
     })
     closeSync(out)

@@ -3,6 +3,7 @@
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nodeFlags } from '../../node-flags.mjs'
 import { Member } from '../member.ts'
 
 const repo = process.env['SYNOD_TEST_ROOT'] ?? fileURLToPath(new URL('../..', import.meta.url))
@@ -53,7 +54,7 @@ export async function layOutMembers(folder: string, layouts: readonly MemberLayo
 /** The command that runs `synod node`, without the launcher: its process id is the server's own. */
 export function nodeCommand(): string[] {
   const node = join(repo, 'node_modules', '.bin', 'node')
-  return [node, '--disable-warning=ExperimentalWarning', join(repo, 'src', 'cli', 'main.ts'), 'node']
+  return [node, ...nodeFlags, join(repo, 'src', 'cli', 'main.ts'), 'node']
 }
 
 /** Ports that nothing listens on, below those that the kernel gives to outgoing connections. */

@@ -45,7 +45,8 @@ class FreshnessProbe {
   async #write(): Promise<void> {
     for (let n = 0; !this.#stopping; n++) {
       const reply = await put(this.#channels[n % this.#channels.length]!, 'probe', String(n), 300)
-      if (reply.kind === 'ok') this.acknowledgedRevision = Math.max(this.acknowledgedRevision, revisionOf(reply.message))
+      if (reply.kind === 'ok')
+        this.acknowledgedRevision = Math.max(this.acknowledgedRevision, revisionOf(reply.message))
       await delay(2)
     }
   }

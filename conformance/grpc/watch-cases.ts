@@ -187,16 +187,37 @@ export const watchCases: readonly Case[] = [
     },
   },
   {
-    name: 'fragments: off and on, of a message beyond the limit',
+    name: 'fragments: off and on, of one revision beyond the limit',
+    run: async (client) => {
+      const start = await client.revision()
+      const put = (key: string, fill: string) => ({ request_put: { key, value: Buffer.alloc(700_000, fill) } })
+      for (const fill of ['1', '2']) {
+        await client.quietly('Txn', { success: [put('b/1', fill), put('b/2', fill)] })
+      }
+      // With the values before, the second revision takes 2.8 MB; the limit is 2 MiB.
+      for (const fragment of [false, true]) {
+        const stream = client.watch()
+        stream.send({
+          create_request: { key: 'b/', range_end: 'b0', start_revision: start + 2, prev_kv: true, fragment },
+        })
+        await stream.next(1)
+        await stream.next(fragment ? 2 : 1)
+        await stream.silence()
+        stream.cancel()
+      }
+    },
+  },
+  {
+    name: 'large history: all of it, in order',
     run: async (client) => {
       const start = await client.revision()
       const value = Buffer.alloc(600_000, 'x')
-      for (const key of ['b/1', 'b/2', 'b/3', 'b/4', 'b/5']) await client.quietly('Put', { key, value })
+      for (const key of ['h/1', 'h/2', 'h/3', 'h/4', 'h/5']) await client.quietly('Put', { key, value })
       for (const fragment of [false, true]) {
         const stream = client.watch()
-        stream.send({ create_request: { key: 'b/', range_end: 'b0', start_revision: start + 1, fragment } })
+        stream.send({ create_request: { key: 'h/', range_end: 'h0', start_revision: start + 1, fragment } })
         await stream.next(1)
-        await stream.next(fragment ? 2 : 1)
+        await stream.events(5)
         await stream.silence()
         stream.cancel()
       }

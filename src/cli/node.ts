@@ -1,5 +1,6 @@
 /** synod node: one node in this process, until a signal. */
 import { readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { readNodeConfig } from '../node/config/index.ts'
 import { startNode } from '../node/index.ts'
 import { createNodeRuntime, recordDiskToFile } from '../runtime/node/index.ts'
@@ -40,6 +41,8 @@ export async function node(args: readonly string[]): Promise<void> {
   } catch (error) {
     throw error instanceof Error && error.name !== 'InvariantError' ? new CommandError(error.message) : error
   }
+  // The next start finds the compiled modules, also when this process is killed.
+  flushCompileCache()
   let stopping = false
   const stop = (signal: string): void => {
     if (stopping) process.exit(1)

@@ -40,8 +40,7 @@ export async function openDataDirectory(
   onFailure: (error: unknown) => void,
 ): Promise<DataDirectory> {
   const path = config.dataDir
-  await disk.makeDirectory(path)
-  await disk.syncDirectory(parentOf(path))
+  await makeDurably(disk, path)
   let lock: DiskLock
   try {
     lock = await disk.lock(`${path}/LOCK`, owner)
@@ -107,6 +106,15 @@ function checkIdentity(found: Readonly<Record<string, unknown>>, config: NodeCon
   return BigInt(`0x${String(found['incarnation'])}`)
 }
 
+/** Makes `path` and its missing parents, so that none of their names is lost with the power. */
+async function makeDurably(disk: Disk, path: string): Promise<void> {
+  const made = [path]
+  for (let parent = parentOf(path); (await disk.stat(parent)) === undefined; parent = parentOf(parent))
+    made.push(parent)
+  await disk.makeDirectory(path)
+  for (const directory of made.reverse()) await disk.syncDirectory(parentOf(directory))
+}
+
 /** Remembers, durably, by which incarnation each peer is known. */
 class PeerRegister {
   private readonly disk: Disk
@@ -114,6 +122,8 @@ class PeerRegister {
   private readonly onFailure: (error: unknown) => void
   private readonly known: Map<string, string>
   private writing: Promise<void> = Promise.resolve()
+  /** There was no room to write it down: the next greeting tries again. */
+  private due = false
 
   private constructor(disk: Disk, directory: string, known: Map<string, string>, onFailure: (error: unknown) => void) {
     this.disk = disk
@@ -131,14 +141,16 @@ class PeerRegister {
   recognises(peer: MemberId, incarnation: bigint): boolean {
     const key = peer.toString(16)
     const before = this.known.get(key)
-    if (before !== undefined) return before === incarnation.toString(16)
+    if (before !== undefined && before !== incarnation.toString(16)) return false
+    if (before !== undefined && !this.due) return true
     this.known.set(key, incarnation.toString(16))
+    this.due = false
     const value = Object.fromEntries(this.known)
     this.writing = this.writing
       .then(() => writeSealedFile(this.disk, this.directory, 'peers', peersKind, value))
       .catch((error: unknown) => {
-        // Without room it is written at the next contact after a restart; anything else is a broken disk.
-        if (!(error instanceof DiskError && error.code === 'NO_SPACE')) this.onFailure(error)
+        if (error instanceof DiskError && error.code === 'NO_SPACE') this.due = true
+        else this.onFailure(error)
       })
     return true
   }

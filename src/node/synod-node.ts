@@ -216,12 +216,14 @@ class SynodNode implements RunningNode {
   private async handOver(group: CoordinationGroup): Promise<void> {
     if (group.status().role !== 'leader' || this.config.members.length === 1) return
     await new Promise<void>((resolve) => {
-      const timer = this.runtime.scheduler.setTimer(this.config.electionTimeoutMs, resolve)
-      const unsubscribe = group.onStatusChange((status) => {
-        if (status.role === 'leader') return
+      const end = (): void => {
         timer.cancel()
         unsubscribe()
         resolve()
+      }
+      const timer = this.runtime.scheduler.setTimer(this.config.electionTimeoutMs, end)
+      const unsubscribe = group.onStatusChange((status) => {
+        if (status.role !== 'leader') end()
       })
       group.transferLeadership(0n)
     })

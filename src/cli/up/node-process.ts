@@ -55,11 +55,10 @@ export class NodeProcess {
     const main = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
     // Settings come from the flags alone: a stray ETCD_ variable of the shell must not reach the nodes.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_')))
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', main, 'node', ...this.options.args],
-      { stdio: ['ignore', 'ignore', log, 'ipc'], env },
-    )
+    const child = spawn(process.execPath, [...process.execArgv, main, 'node', ...this.options.args], {
+      stdio: ['ignore', 'ignore', log, 'ipc'],
+      env,
+    })
     closeSync(log)
     this.child = child
     this.startedAtMs = performance.now()

@@ -1,6 +1,8 @@
-import { equal } from 'node:assert/strict'
+import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
+import { noMember } from '../replicated-log.ts'
 import { Progress } from './progress.ts'
+import { Bench, sent } from './test-bench.ts'
 
 /** A follower that acknowledged everything up to `index` and then lost its connection. */
 function reconnected(index: number): Progress {
@@ -26,4 +28,20 @@ test('an answer to an older probe changes nothing', () => {
   equal(progress.rejected(9, 3), false)
   equal(progress.matchIndex, 10)
   progress.validate(10)
+})
+
+test('a check of the quorum alone makes nobody silent: who answered before it still answers lately', () => {
+  const bench = new Bench()
+  bench.lead()
+  bench.acknowledge(2n, 1)
+  bench.persisted()
+  bench.tick(10)
+  equal(bench.raft.status().progress.get(2n)?.recentlyActive, true)
+  equal(bench.raft.status().progress.get(3n)?.recentlyActive, false)
+  const effects = bench.step({ type: 'transferLeadership', to: noMember })
+  deepEqual(
+    sent(effects, 'timeoutNow').map(({ to }) => to),
+    [2n],
+    'asked right after a check, the leader finds a successor',
+  )
 })

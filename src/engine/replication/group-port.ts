@@ -14,6 +14,4 @@ export interface GroupPort {
   release(index: number): void
   /** Runs work that the loop began; what it throws ends the node. Nothing runs once the node has stopped. */
   guard(work: () => void): void
-  /** The node cannot go on safely: it must stop. */
-  fail(error: unknown): void
 }

@@ -13,6 +13,8 @@ export interface GroupOptions {
   /** Bounds of the proposals that this node's callers may have under way. */
   readonly pendingCountMax: number
   readonly pendingBytesMax: number
+  /** Bound of the reads that this node's callers may have waiting. */
+  readonly pendingReadsMax: number
   /** A leader proposes at most this much at once, … */
   readonly batchBytesMax: number
   /** … and has at most so many batches uncommitted: what comes meanwhile gathers into the next. Measured best: 2. */
@@ -41,6 +43,7 @@ export const defaultGroupOptions: GroupOptions = {
   commandBytesMax: 8 * 1024 * 1024,
   pendingCountMax: 65_536,
   pendingBytesMax: 64 * 1024 * 1024,
+  pendingReadsMax: 262_144,
   batchBytesMax: 1024 * 1024,
   uncommittedBatchesMax: 2,
   undurableBytesMax: 64 * 1024 * 1024,

@@ -44,6 +44,11 @@ export class Outbox<M> {
     this.algorithm = algorithm
   }
 
+  /** Messages that wait for the disk. */
+  get waitingCount(): number {
+    return this.waiting.length
+  }
+
   send(to: MemberId, message: M, afterPersist: number): void {
     if (afterPersist <= this.durablePersist) this.transmit(to, message)
     else this.waiting.push({ to, message, afterPersist })
@@ -83,7 +88,8 @@ export class Outbox<M> {
       this.scheduleNews()
       return
     }
-    news.held = undefined
+    // A heartbeat may tell less than the news that is held: then the news is still to come.
+    if (news.held !== undefined && (this.algorithm.commitTold(news.held) ?? 0) <= commit) news.held = undefined
     news.toldCommit = Math.max(news.toldCommit, commit)
     this.write(to, message)
   }

@@ -20,11 +20,12 @@ import {
 import type { SnapshotFiles } from '../../storage/snapshot/index.ts'
 import type { Algorithm } from './algorithm.ts'
 import { ApplyLoop } from './apply-loop.ts'
-import { commandOf, Envelope } from './envelope.ts'
+import { commandOf, Envelope, envelopeBytes } from './envelope.ts'
 import type { Group, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome } from './group.ts'
 import type { GroupPort } from './group-port.ts'
 import { LeaderCalls, type LeaderService } from './leader-calls.ts'
-import { trimTo } from './log-trimmer.ts'
+import { LogTrimmer } from './log-trimmer.ts'
+import { LogWriter } from './log-writer.ts'
 import { decodeNumber, messageKind } from './message-kinds.ts'
 import type { GroupOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
@@ -37,8 +38,8 @@ import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { SnapshotSender } from './snapshot-sender.ts'
 import type { StateMachine } from './state-machine.ts'
 
-/** Entries applied between two looks at the log's size in memory. */
-const trimEvery = 1024
+/** Answers that wait for the disk; past this many no more appends are taken in. */
+const waitingAnswersMax = 10_000
 
 export interface ReplicatedGroupSetup<Result, M> {
   readonly memberId: MemberId
@@ -60,6 +61,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private readonly core: ReplicatedLog<M>
   private readonly envelope: Envelope
   private readonly queue: ProposalQueue<Result>
+  private readonly logWriter: LogWriter
   private readonly outbox: Outbox<M>
   private readonly proposer: Proposer
   private readonly reads: ReadQueue
@@ -71,17 +73,15 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private effects: CoreEffect<M>[] = []
   private draining = false
   private flushScheduled = false
-  /** A snapshot from the leader was restored at this index, and its stand-in is not written yet; 0 for none. */
-  private restoredIndex = 0
-  /** Where the log on disk goes on. */
-  private nextLogIndex: number
   private role: Role = 'follower'
   private leader: MemberId = noMember
   private term: number
   private readonly applying: ApplyLoop
   private appliedTerm: number
-  private sinceTrim = 0
+  private readonly trimmer: LogTrimmer
   private refusingWrites = false
+  /** While the disk is full: when handing leadership away is tried again. */
+  private nextHandoverMs = 0
   private stopped = false
 
   constructor(setup: ReplicatedGroupSetup<Result, M>) {
@@ -94,9 +94,8 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.files = setup.files
     this.term = restore.hardState.term
     this.appliedTerm = restore.snapshot.term
-    // Without entries, where the log on disk ends is not known here: the first write says where it begins anew.
-    const lastOnDisk = restore.entries.at(-1)?.index
-    this.nextLogIndex = lastOnDisk !== undefined ? lastOnDisk + 1 : restore.snapshot.index === 0 ? 1 : 0
+    this.logWriter = new LogWriter(port, restore)
+    this.trimmer = new LogTrimmer(options, (from, to) => this.core.entries(from, to))
     const { clock, scheduler, random } = port.runtime
     this.applying = new ApplyLoop(
       {
@@ -128,13 +127,19 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       port,
       options,
       this.queue as ProposalQueue<unknown>,
-      () => ({ leading: this.role === 'leader', leader: this.leader, term: this.term }),
+      () => ({
+        leading: this.role === 'leader',
+        behind: this.isBehind || this.refusingWrites,
+        leader: this.leader,
+        term: this.term,
+      }),
       (payloads) => this.core.propose(payloads),
       (peer, index) => this.outbox.noteForwarded(peer, index),
     )
     this.reads = new ReadQueue(
+      options.pendingReadsMax,
       (id) => this.step({ type: 'readIndex', id }),
-      () => this.leader !== noMember,
+      () => this.leader === this.memberId || (this.leader !== noMember && port.isConnected(this.leader)),
     )
     this.leaderCalls = new LeaderCalls(port, () => this.role === 'leader')
     this.sender = new SnapshotSender(port, options.snapshotChunkBytes, (to, index, ok) =>
@@ -145,6 +150,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       restored: (meta) => this.onRestored(meta),
     })
     this.keeper = new SnapshotKeeper(port, setup.files, options, restore.snapshot.index, () => this.releaseLog())
+    this.keeper.onLogWritten(restore.entries.filter((entry) => entry.index > restore.snapshot.index))
   }
 
   // What callers use.
@@ -154,6 +160,8 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     if (this.stopped) return later({ ok: false, reason: 'stopped', outcome: 'not-applied' })
     if (command.length > this.options.commandBytesMax)
       return later({ ok: false, reason: 'too-large', outcome: 'not-applied' })
+    if (this.refusingWrites && this.role === 'leader')
+      return later({ ok: false, reason: 'disk-full', outcome: 'not-applied' })
     const payload = this.envelope.wrap(command)
     const taken = this.queue.add({
       sequence: this.envelope.lastSequenceUsed,
@@ -167,11 +175,10 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   }
 
   linearizableRead(done: (outcome: ReadOutcome) => void): void {
-    if (this.stopped) {
-      this.port.runtime.scheduler.endOfTurn(() => done({ ok: false, reason: 'stopped', outcome: 'not-applied' }))
-      return
-    }
-    this.reads.add(done, this.deadline())
+    const refuse = (reason: 'stopped' | 'overloaded') =>
+      this.port.runtime.scheduler.endOfTurn(() => done({ ok: false, reason, outcome: 'not-applied' }))
+    if (this.stopped) return refuse('stopped')
+    if (!this.reads.add(done, this.deadline())) return refuse('overloaded')
     this.scheduleFlush()
   }
 
@@ -190,7 +197,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   }
 
   transferLeadership(to: MemberId): void {
-    this.step({ type: 'transferLeadership', to })
+    this.guard(() => this.step({ type: 'transferLeadership', to }))
   }
 
   status(): GroupStatus {
@@ -233,6 +240,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.leaderCalls.expire(nowMs)
     this.sender.expire(nowMs)
     this.proposer.onTick()
+    this.handOverIfFull(nowMs)
     this.scheduleFlush()
   }
 
@@ -241,8 +249,8 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     switch (kind) {
       case messageKind.consensus: {
         const message = this.algorithm.decode(payload)
-        if (message !== undefined) this.step({ type: 'message', from, message })
-        return
+        if (message === undefined || (this.isBehind && this.algorithm.isAppend(message))) return
+        return this.step({ type: 'message', from, message })
       }
       case messageKind.forward:
         this.proposer.onForward(from, payload)
@@ -277,10 +285,32 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   /** The disk is full (or has room again): new writes are refused at once, and leadership is handed away. */
   setDiskFull(full: boolean): void {
     this.refusingWrites = full
+    this.proposer.setRefusing(full)
     if (!full) return
-    this.queue.refuseWaiting('disk-full')
-    this.proposer.refuseAll()
-    if (this.role === 'leader') this.step({ type: 'transferLeadership', to: noMember })
+    if (this.role === 'leader') this.queue.refuseWaiting('disk-full')
+    this.nextHandoverMs = 0
+    this.handOverIfFull(this.port.runtime.clock.monotonicMs())
+  }
+
+  /** Resolves when no file of this group is being written any more; after `stop`. */
+  async settled(): Promise<void> {
+    await this.keeper.settled()
+    await this.receiver.settled()
+  }
+
+  /** Tries again now and then: the successor may be behind, cut off, or out of room, too. */
+  private handOverIfFull(nowMs: number): void {
+    if (!this.refusingWrites || this.role !== 'leader' || nowMs < this.nextHandoverMs) return
+    // Longer than the leader's check of its quorum, which each attempt puts off.
+    this.nextHandoverMs = nowMs + 2 * this.options.electionTimeoutMs
+    this.step({ type: 'transferLeadership', to: noMember })
+  }
+
+  /** More waits for the disk than is sensible: appends are dropped, as the network might, and come again. */
+  private get isBehind(): boolean {
+    return (
+      this.logWriter.undurableBytes > this.options.undurableBytesMax || this.outbox.waitingCount > waitingAnswersMax
+    )
   }
 
   stop(): void {
@@ -319,13 +349,9 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
 
   private carryOut(effect: CoreEffect<M>): void {
     switch (effect.type) {
-      case 'persist': {
-        const { id, entries, hardState } = effect
-        this.keeper.onLogWritten(entries)
-        const restartAfter = entries.length > 0 ? this.restartBefore(entries) : undefined
-        this.port.persist({ entries, hardState, restartAfter }, () => this.onDurable(id))
-        return
-      }
+      case 'persist':
+        this.keeper.onLogWritten(effect.entries)
+        return this.logWriter.write(effect, () => this.onDurable(effect.id))
       case 'send':
         return this.outbox.send(effect.to, effect.message, effect.afterPersist)
       case 'commit':
@@ -346,15 +372,6 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     }
   }
 
-  /** Where the log on disk begins anew with `entries`, if it does: after a snapshot from the leader took its place. */
-  private restartBefore(entries: readonly Entry[]): number | undefined {
-    const first = entries[0]!.index
-    const restarts = first > this.nextLogIndex || first === this.restoredIndex
-    this.restoredIndex = 0
-    this.nextLogIndex = entries.at(-1)!.index + 1
-    return restarts ? first - 1 : undefined
-  }
-
   private onDurable(id: number): void {
     if (this.stopped) return
     this.outbox.onDurable(id)
@@ -369,25 +386,25 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.proposer.onStatus()
     this.outbox.reset()
     if (role !== 'leader') this.sender.abandonAll()
+    this.receiver.onLeader(leader)
     this.leaderCalls.onLeaderChanged(leader)
     this.scheduleFlush()
     if (changed) this.port.runtime.logger.info('consensus role changed', { role, term, leader: leader.toString(16) })
     const status = this.status()
     for (const listener of this.statusListeners) listener(status)
-    if (this.refusingWrites && role === 'leader')
-      this.port.runtime.scheduler.endOfTurn(() =>
-        this.guard(() => this.step({ type: 'transferLeadership', to: noMember })),
-      )
+    // The next tick hands it on.
+    this.nextHandoverMs = 0
   }
 
   private onForwardRefused(payload: Uint8Array): void {
+    const term = decodeNumber(payload, 0)
     const sequences: number[] = []
-    for (let offset = 0; offset + 8 <= payload.length; offset += 8) {
-      const sequence = decodeNumber(payload, offset)
+    for (let offset = 8; offset + envelopeBytes <= payload.length; offset += envelopeBytes) {
+      const sequence = this.envelope.sequenceOf(payload.subarray(offset, offset + envelopeBytes))
       if (sequence > 0) sequences.push(sequence)
     }
     // Handed on again at the next tick or change of leader, not at once: a leader that refuses is busy or gone.
-    this.queue.takeBack(sequences)
+    if (term > 0) this.queue.takeBack(term, sequences)
   }
 
   // Applying.
@@ -397,22 +414,21 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       this.appliedTerm = entry.term
       this.queue.onAppliedTerm(entry.term)
     }
-    this.sinceTrim++
+    this.trimmer.noteApplied(entry)
     if (entry.kind !== 'command') return
     const sequence = this.envelope.sequenceOf(entry.payload)
-    const pending = sequence === 0 ? undefined : this.queue.take(sequence)
+    const wanted = sequence !== 0 && this.queue.has(sequence)
     const { index, term } = entry
-    const result = this.machine.apply(commandOf(entry.payload), { index, term }, pending !== undefined)
-    pending?.done({ ok: true, result, index, term })
+    const result = this.machine.apply(commandOf(entry.payload), { index, term }, wanted)
+    if (wanted) this.queue.take(sequence)?.done({ ok: true, result, index, term })
   }
 
   private onApplied(index: number): void {
     this.step({ type: 'applied', index })
     this.reads.onApplied(index)
-    if (this.sinceTrim >= trimEvery) {
-      this.sinceTrim = 0
+    if (this.trimmer.isDue) {
       const status = this.core.status()
-      const compactTo = trimTo(status, index, this.options, (from, to) => this.core.entries(from, to))
+      const compactTo = this.trimmer.trimTo(status, index)
       if (compactTo >= status.firstIndex) this.step({ type: 'snapshotTaken', meta: this.appliedMeta(), compactTo })
     }
     if (this.keeper.isDue(index)) this.keeper.begin(this.appliedMeta(), this.machine.snapshot())
@@ -444,7 +460,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.applying.jumpTo(meta.index)
     this.appliedTerm = meta.term
     this.keeper.onRestored(meta.index)
-    this.restoredIndex = meta.index
+    this.logWriter.onRestored(meta.index)
     this.step({ type: 'snapshotRestored', meta })
     this.releaseLog()
     this.reads.onApplied(meta.index)
@@ -477,11 +493,6 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
 
   /** Runs work that the loop began; what it throws ends the node. */
   private guard(work: () => void): void {
-    if (this.stopped) return
-    try {
-      work()
-    } catch (error) {
-      this.port.fail(error)
-    }
+    if (!this.stopped) this.port.guard(work)
   }
 }

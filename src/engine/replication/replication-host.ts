@@ -234,7 +234,6 @@ export class ReplicationHost {
         this.wal.release(group, index).catch((error: unknown) => this.fail(error))
       },
       guard: (work) => this.guard(work),
-      fail: (error) => this.fail(error),
     }
   }
 

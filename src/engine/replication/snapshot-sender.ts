@@ -7,6 +7,7 @@
  *       core has given it up then. Its image is closed in any case.
  */
 import type { MemberId, SnapshotMeta } from '../../core/index.ts'
+import type { Timer } from '../../runtime/index.ts'
 import type { GroupPort } from './group-port.ts'
 import { decodeNumber, drawFirstId, encodeNumbers, messageKind } from './message-kinds.ts'
 import { encodeSnapshotMeta } from './snapshot-meta.ts'
@@ -26,12 +27,16 @@ interface Transfer {
 const chunksInFlightMax = 4
 /** A transfer that makes no progress for so long is given up. */
 const stalledMsMax = 15_000
+/** A peer that turned a snapshot down (it has no room, say) is left in peace for so long before the core may try again. */
+const refusedPauseMs = 1000
 
 export class SnapshotSender {
   private readonly port: GroupPort
   private readonly chunkBytes: number
   private readonly finished: (to: MemberId, index: number, ok: boolean) => void
   private readonly transfers = new Map<MemberId, Transfer>()
+  /** Transfers that were turned down and are not reported as finished yet. */
+  private readonly refused = new Map<MemberId, { readonly index: number; readonly timer: Timer }>()
   private lastId: number
 
   constructor(port: GroupPort, chunkBytes: number, finished: (to: MemberId, index: number, ok: boolean) => void) {
@@ -44,6 +49,8 @@ export class SnapshotSender {
   begin(to: MemberId, term: number, meta: SnapshotMeta, image: StateSnapshot): void {
     // Not reported as failed: the core would take that for the failure of the transfer that begins.
     this.transfers.get(to)?.image.close()
+    this.refused.get(to)?.timer.cancel()
+    this.refused.delete(to)
     const transfer: Transfer = {
       id: ++this.lastId,
       to,
@@ -73,7 +80,12 @@ export class SnapshotSender {
   onResult(from: MemberId, payload: Uint8Array): void {
     const transfer = this.transfers.get(from)
     if (transfer === undefined || decodeNumber(payload, 0) !== transfer.id) return
-    this.end(transfer, payload[8] === 1)
+    if (payload[8] === 1) return this.end(transfer, true)
+    this.transfers.delete(from)
+    transfer.image.close()
+    const { index } = transfer
+    const timer = this.port.runtime.scheduler.setTimer(refusedPauseMs, () => this.port.guard(() => this.abandon(from)))
+    this.refused.set(from, { index, timer })
   }
 
   /** Gives up what has stalled. Call now and then. */
@@ -86,10 +98,15 @@ export class SnapshotSender {
   abandon(to: MemberId): void {
     const transfer = this.transfers.get(to)
     if (transfer !== undefined) this.end(transfer, false)
+    const refused = this.refused.get(to)
+    if (refused === undefined) return
+    refused.timer.cancel()
+    this.refused.delete(to)
+    this.finished(to, refused.index, false)
   }
 
   abandonAll(): void {
-    for (const transfer of this.transfers.values()) this.end(transfer, false)
+    for (const peer of [...this.transfers.keys(), ...this.refused.keys()]) this.abandon(peer)
   }
 
   /** Sends one chunk a turn, as far as the window allows. */

@@ -10,6 +10,9 @@ import type { MemberId } from '../../core/index.ts'
 import type { Address, CloseReason, Connection, Logger, Runtime, Timer } from '../../runtime/index.ts'
 import { decodeRefusal, encodeFrame, encodeHello, type OutgoingMessage, type PeerRefusal } from './frames.ts'
 
+/** Messages beyond this go into a frame of their own. */
+const frameBytesSoftMax = 4 * 1024 * 1024
+
 export interface PeerLinkOptions {
   readonly clusterId: bigint
   readonly self: MemberId
@@ -84,9 +87,11 @@ export class PeerLink {
       this.droppedMessages += messages.length
       return
     }
-    const frame = encodeFrame(messages)
-    this.sentBytes += frame.length
-    connection.write(frame)
+    for (const part of cutIntoFrames(messages)) {
+      const frame = encodeFrame(part)
+      this.sentBytes += frame.length
+      connection.write(frame)
+    }
   }
 
   private dial(): void {
@@ -136,4 +141,21 @@ export class PeerLink {
     this.reconnectTimer = this.runtime.scheduler.setTimer(this.reconnectDelayMs * jitter, () => this.dial())
     this.reconnectDelayMs = Math.min(this.reconnectDelayMs * 2, this.options.reconnectDelayMsMax)
   }
+}
+
+/** All of one turn in one frame, unless that is so much that the peer would refuse it, or wait long for its first message. */
+function cutIntoFrames(messages: readonly OutgoingMessage[]): OutgoingMessage[][] {
+  const frames: OutgoingMessage[][] = [[]]
+  let bytes = 0
+  for (const message of messages) {
+    let messageBytes = 0
+    for (const piece of message.payload) messageBytes += piece.length
+    if (bytes > 0 && bytes + messageBytes > frameBytesSoftMax) {
+      frames.push([])
+      bytes = 0
+    }
+    frames.at(-1)!.push(message)
+    bytes += messageBytes
+  }
+  return frames
 }

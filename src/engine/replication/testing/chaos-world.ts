@@ -94,6 +94,7 @@ export class ChaosWorld {
       batchBytesMax: this.pick([256, 4096, 1 << 20]),
       uncommittedBatchesMax: this.pick([1, 2, 4]),
       pendingBytesMax: this.pick([8 * 1024, 1 << 20]),
+      undurableBytesMax: this.pick([2000, 1 << 20]),
       // A negative budget yields after every slice: a backlog is then worked off over many turns.
       applyBudgetMs: this.pick([-1, 5]),
     }
@@ -393,8 +394,6 @@ export class ChaosWorld {
     for (const line of simulation.logLines)
       if (telling.has(line.message)) {
         this.count(line.message)
-        if (process.env['SYNOD_CHAOS_REASONS'])
-          this.count(`${line.message}: ${JSON.stringify(line.fields)}`.slice(0, 200))
       }
   }
 
