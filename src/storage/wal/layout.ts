@@ -26,7 +26,7 @@ export const defaultQueuedBytesMax = 256 * 1024 * 1024
 export const readWindowBytes = 4 * 1024 * 1024
 
 /** Bytes of zeros written and synced at a time when a segment is prepared. */
-export const zeroChunkBytes = 1024 * 1024
+export const zeroChunkBytes = 256 * 1024
 
 const segmentNamePattern = /^(\d{16})\.wal$/
 

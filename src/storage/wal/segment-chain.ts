@@ -15,6 +15,12 @@ export interface SegmentChainOptions {
   readonly onFailure: (error: unknown) => void
 }
 
+/**
+ * The next segment is zeroed at so many times the speed at which the current one fills: fast enough to be ready long before
+ * it is needed, slow enough that the zeros do not stand in the way of the frames.
+ */
+const preparationLead = 4
+
 /** Where the chain starts: what recovery found, or one empty segment. */
 export interface ChainStart {
   readonly segments: Segment[]
@@ -54,6 +60,11 @@ export class SegmentChain {
   /** It was logged, and space has not returned since. */
   private shortageLogged = false
   private stopping = false
+  /** A frame waits for the next segment: it is made at full speed. */
+  private hurried = false
+  /** Bytes of frames written since the preparation began. */
+  private sincePreparation = 0
+  private pacedWaiter: { readonly atBytes: number; readonly resume: () => void } | undefined
   private lastTrim: Promise<void> = Promise.resolve()
 
   constructor(options: SegmentChainOptions, state: HardStateFile, start: ChainStart) {
@@ -90,7 +101,11 @@ export class SegmentChain {
     while (!this.hasRoom(length)) {
       const next = this.segments[this.active + 1]
       if (next === undefined || next.number > this.lastNamed) {
-        await this.prepareNext()
+        this.hurried = true
+        this.resumePreparation()
+        await this.prepareNext().finally(() => {
+          this.hurried = false
+        })
         continue
       }
       this.active++
@@ -105,6 +120,8 @@ export class SegmentChain {
       if (index > (segment.maxima.get(group) ?? 0)) segment.maxima.set(group, index)
     }
     this.offset += length
+    this.sincePreparation += length
+    this.resumePreparation()
     this.sequence++
     this.syncedSegment = segment.number
     this.syncedOffset = this.offset
@@ -137,9 +154,26 @@ export class SegmentChain {
   /** Ends background work and closes the files. */
   async close(): Promise<void> {
     this.stopping = true
+    this.resumePreparation()
     await this.preparing?.catch(() => undefined)
     await this.lastTrim
     for (const segment of this.segments) await segment.file.close()
+  }
+
+  /** Holds the zeroing back until frames have earned it (see `preparationLead`). */
+  private paced(doneBytes: number): Promise<void> {
+    const atBytes = doneBytes / preparationLead
+    if (this.hurried || this.stopping || this.sincePreparation >= atBytes) return Promise.resolve()
+    return new Promise((resume) => {
+      this.pacedWaiter = { atBytes, resume }
+    })
+  }
+
+  private resumePreparation(): void {
+    const waiter = this.pacedWaiter
+    if (waiter === undefined || !(this.hurried || this.stopping || this.sincePreparation >= waiter.atBytes)) return
+    this.pacedWaiter = undefined
+    waiter.resume()
   }
 
   private prepareNext(): Promise<void> {
@@ -155,7 +189,9 @@ export class SegmentChain {
       if (this.active + 1 >= this.segments.length) {
         const number = this.segments.at(-1)!.number + 1
         const stopped = () => this.stopping
-        const options = { disk, directory, number, sizeBytes: segmentBytes, tag: nodeTag, random, stopped }
+        const paced = (doneBytes: number) => this.paced(doneBytes)
+        this.sincePreparation = 0
+        const options = { disk, directory, number, sizeBytes: segmentBytes, tag: nodeTag, random, stopped, paced }
         const segment = await prepareSegment(options)
         if (segment === undefined) return
         this.segments.push(segment)

@@ -25,6 +25,8 @@ export interface PrepareOptions {
   readonly random: Random
   /** Asked between chunks; true gives up and yields undefined. */
   readonly stopped: () => boolean
+  /** Resolves when another chunk may be written, after so many bytes. Lets the log's own writes go first. */
+  readonly paced?: (doneBytes: number) => Promise<void>
 }
 
 const zeroChunk = new Uint8Array(zeroChunkBytes)
@@ -60,6 +62,7 @@ async function writeZeros(options: PrepareOptions, path: string, header: Segment
   try {
     await file.write(0, [encodeSegmentHeader(header)])
     for (let at = segmentHeaderBytes; at < header.sizeBytes; at += zeroChunkBytes) {
+      await options.paced?.(at)
       if (options.stopped()) return false
       await file.writeDurably(at, [zeroChunk.subarray(0, Math.min(zeroChunkBytes, header.sizeBytes - at))])
     }
