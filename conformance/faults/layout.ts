@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { nodeFlags } from '../../node-flags.mjs'
 import { Member } from '../member.ts'
 
-const repo = process.env['SYNOD_TEST_ROOT'] ?? fileURLToPath(new URL('../..', import.meta.url))
+const repo = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface MemberLayout {
   readonly name: string
@@ -17,8 +17,19 @@ export interface MemberLayout {
   readonly advertisedPeerUrl?: string
 }
 
+/** A member and the arguments of `synod node` that start it. */
+export interface Seat {
+  readonly member: Member
+  readonly args: readonly string[]
+}
+
 /** Members of one cluster, not yet started. `folder` gets their logs and, unless said otherwise, their data. */
 export async function layOutMembers(folder: string, layouts: readonly MemberLayout[]): Promise<Member[]> {
+  return (await layOutSeats(folder, layouts)).map(({ member }) => member)
+}
+
+/** As {@link layOutMembers}, with each member's arguments. */
+export async function layOutSeats(folder: string, layouts: readonly MemberLayout[]): Promise<Seat[]> {
   const ports = await freePorts(2 * layouts.length)
   const seats = layouts.map((layout, at) => {
     const peerUrl = `http://127.0.0.1:${ports[2 * at + 1]}`
@@ -38,16 +49,10 @@ export async function layOutMembers(folder: string, layouts: readonly MemberLayo
       '--initial-cluster': initialCluster,
       '--initial-cluster-token': `faults-${ports[0]}`,
     }
-    return new Member({
-      name,
-      clientUrl,
-      peerUrl,
-      dataDir,
-      logFile: join(folder, `${name}.log`),
-      cwd: folder,
-      env,
-      command: [...nodeCommand(), ...Object.entries(settings).flat(), ...flags],
-    })
+    const args = [...Object.entries(settings).flat(), ...flags]
+    const logFile = join(folder, `${name}.log`)
+    const command = [...nodeCommand(), ...args]
+    return { member: new Member({ name, clientUrl, peerUrl, dataDir, logFile, cwd: folder, env, command }), args }
   })
 }
 

@@ -3,6 +3,7 @@
  *
  * - A1  `appliedIndex` never falls and never passes the commit index. Entries are applied once each, in order.
  */
+import { assert } from '../../base/index.ts'
 import type { Entry } from '../../core/index.ts'
 import type { Clock, Scheduler } from '../../runtime/index.ts'
 
@@ -40,6 +41,7 @@ export class ApplyLoop {
 
   /** The state was replaced by one as of `index`. */
   jumpTo(index: number): void {
+    assert(index > this.appliedIndex, 'a snapshot only moves the state forward (A1)')
     this.appliedIndex = index
     this.commitIndex = Math.max(this.commitIndex, index)
   }

@@ -257,7 +257,7 @@ export class ChaosWorld {
         this.pause(member)
         return
       case 14:
-        for (const each of this.members) each.runtime?.resume()
+        for (const each of this.members) this.wake(each)
         return
       case 15:
         member.group?.transferLeadership(random.below(2) === 0 ? noMember : other.id)
@@ -291,12 +291,12 @@ export class ChaosWorld {
         for (const each of this.members) await this.restart(each)
         return
       case 2:
-        for (const each of this.members) each.runtime?.resume()
+        for (const each of this.members) this.wake(each)
         return
       default:
         this.mendDisk(member)
         for (const each of this.members) if (each !== member) this.mendLinks(member, each)
-        member.runtime?.resume()
+        this.wake(member)
         return this.restart(member)
     }
   }
@@ -316,6 +316,16 @@ export class ChaosWorld {
     if (victim.runtime === undefined) return
     this.count('pause')
     victim.runtime.pause()
+  }
+
+  /** Goes on, and is asked at once: it may still hold itself for the leader. */
+  private wake(member: Member): void {
+    if (member.runtime?.isPaused !== true) return
+    member.runtime.resume()
+    for (let i = 0; i < 3; i++) {
+      this.read(member)
+      this.write(member)
+    }
   }
 
   private crash(member: Member, kind: 'power-loss' | 'process-death'): void {
