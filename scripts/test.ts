@@ -44,7 +44,7 @@ const quick: Step[] = [
   { title: 'types', command: bin('tsc'), args: ['-p', '.'] },
   { title: 'lint', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
   { title: 'house rules', command: process.execPath, args: ['scripts/check-house.ts'] },
-  ...nodeTests('unit tests', ['src/**/*.test.ts', 'scripts/*.test.ts']),
+  ...nodeTests('unit tests', ['src/**/*.test.ts', 'scripts/*.test.ts', 'bench/**/*.test.ts']),
   ...nodeTests('real clients, smoke', ['conformance/smoke.conformance.ts'], ['--test-concurrency=1']),
 ]
 

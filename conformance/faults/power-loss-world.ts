@@ -2,12 +2,12 @@
 // left it, on the simulated disks of a simulated world, and the very code that ships is started on them. Simulated, so
 // that a hundred restarts take no hundred elections of real time.
 import assert from 'node:assert/strict'
+import { decodeKeyValue, type KeyValue } from '../../src/cli/etcd-messages.ts'
 import { readNodeConfig } from '../../src/node/config/index.ts'
 import { type RunningNode, startNode } from '../../src/node/index.ts'
 import type { Address, Network, Runtime } from '../../src/runtime/index.ts'
 import { type JournalRecord, momentAt, rebuildAt } from '../../src/runtime/power-loss/index.ts'
 import { createSimulation, type Simulation } from '../../src/runtime/simulation/index.ts'
-import { decodeKeyValue, type KeyValue } from '../../src/cli/etcd-messages.ts'
 
 /** What a member of a recorded cluster did to its disk, and how to start it again. */
 export interface RecordedMember {
@@ -105,4 +105,3 @@ function lastLines(world: Simulation): string {
     .map((line) => JSON.stringify(line))
     .join('\n')
 }
-

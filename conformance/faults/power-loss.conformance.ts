@@ -18,6 +18,8 @@ import { keysAfterPowerLoss, type RecordedMember } from './power-loss-world.ts'
 
 const skip = subjectKind === 'synod' ? skipWithoutSubject() : 'etcd does not record its disk'
 const seed = process.env['SYNOD_SEED'] ?? String(Date.now())
+/** Of 128 KiB each: enough to fill a segment of 64 MiB, and to be worth a snapshot. */
+const largeWrites = 700
 const momentsFactor = Number(process.env['SYNOD_MOMENTS'] ?? 100) / 100
 
 interface Recording {
@@ -33,8 +35,8 @@ describe(`power loss (SYNOD_SEED=${seed})`, { skip }, () => {
   })
 
   it('under large writes that roll the log and take snapshots', { timeout: 150_000 }, async () => {
-    const large = { clients: 16, valueBytes: 128 * 1024, pauseMs: 20 }
-    const recording = await record(6000, large, ['--snapshot-count=100'], false)
+    const large = { clients: 16, valueBytes: 128 * 1024, pauseMs: 0 }
+    const recording = await record(largeWrites, large, ['--snapshot-count=100'], false)
     const { journal } = recording.members[0]!
     const renamed = (suffix: RegExp) => journal.some(({ event }) => event.op === 'rename' && suffix.test(event.to))
     assert.ok(renamed(/\/snap\//), 'a snapshot was taken')
@@ -43,8 +45,8 @@ describe(`power loss (SYNOD_SEED=${seed})`, { skip }, () => {
   })
 })
 
-/** Runs three recording members under load, and ends them. */
-async function record(loadMs: number, options: LoadOptions, flags: string[], killLeader: boolean): Promise<Recording> {
+/** Runs three recording members under load until so many writes are acknowledged, and ends them. */
+async function record(writes: number, options: LoadOptions, flags: string[], killLeader: boolean): Promise<Recording> {
   const folder = mkdtempSync(join(tmpdir(), 'synod-power-loss-'))
   try {
     const journalOf = (name: string) => join(folder, `${name}.journal`)
@@ -62,14 +64,16 @@ async function record(loadMs: number, options: LoadOptions, flags: string[], kil
       )
       load.start()
       await load.nextAcknowledged()
-      await delay(loadMs / 2)
+      await acknowledged(load, writes / 2)
       if (killLeader) {
         await members[0]!.crash()
         await load.nextAcknowledged()
         members[0]!.start()
         await members[0]!.ready()
       }
-      await delay(loadMs / 2)
+      await acknowledged(load, writes)
+      // What goes on behind the writes, such as a snapshot, gets the time to end.
+      await delay(1000)
       await load.stop()
       const recorded = seats.map(({ member, args }) => ({
         name: member.name,
@@ -85,6 +89,10 @@ async function record(loadMs: number, options: LoadOptions, flags: string[], kil
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+async function acknowledged(load: Load, writes: number): Promise<void> {
+  while (load.acknowledged < writes) await delay(50)
 }
 
 /** Fails the power at so many random moments between the first and the last acknowledgement. */

@@ -34,6 +34,9 @@ async function main(argv: readonly string[]): Promise<void> {
   await (await load())(args)
 }
 
+/** Errors whose message is meant for the one who typed the command; any other is a bug, shown with its trace. */
+const expectedErrors = new Set(['ConfigError', 'DiskError', 'ListenError', 'WalError', 'SnapshotError'])
+
 /** A pipe that was closed (`synod get … | head`) ends the command quietly. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
@@ -41,7 +44,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const known = error instanceof CommandError || (error instanceof Error && error.name === 'ConfigError')
+  const known = error instanceof CommandError || (error instanceof Error && expectedErrors.has(error.name))
   process.stderr.write(`synod: ${known ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`)
-  process.exit(error instanceof CommandError ? error.exitCode : known ? 2 : 70)
+  process.exit(error instanceof CommandError ? error.exitCode : (error as Error)?.name === 'ConfigError' ? 2 : known ? 1 : 70)
 })

@@ -20,14 +20,17 @@ export class MemberPublisher {
     this.engine = engine
   }
 
-  /** Publishes once the log is readable, unless the log says the same already. */
-  start(): void {
+  /** Publishes once the log is readable, unless the log says the same already; then calls `published`. */
+  start(published: () => void): void {
     this.engine.linearizableRead((outcome) => {
-      if (this.stopped || (outcome.ok && this.isPublished())) return
-      if (!outcome.ok) return this.retry()
+      if (this.stopped) return
+      if (!outcome.ok) return this.retry(published)
+      if (this.isPublished()) return published()
       const { memberId, name } = this.config
-      this.engine.publishMember({ memberId, name, clientUrls: this.clientUrls() }, (published) => {
-        if (!published.ok && !this.stopped) this.retry()
+      this.engine.publishMember({ memberId, name, clientUrls: this.clientUrls() }, (result) => {
+        if (this.stopped) return
+        if (result.ok) published()
+        else this.retry(published)
       })
     })
   }
@@ -66,7 +69,7 @@ export class MemberPublisher {
     )
   }
 
-  private retry(): void {
-    this.timer = this.runtime.scheduler.setTimer(retryMs, () => this.start())
+  private retry(published: () => void): void {
+    this.timer = this.runtime.scheduler.setTimer(retryMs, () => this.start(published))
   }
 }

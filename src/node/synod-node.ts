@@ -121,8 +121,7 @@ class SynodNode implements RunningNode {
       tornBytes: this.host.recovery.tornBytes,
       tookMs: Math.round(runtime.clock.monotonicMs() - startMs),
     })
-    this.announceReady(startMs)
-    publisher.start()
+    publisher.start(() => this.announceReady(startMs))
   }
 
   stop(): Promise<void> {
@@ -184,15 +183,12 @@ class SynodNode implements RunningNode {
     return { machine, group }
   }
 
-  /** Logs the line that supervisors wait for, once this node can answer a linearizable read. */
+  /** Logs the line that supervisors wait for: this node reads, writes, and is known to the others. */
   private announceReady(startMs: number): void {
-    this.group?.linearizableRead((outcome) => {
-      if (this.stopping !== undefined || this.failed) return
-      if (!outcome.ok) return this.announceReady(startMs)
-      this.runtime.logger.info('ready to serve client requests', {
-        clients: this.config.advertiseClientUrls.map((url) => url.text).join(','),
-        afterMs: Math.round(this.runtime.clock.monotonicMs() - startMs),
-      })
+    if (this.stopping !== undefined || this.failed) return
+    this.runtime.logger.info('ready to serve client requests', {
+      clients: this.config.advertiseClientUrls.map((url) => url.text).join(','),
+      afterMs: Math.round(this.runtime.clock.monotonicMs() - startMs),
     })
   }
 

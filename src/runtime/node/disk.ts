@@ -1,6 +1,6 @@
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
-import type { Disk, DiskFile, DiskLock, OpenMode } from '../index.ts'
+import { type Disk, DiskError, type DiskFile, type DiskLock, type OpenMode } from '../index.ts'
 import { callDisk, NodeDiskFile } from './disk-file.ts'
 import { acquireLock } from './lock.ts'
 
@@ -36,9 +36,17 @@ export class NodeDisk implements Disk {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await callDisk<unknown>('make the directory', path, (done) =>
-      fs.mkdir(path, { recursive: true, mode: 0o750 }, done),
-    )
+    // Step by step: Node's own recursive mkdir never returns where a parent cannot be made, as below /proc.
+    let made = ''
+    for (const part of path.split('/')) {
+      made += `${part}/`
+      if (part === '' || part === '.' || part === '..') continue
+      await callDisk<unknown>('make the directory', path, (done) =>
+        fs.mkdir(made, { mode: 0o750 }, (error) => (error?.code === 'EEXIST' ? done(null, undefined) : done(error, undefined))),
+      )
+    }
+    const found = await this.stat(path)
+    if (found?.kind !== 'directory') throw new DiskError('EXISTS', path, `${path} is there and is not a directory`)
   }
 
   async stat(path: string): Promise<{ readonly kind: 'file' | 'directory'; readonly sizeBytes: number } | undefined> {

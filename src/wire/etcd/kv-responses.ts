@@ -35,13 +35,18 @@ export class KvResponseEncoder {
     this.store = store
   }
 
-  /** The whole response message. Refs in `result` must be valid, and are read before this returns. */
-  encode(result: OperationResult): Uint8Array {
+  /**
+   * The whole response message, unless `accept` refuses its size. Refs in `result` must be valid, and are read before
+   * this returns.
+   */
+  encode(result: OperationResult, accept: (byteLength: number) => boolean): Uint8Array | undefined {
     const store = result.type === 'range' ? result.store : this.store()
     this.sizes.length = 0
     this.nextSize = 0
     const headerSize = this.header.size(result.revision)
-    const response = Buffer.allocUnsafe(headerSize + this.measureBody(store, result))
+    const byteLength = headerSize + this.measureBody(store, result)
+    if (!accept(byteLength)) return undefined
+    const response = Buffer.allocUnsafe(byteLength)
     this.putBody(store, result, response, this.header.put(response, 0, result.revision))
     return response
   }

@@ -33,6 +33,9 @@ import { decodedUnary } from './service-calls.ts'
 /** The largest message that gRPC peers take, a signed 32-bit length. */
 const responseBytesMax = 0x7fff_ffff
 
+/** A smaller answer is not worth asking whether it may be made. */
+const preparedBytesMin = 64 << 10
+
 /** The methods of `etcdserverpb.KV`. */
 export function kvRoutes(engine: CoordinationEngine): GrpcRoutes {
   const service = new KvService(engine)
@@ -64,7 +67,7 @@ class KvService {
     if (refuse(call, validateRange(request))) return
     this.engine.range(request, (outcome) => {
       if (!outcome.ok) failCall(call, outcome.code)
-      else if (outcome.pin === undefined) call.reply(this.responses.encode(outcome))
+      else if (outcome.pin === undefined) this.reply(call, outcome)
       else this.replyLong(call, outcome)
     })
   }
@@ -92,20 +95,32 @@ class KvService {
   }
 
   private answer(call: UnaryCall, outcome: OperationResult | Failure): void {
-    if (outcome.ok) call.reply(this.responses.encode(outcome))
+    if (outcome.ok) this.reply(call, outcome)
     else failCall(call, outcome.code)
+  }
+
+  private reply(call: UnaryCall, outcome: OperationResult): void {
+    const response = this.responses.encode(
+      outcome,
+      (byteLength) => byteLength <= preparedBytesMin || call.prepare(byteLength),
+    )
+    if (response !== undefined) call.reply(response)
   }
 
   /** Encodes in slices, then replies; gives up when the caller is gone. */
   private replyLong(call: UnaryCall, result: RangeResult): void {
-    const encoder = new LongRangeEncoder(result, this.header)
+    let refused = false
+    const encoder = new LongRangeEncoder(result, this.header, (byteLength) => {
+      refused = !call.prepare(byteLength)
+      return !refused
+    })
     this.engine.runInSlices(() => {
       if (!call.cancelled && encoder.byteLength <= responseBytesMax && encoder.step()) return true
       result.pin?.close()
       if (encoder.byteLength > responseBytesMax) {
         const message = `trying to send message larger than max (${encoder.byteLength} vs. ${responseBytesMax})`
         call.fail(GrpcStatusCode.resourceExhausted, message)
-      } else if (!call.cancelled) call.reply(...encoder.chunks)
+      } else if (!refused && !call.cancelled) call.reply(...encoder.chunks)
       return false
     })
   }

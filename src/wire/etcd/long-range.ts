@@ -17,11 +17,13 @@ export class LongRangeEncoder {
   /** The bytes of all chunks so far. */
   byteLength = 0
   private readonly result: RangeResult
+  private readonly accept: (byteLength: number) => boolean
   private nextRef = 0
 
-  /** `result` must be pinned until the last step. */
-  constructor(result: RangeResult, header: ResponseHeaderEncoder) {
+  /** `result` must be pinned until the last step. `accept` is asked before each chunk; false ends the work. */
+  constructor(result: RangeResult, header: ResponseHeaderEncoder, accept: (byteLength: number) => boolean) {
     this.result = result
+    this.accept = accept
     this.add(header.encode(result.revision))
   }
 
@@ -40,6 +42,7 @@ export class LongRangeEncoder {
     let stop = first
     let size = 0
     while (stop < stopMax && size < chunkBytes) size += bytesFieldSize(2, store.encodedLength(refs[stop++]!, keysOnly))
+    if (!this.accept(size)) return false
     const chunk = Buffer.allocUnsafeSlow(size)
     let offset = 0
     for (let i = first; i < stop; i++) offset = putRecord(store, chunk, offset, 2, refs[i]!, keysOnly)

@@ -418,3 +418,29 @@ test('streaming: messages that wait for a paused call are charged, and refused p
   connection.handler!.onData(Buffer.concat([piece(5), piece(5), piece(5)]))
   assert.equal(server.counters().streamsOpen, 1)
 })
+
+test('unary: answers in the making are charged, refused past the bound, and freed with their calls', () => {
+  const calls: UnaryCall[] = []
+  const routes: GrpcRoutes = { '/t.Echo/Unary': unary((call) => calls.push(call)) }
+  const world = new ManualWorld()
+  const connection = new MemoryConnection()
+  const http2 = { queuedBodyBytesMax: 250 }
+  const server = new GrpcServer({ clock: world, scheduler: world, routes: [routes], options: { http2 } })
+  connection.setHandler(server.accept(connection, greeting()))
+  for (const id of [1, 3, 5]) {
+    connection.handler!.onData(
+      Buffer.concat([headersFrame(id, false, sortedFields), dataFrame(id, envelope(hello), true)]),
+    )
+  }
+  const [first, second, third] = calls
+  assert.equal(first!.prepare(400), true)
+  assert.equal(first!.prepare(400), true)
+  assert.equal(second!.prepare(400), false)
+  assert.equal(second!.prepare(1), false)
+  assert.deepEqual(server.counters().finished, [
+    { path: '/t.Echo/Unary', status: GrpcStatusCode.resourceExhausted, count: 1 },
+  ])
+  first!.reply(Buffer.alloc(800))
+  world.turn()
+  assert.equal(third!.prepare(1000), true)
+})

@@ -32,6 +32,8 @@ export class UnaryCall implements RequestReceiver, DeadlineEntry {
   private readonly plan: CallPlan
   private reader: MessageReader | undefined = undefined
   private hasMessage = false
+  /** Charged to the connection for an answer in the making. */
+  private preparedBytes = 0
   private phase: 'receiving' | 'running' | 'done' = 'receiving'
   private cancelCallback: (() => void) | undefined = undefined
 
@@ -65,6 +67,20 @@ export class UnaryCall implements RequestReceiver, DeadlineEntry {
   onCancel(callback: () => void): void {
     if (this.cancelled) callback()
     else this.cancelCallback = callback
+  }
+
+  /**
+   * Says that `byteLength` more bytes of a large answer are about to be made. False when too many wait for this client:
+   * the call is over then.
+   */
+  prepare(byteLength: number): boolean {
+    if (this.phase === 'done') return false
+    if (!this.connection.http2.claimAnswer(byteLength)) {
+      this.fail(GrpcStatusCode.resourceExhausted, 'grpc: too much waits to be sent on this connection')
+      return false
+    }
+    this.preparedBytes += byteLength
+    return true
   }
 
   /** Succeeds with one message, given in pieces that the caller must not change afterwards. */
@@ -184,6 +200,8 @@ export class UnaryCall implements RequestReceiver, DeadlineEntry {
       this.reader.drop()
       this.reader = undefined
     }
+    this.connection.http2.answerBytesHeld -= this.preparedBytes
+    this.preparedBytes = 0
     this.cancelCallback = undefined
   }
 }

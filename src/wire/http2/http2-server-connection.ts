@@ -80,6 +80,8 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
   streamBytesHeld = 0
   /** What the layer above holds of unfinished requests. */
   requestBytesHeld = 0
+  /** What it has prepared of answers that are not sent yet. */
+  answerBytesHeld = 0
 
   private readonly ledger: MemoryLedger | undefined
   private readonly scheduler: Scheduler
@@ -137,7 +139,8 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
   get heldBytes(): number {
     if (this.state === 'gone') return 0
     const input = this.reader.bufferedBytes + this.dispatcher.bufferedBytes + this.requestBytesHeld
-    return input + this.streamBytesHeld + this.sender.queuedBytes + this.connection.queuedBytes
+    const output = this.answerBytesHeld + this.sender.queuedBytes + this.connection.queuedBytes
+    return input + this.streamBytesHeld + output
   }
 
   onData(bytes: Uint8Array): void {
@@ -209,6 +212,19 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
   relinquish(): void {
     this.fail(Http2ErrorCode.enhanceYourCalm, 'too much waits for this connection')
     if (this.connection.queuedBytes > 0) this.destroy()
+  }
+
+  /** Counts an answer in the making. False when the connection has too much of them, or is gone. */
+  claimAnswer(byteLength: number): boolean {
+    if (this.sender.queuedBytes + this.answerBytesHeld + byteLength > this.answerBytesMax) return false
+    this.answerBytesHeld += byteLength
+    if (this.noteHeld()) return true
+    this.answerBytesHeld -= byteLength
+    return false
+  }
+
+  private get answerBytesMax(): number {
+    return 4 * this.options.queuedBodyBytesMax
   }
 
   /** `heldBytes` has grown. Returns false when that ended the connection. */
@@ -405,7 +421,7 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
       this.watchOutput()
       if (!this.noteHeld()) return
     }
-    if (queued > this.options.outputBytesMax || this.sender.queuedBytes > 4 * this.options.queuedBodyBytesMax) {
+    if (queued > this.options.outputBytesMax || this.sender.queuedBytes > this.answerBytesMax) {
       this.destroy()
     } else if (queued > this.options.outputBytesMax / 2 && !this.isPaused && this.state !== 'closing') {
       this.isPaused = true

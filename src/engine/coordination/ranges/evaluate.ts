@@ -12,6 +12,9 @@ import { isKeyOrder, sortRecords } from './sort.ts'
 /** Records read between two yields. */
 const stepRecords = 500
 
+/** An answer of more bytes than this is too long to be encoded at once, however few its records. */
+const encodedBytesMax = 256 * 1024
+
 const noRefs: readonly RecordRef[] = []
 
 /** Whether the asked-for revision can be read, when `current` is the newest. */
@@ -64,9 +67,20 @@ export function* evaluateInSteps(
   const refs: RecordRef[] = []
   const count = yield* collect(store, request, current, cursor, refs)
   const ordered = isKeyOrder(request) ? refs : yield* sortRecords(store, request, refs)
-  if (ordered.length > stepRecords) return result(store, request, current, count, ordered, cursor)
+  if (ordered.length > stepRecords || isLarge(store, request, ordered))
+    return result(store, request, current, count, ordered, cursor)
   cursor.close()
   return result(store, request, current, count, ordered, undefined)
+}
+
+/** Looks at no more than `stepRecords` of them. */
+function isLarge(store: MvccStore, request: RangeRequest, refs: readonly RecordRef[]): boolean {
+  let bytes = 0
+  for (const ref of refs) {
+    bytes += store.encodedLength(ref, request.keysOnly)
+    if (bytes > encodedBytesMax) return true
+  }
+  return false
 }
 
 /** Walks the cursor to its end: keeps in `refs` what the request wants of it, and returns how many there were. */

@@ -207,7 +207,7 @@ export class ChaosWorld {
     const member = this.pick(this.members)
     const other = this.pick(this.members)
     const { simulation, random } = this
-    switch (random.below(18)) {
+    switch (random.below(20)) {
       case 0:
         return this.crash(member, 'power-loss')
       case 1:
@@ -268,6 +268,9 @@ export class ChaosWorld {
           member.mayFail = true
         }
         return
+      case 17:
+      case 18:
+        return this.oust()
       default:
         // Crash the leader at a moment of its choosing: right after it took proposals.
         for (const each of this.members)
@@ -278,6 +281,18 @@ export class ChaosWorld {
             return
           }
     }
+  }
+
+  /** The leader stands still until another one leads and has written; then it goes on, and is asked. */
+  private async oust(): Promise<void> {
+    const leader = this.members.find((each) => each.group?.status().role === 'leader')
+    if (leader?.runtime === undefined || leader.runtime.isPaused) return
+    leader.runtime.pause()
+    this.count('pause')
+    await this.pass(1000 + this.random.below(2000))
+    for (const each of this.members) if (each !== leader && each.runtime?.isPaused === false) this.write(each)
+    await this.pass(this.random.below(50))
+    this.wake(leader)
   }
 
   private async mend(): Promise<void> {

@@ -19,6 +19,7 @@ export function fakeCall(
     cancelled: false,
     metadata: (name: string) => metadata[name],
     onCancel() {},
+    prepare: () => true,
     reply(...chunks: Uint8Array[]) {
       answer.message = Buffer.concat(chunks).toString('hex')
       answer.answers++
