@@ -25,6 +25,9 @@ export function onAppendEntries(raft: RaftState, from: MemberId, message: Append
     return
   }
   mergeEntries(raft, known === 0 ? message.entries : message.entries.slice(known))
+  if (raft.durability.pendingBytes <= raft.options.maxUndurableBytes) {
+    raft.receivedIndex = Math.max(raft.receivedIndex, lastNewIndex)
+  }
   advanceCommit(raft, Math.min(message.commitIndex, lastNewIndex))
   sendMatch(raft, from, lastNewIndex)
 }

@@ -157,7 +157,8 @@ test('Raft §8, thesis §6.4: a new leader opens its term with a noop and answer
   const round = sent(bench.acknowledge(2n, 1), 'heartbeat')
   assert.equal(round.length, 2)
   const context = round[0]?.message.context ?? 0
-  const answer = (term: number, echoed: number) => bench.hear(2n, { type: 'heartbeatResponse', term, context: echoed })
+  const answer = (term: number, echoed: number) =>
+    bench.hear(2n, { type: 'heartbeatResponse', term, context: echoed, receivedIndex: 0 })
   assert.equal(only(answer(1, context - 1), 'readReady').length, 0, 'an older round confirms nothing')
   assert.deepEqual(only(answer(1, context), 'readReady'), [{ type: 'readReady', id: 7, index: 1 }])
 })
@@ -171,7 +172,7 @@ test('thesis §6.4: the read index is the commit index when the round began', ()
   bench.propose('a')
   bench.persisted()
   bench.acknowledge(2n, 2)
-  const ready = only(bench.hear(3n, { type: 'heartbeatResponse', term: 1, context }), 'readReady')
+  const ready = only(bench.hear(3n, { type: 'heartbeatResponse', term: 1, context, receivedIndex: 0 }), 'readReady')
   assert.deepEqual(ready, [{ type: 'readReady', id: 1, index: 1 }])
 })
 

@@ -32,7 +32,10 @@ const golden: readonly (readonly [RaftMessage, string])[] = [
     '02 0100000000000000 01 ffffffffffff1f00 0000000000000000 0500000000000000',
   ],
   [{ type: 'heartbeat', term: 1, commitIndex: 2, context: 3 }, '03 0100000000000000 0200000000000000 0300000000000000'],
-  [{ type: 'heartbeatResponse', term: 1, context: 2 ** 32 }, '04 0100000000000000 0000000001000000'],
+  [
+    { type: 'heartbeatResponse', term: 1, context: 2 ** 32, receivedIndex: 5 },
+    '04 0100000000000000 0000000001000000 0500000000000000',
+  ],
   [
     { type: 'commitNotice', term: 9, commitIndex: 8, commitTerm: 7 },
     '05 0900000000000000 0800000000000000 0700000000000000',

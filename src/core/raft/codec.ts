@@ -12,7 +12,7 @@ import { WireReader, WireWriter } from './wire.ts'
  *    1 appendEntries          prevLogIndex:u53 prevLogTerm:u53 commitIndex:u53 count:u32 entry*
  *    2 appendEntriesResponse  success:u8 index:u53 hintIndex:u53 hintTerm:u53
  *    3 heartbeat              commitIndex:u53 context:u53
- *    4 heartbeatResponse      context:u53
+ *    4 heartbeatResponse      context:u53 receivedIndex:u53
  *    5 commitNotice           commitIndex:u53 commitTerm:u53
  *    6 requestVote            lastLogIndex:u53 lastLogTerm:u53 transfer:u8 lostLeader:member
  *    7 requestVoteResponse    granted:u8
@@ -59,6 +59,7 @@ export function messageSize(message: RaftMessage): number {
     case 'readIndexResponse':
       return headerBytes + 16
     case 'heartbeatResponse':
+      return headerBytes + 16
     case 'readIndex':
       return headerBytes + 8
     case 'requestVote':
@@ -111,6 +112,9 @@ function writeBody(writer: WireWriter, message: RaftMessage): void {
       writer.u53(message.context)
       break
     case 'heartbeatResponse':
+      writer.u53(message.context)
+      writer.u53(message.receivedIndex)
+      break
     case 'readIndex':
       writer.u53(message.context)
       break
@@ -183,8 +187,10 @@ function readBody(reader: WireReader, code: number, term: number): RaftMessage |
       const commitIndex = reader.u53()
       return { type: 'heartbeat', term, commitIndex, context: reader.u53() }
     }
-    case typeCodes.heartbeatResponse:
-      return { type: 'heartbeatResponse', term, context: reader.u53() }
+    case typeCodes.heartbeatResponse: {
+      const context = reader.u53()
+      return { type: 'heartbeatResponse', term, context, receivedIndex: reader.u53() }
+    }
     case typeCodes.commitNotice: {
       const commitIndex = reader.u53()
       return { type: 'commitNotice', term, commitIndex, commitTerm: reader.u53() }

@@ -14,8 +14,10 @@ export class Durability {
   durablePersistId = 0
   /** The own log is durable, as it stands in memory, at least up to here. */
   durableIndex: number
+  /** The bytes of entries in persists under way. */
+  pendingBytes = 0
   /** Persists under way, by rising id, and the log's end that each one vouches for. */
-  private pending: { readonly id: number; lastIndex: number }[] = []
+  private pending: { readonly id: number; lastIndex: number; readonly bytes: number }[] = []
 
   constructor(durableIndex: number) {
     this.durableIndex = durableIndex
@@ -26,10 +28,11 @@ export class Durability {
     return this.durablePersistId < this.lastPersistId ? this.lastPersistId : 0
   }
 
-  /** A new persist effect, after which the log on disk ends at `lastIndex`. Returns its id. */
-  issued(lastIndex: number): number {
+  /** A new persist effect with so many bytes of entries, after which the log on disk ends at `lastIndex`. Returns its id. */
+  issued(lastIndex: number, bytes: number): number {
     this.lastPersistId++
-    this.pending.push({ id: this.lastPersistId, lastIndex })
+    this.pendingBytes += bytes
+    this.pending.push({ id: this.lastPersistId, lastIndex, bytes })
     return this.lastPersistId
   }
 
@@ -39,6 +42,7 @@ export class Durability {
     for (const persist of this.pending) {
       if (persist.id > id) break
       this.durableIndex = Math.max(this.durableIndex, persist.lastIndex)
+      this.pendingBytes -= persist.bytes
       done++
     }
     if (done > 0) this.pending = this.pending.slice(done)

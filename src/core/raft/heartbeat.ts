@@ -19,7 +19,12 @@ export function broadcastHeartbeat(raft: RaftState): void {
 export function onHeartbeat(raft: RaftState, from: MemberId, message: Heartbeat): void {
   heardLeader(raft, from)
   if (message.commitIndex <= raft.log.lastIndex) advanceCommit(raft, message.commitIndex)
-  raft.send(from, { type: 'heartbeatResponse', term: raft.term, context: message.context })
+  raft.send(from, {
+    type: 'heartbeatResponse',
+    term: raft.term,
+    context: message.context,
+    receivedIndex: raft.receivedIndex,
+  })
 }
 
 export function onHeartbeatResponse(raft: RaftState, from: MemberId, message: HeartbeatResponse): void {
@@ -29,5 +34,6 @@ export function onHeartbeatResponse(raft: RaftState, from: MemberId, message: He
     progress.ackedContext = message.context
     confirmReads(raft)
   }
+  if (message.receivedIndex <= raft.log.lastIndex) progress.received(message.receivedIndex)
   if (progress.heartbeatAnswered(raft.log.lastIndex)) sendAppend(raft, from, progress)
 }

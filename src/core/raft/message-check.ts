@@ -15,6 +15,7 @@ export function isSensible(message: RaftMessage): boolean {
     case 'heartbeat':
       return isPosition(message.commitIndex) && isPosition(message.context)
     case 'heartbeatResponse':
+      return isPosition(message.context) && isPosition(message.receivedIndex)
     case 'readIndex':
       return isPosition(message.context)
     case 'commitNotice':

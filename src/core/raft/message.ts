@@ -42,6 +42,11 @@ export interface HeartbeatResponse {
   readonly type: 'heartbeatResponse'
   readonly term: number
   readonly context: number
+  /**
+   * The follower's log is the leader's up to here, durable or not; 0 when that is not known. For flow control alone:
+   * nothing commits by it.
+   */
+  readonly receivedIndex: number
 }
 
 /**

@@ -28,6 +28,8 @@ export interface RaftOptions {
   readonly maxInflightAppends: number
   /** `propose` is refused as `full` when more would be uncommitted. Default 64 MiB. */
   readonly maxUncommittedBytes: number
+  /** A follower whose disk is stuck (full, or very slow) takes this much more, so that its state goes on. Default 64 MiB. */
+  readonly maxUndurableBytes: number
   /** Reads waiting here, of this node and of followers; more fail at once. Default 100,000. */
   readonly maxPendingReads: number
   /** Rounds of reads under way at a time; further reads share the next one. Default 8. */
@@ -48,6 +50,7 @@ export const defaultRaftOptions: RaftOptions = {
   maxAppendBytes: 1 << 20,
   maxInflightAppends: 64,
   maxUncommittedBytes: 64 << 20,
+  maxUndurableBytes: 64 << 20,
   maxPendingReads: 100_000,
   maxReadRounds: 8,
   checkQuorum: true,

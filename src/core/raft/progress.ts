@@ -148,6 +148,24 @@ export class Progress {
     return this.canSend && (this.state === 'probe' || this.matchIndex < lastIndex)
   }
 
+  /**
+   * A heartbeat's answer: the follower has the log up to `index`, though perhaps not on its disk. When nothing became
+   * durable there for a while, appends go on by that, so that a follower whose disk is full keeps its state current and
+   * can serve reads. Call before `heartbeatAnswered`.
+   */
+  received(index: number): void {
+    if (!this.isStalled || index <= this.matchIndex) return
+    if (this.state === 'probe' && index >= this.nextIndex - 1) {
+      this.becomeReplicate()
+      this.nextIndex = index + 1
+    }
+    if (this.state !== 'replicate') return
+    while (this.inflightHead < this.inflight.length && (this.inflight[this.inflightHead] as number) <= index) {
+      this.inflightHead++
+    }
+    this.trimInflight()
+  }
+
   /** What was in flight is probably lost. The next heartbeat's answer starts again. */
   connectionLost(): void {
     if (this.state === 'replicate') this.awaitHeartbeat()

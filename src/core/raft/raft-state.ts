@@ -14,7 +14,7 @@ import type { AppendEntries, RaftMessage } from './message.ts'
 import type { RaftOptions, TickRange } from './options.ts'
 import { PendingReads } from './pending-reads.ts'
 import type { Progress } from './progress.ts'
-import { type RaftLog, restoreLog, standInEntry } from './raft-log.ts'
+import { entryBytes, type RaftLog, restoreLog, standInEntry } from './raft-log.ts'
 
 /** What a {@link RaftState} is made from. */
 export interface RaftStateInit {
@@ -54,6 +54,11 @@ export class RaftState {
   emittedCommitIndex: number
   /** The highest index that the state machine reported applied. */
   lastApplied: number
+  /**
+   * Follower: the log is the leader's of `term` up to here, durable or not; 0 when not known. It stands still while more
+   * than `maxUndurableBytes` wait for the disk.
+   */
+  receivedIndex = 0
   /** Ticks since construction. */
   tickCount = 0
   /** Follower: ticks since the leader was heard or a vote given. Leader: since the quorum was checked. */
@@ -139,6 +144,7 @@ export class RaftState {
     assert(term > this.term, 'terms rise')
     this.term = term
     this.votedFor = noMember
+    this.receivedIndex = 0
     this.hardStateChanged = true
   }
 
@@ -179,7 +185,9 @@ export class RaftState {
   /** Issues what is not yet part of a persist effect, and returns the id to wait for (0: all is durable already). */
   flushPersist(): number {
     if (this.hardStateChanged || this.unpersisted.length > 0) {
-      const id = this.durability.issued(this.log.lastIndex)
+      let bytes = 0
+      for (const entry of this.unpersisted) bytes += entryBytes(entry)
+      const id = this.durability.issued(this.log.lastIndex, bytes)
       const hardState = this.hardStateChanged ? { term: this.term, votedFor: this.votedFor } : undefined
       const entries = this.unpersisted
       this.hardStateChanged = false

@@ -163,7 +163,10 @@ test('a leader whose connection to a follower broke sends it nothing but heartbe
     sent(bench.propose('a'), 'appendEntries').map((send) => send.to),
     [3n],
   )
-  const resumed = sent(bench.hear(2n, { type: 'heartbeatResponse', term: 1, context: 0 }), 'appendEntries')
+  const resumed = sent(
+    bench.hear(2n, { type: 'heartbeatResponse', term: 1, context: 0, receivedIndex: 0 }),
+    'appendEntries',
+  )
   assert.deepEqual([resumed[0]?.to, resumed[0]?.message.entries.length], [2n, 1])
 })
 

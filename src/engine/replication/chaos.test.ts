@@ -11,7 +11,7 @@ import { ChaosWorld } from './testing/chaos-world.ts'
 
 const first = Number(process.env['SYNOD_CHAOS_FIRST'] ?? 0)
 const count = Number(process.env['SYNOD_CHAOS_SEEDS'] ?? 40)
-const roundsMax = 120
+const roundsMax = 90
 
 describe('replication under attack', () => {
   const counts = new Map<string, number>()

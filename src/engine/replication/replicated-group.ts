@@ -158,6 +158,8 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   propose(command: Uint8Array, done: (outcome: ProposalOutcome<Result>) => void): void {
     const later = (outcome: ProposalOutcome<Result>) => this.port.runtime.scheduler.endOfTurn(() => done(outcome))
     if (this.stopped) return later({ ok: false, reason: 'stopped', outcome: 'not-applied' })
+    // Others could commit it, but this node, whose state may lag by now, could not tell so in time.
+    if (this.refusingWrites) return later({ ok: false, reason: 'disk-full', outcome: 'not-applied' })
     if (command.length > this.options.commandBytesMax)
       return later({ ok: false, reason: 'too-large', outcome: 'not-applied' })
     if (this.refusingWrites && this.role === 'leader')

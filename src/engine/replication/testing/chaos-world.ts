@@ -213,9 +213,7 @@ export class ChaosWorld {
       case 1:
         return this.crash(member, 'process-death')
       case 2:
-        if (random.below(4) === 0)
-          for (const each of this.members) this.crash(each, this.pick(['power-loss', 'process-death']))
-        return
+        return this.blackout()
       case 3:
       case 4:
       case 5:
@@ -293,6 +291,23 @@ export class ChaosWorld {
     for (const each of this.members) if (each !== leader && each.runtime?.isPaused === false) this.write(each)
     await this.pass(this.random.below(50))
     this.wake(leader)
+  }
+
+  /** The followers' disks become slow, something is written, the power fails everywhere, and the leader stays away. */
+  private async blackout(): Promise<void> {
+    const leader = this.members.find((each) => each.group?.status().role === 'leader')
+    if (leader === undefined) return
+    const followers = this.members.filter((each) => each !== leader)
+    for (const each of followers) this.simulation.node(each.name).setDisk({ syncDelayMs: [50, 400] })
+    for (let i = 0; i < 5; i++) this.write(leader)
+    await this.pass(this.random.float() * 60)
+    for (const each of this.members) this.crash(each, 'power-loss')
+    for (const each of followers) {
+      this.mendDisk(each)
+      await this.restart(each)
+    }
+    await this.pass(3000)
+    for (const each of followers) this.write(each)
   }
 
   private async mend(): Promise<void> {
