@@ -37,9 +37,11 @@ export async function underAttack(
   forgetPeak(pid)
   try {
     await attack(member.clientPort)
-  } finally {
-    await client.settled()
+  } catch (error) {
+    await client.stop()
+    throw error
   }
+  await client.settled()
   assert.ok(member.running && member.pid === pid, `the node died:\n${member.log().slice(-2_000)}`)
   const service = await client.stop()
   const peak = peakMiB(pid)

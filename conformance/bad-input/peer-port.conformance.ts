@@ -43,21 +43,29 @@ describe('bad input: the peer port', { skip: skipWithoutSubject() }, () => {
       t,
       cluster.member(0),
       async () => {
-        const port = peerPort(cluster.member(0))
-        const peers = await openMany(port, 1_000, raw)
-        for (const peer of peers) peer.send(Buffer.from('SYN'))
-        // Half of a greeting more, slowly. A member that restarts meanwhile must get through.
-        const restarted = cluster.member(1)
-        await restarted.crash()
-        restarted.start()
+        const ports = cluster.members.map(peerPort)
+        const peers = (await Promise.all(ports.map((port) => openMany(port, 333, raw)))).flat()
         const flood = setInterval(() => {
-          for (let i = 0; i < 20; i++)
-            RawPeer.open(port, raw).then(
-              (peer) => peers.push(peer),
-              () => {},
-            )
+          for (const port of ports) {
+            for (let i = 0; i < 20; i++) {
+              RawPeer.open(port, raw).then(
+                (peer) => peers.push(peer),
+                () => {},
+              )
+            }
+          }
         }, 50)
-        await restarted.ready(10_000).finally(() => clearInterval(flood))
+        try {
+          for (const peer of peers) peer.send(Buffer.from('SYN'))
+          // A member that comes back must be heard by the others, and hear them.
+          const restarted = cluster.member(1)
+          await restarted.crash()
+          restarted.start()
+          await restarted.ready(8_000)
+          await cluster.ready(8_000)
+        } finally {
+          clearInterval(flood)
+        }
         await delay(6_000)
         assert.equal(peers.filter((peer) => !peer.ended).length, 0, 'all were closed')
         for (const peer of peers) peer.destroy()

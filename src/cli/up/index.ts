@@ -1,5 +1,5 @@
 /** synod up: a cluster on this machine, each node a process of its own. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,6 +11,8 @@ import { fetchStatus, type NodeStatus, statusHeader, statusRow } from '../status
 import { type ClusterLayout, freePort, isFree, nodeCounts, openLayout } from './layout.ts'
 import { NodeProcess } from './node-process.ts'
 
+/** Says where a running cluster serves clients, to whoever is refused its directory. */
+const addressesFile = 'UP.addresses'
 /** A cluster that does not serve by then is reported as not coming up, in milliseconds. */
 const startTimeoutMs = 60_000
 
@@ -51,14 +53,17 @@ export async function up(args: readonly string[]): Promise<void> {
 }
 
 async function runCluster(directory: string, count: number | undefined, json: boolean): Promise<void> {
+  const ended = untilSignal()
   const runtime = createNodeRuntime({ logLevel: 'error' })
   await runtime.disk.makeDirectory(directory)
-  const lock = await claim(runtime.disk, directory, '')
+  const lock = await claim(runtime.disk, directory)
+  const addressesPath = join(directory, addressesFile)
   const nodes: RunningNode[] = []
   try {
+    rmSync(addressesPath, { force: true })
     const layout = await openLayout(directory, count)
     nodes.push(...(await prepareNodes(directory, layout, json)))
-    const ended = untilSignal()
+    writeFileSync(addressesPath, `${nodes.map((node) => node.endpoint).join(', ')}\n`)
     for (const node of nodes) node.process.start()
     const serving = await Promise.race([untilServing(nodes), ended.then(() => undefined)])
     if (serving !== undefined) announce(serving, directory, json)
@@ -66,21 +71,27 @@ async function runCluster(directory: string, count: number | undefined, json: bo
     if (!json) process.stderr.write('\nstopping …\n')
   } finally {
     await Promise.all(nodes.map((node) => node.process.stop()))
+    rmSync(addressesPath, { force: true })
     await lock.release()
   }
 }
 
-async function claim(
-  disk: { lock(path: string, owner: string): Promise<DiskLock> },
-  directory: string,
-  suffix: string,
-) {
+async function claim(disk: { lock(path: string, owner: string): Promise<DiskLock> }, directory: string) {
   try {
-    return await disk.lock(join(directory, 'UP.lock'), `synod up, process ${process.pid}${suffix}`)
+    return await disk.lock(join(directory, 'UP.lock'), `synod up, process ${process.pid}`)
   } catch (error) {
     if (error instanceof DiskError && error.code === 'LOCKED')
-      throw new CommandError(`a cluster is already running on ${directory}. ${error.message}`)
+      throw new CommandError(`a cluster is already running on ${directory}${addressesIn(directory)}. ${error.message}`)
     throw error
+  }
+}
+
+/** Where the cluster that runs on `directory` serves clients, for a sentence; empty while it is still starting. */
+function addressesIn(directory: string): string {
+  try {
+    return `, serving at ${readFileSync(join(directory, addressesFile), 'utf8').trim()}`
+  } catch {
+    return ''
   }
 }
 

@@ -105,7 +105,7 @@ export class PeerTransport {
   }
 
   private accept(connection: Connection): void {
-    if (this.closed || this.receivers.size >= (this.options.incomingConnectionsMax ?? 64)) {
+    if (this.closed || !this.makeRoom()) {
       connection.setHandler({ onData() {}, onClose() {} })
       connection.destroy()
       return
@@ -121,6 +121,21 @@ export class PeerTransport {
         },
       }),
     )
+  }
+
+  /**
+   * Whether one more may come in. When all places are taken, the connection that has gone longest without a greeting
+   * gives up its place: strangers that say nothing must not keep members out.
+   */
+  private makeRoom(): boolean {
+    if (this.receivers.size < (this.options.incomingConnectionsMax ?? 64)) return true
+    for (const receiver of this.receivers) {
+      if (receiver.peer !== undefined) continue
+      this.receivers.delete(receiver)
+      receiver.close()
+      return true
+    }
+    return false
   }
 
   private admit(hello: Hello): PeerRefusal | undefined {
