@@ -40,18 +40,21 @@ const nodeTests = (title: string, patterns: readonly string[], options: readonly
   ]
 }
 
+/** A failed test must not leave the run waiting for a server or a client that it forgot. */
+const real = ['--test-force-exit', '--test-timeout=300000']
+
 const quick: Step[] = [
   { title: 'types', command: bin('tsc'), args: ['-p', '.'] },
   { title: 'lint', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
   { title: 'house rules', command: process.execPath, args: ['scripts/check-house.ts'] },
   ...nodeTests('unit tests', ['src/**/*.test.ts', 'scripts/*.test.ts', 'bench/**/*.test.ts']),
-  ...nodeTests('real clients, smoke', ['conformance/smoke.conformance.ts'], ['--test-concurrency=1']),
+  ...nodeTests('real clients, smoke', ['conformance/smoke.conformance.ts'], [...real, '--test-concurrency=1']),
 ]
 
 const everything: Step[] = [
-  ...nodeTests('real clients', ['conformance/*.conformance.ts'], ['--test-concurrency=2']),
-  ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], ['--test-concurrency=1']),
-  ...nodeTests('faults on real processes', ['conformance/faults/*.conformance.ts'], ['--test-concurrency=1']),
+  ...nodeTests('real clients', ['conformance/*.conformance.ts'], [...real, '--test-concurrency=2']),
+  ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], [...real, '--test-concurrency=1']),
+  ...nodeTests('faults on real processes', ['conformance/faults/*.conformance.ts'], [...real, '--test-concurrency=1']),
   { title: 'the package, installed', command: process.execPath, args: ['scripts/check-package.ts'] },
 ]
 

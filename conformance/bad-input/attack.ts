@@ -11,7 +11,7 @@ import type { Service } from './good-client.ts'
 /**
  * What a node's resident memory may reach, attack upon attack: 512 MiB that it may hold for its peers, as much again of
  * garbage that V8 has not collected yet, 200 MiB of a fresh node with its data, and what the allocator does not give
- * back. 1650 MiB is the most that was seen.
+ * back. 1730 MiB is the most that was seen.
  */
 const residentPeakMiBMax = 2048
 /** The slowest pair of a put and a read that the well-behaved client may see, on a busy machine of two cores. */

@@ -2,6 +2,9 @@
 // held for long and none of them changes the leader. The figures are printed; only the leader is asserted, since on a
 // shared machine the process itself may be held.
 import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ProtobufWriter } from '../../src/base/index.ts'
@@ -39,6 +42,7 @@ describe('a smooth loop', { skip }, () => {
     const leaderAt = cluster.members.indexOf(leader)
     const channel = channels[leaderAt]!
     const took: string[] = []
+    const control = new IdleProcess()
     const phase = async (name: string, work: () => Promise<unknown>): Promise<void> => {
       const before = await longestStalls(cluster)
       const atMs = performance.now()
@@ -66,14 +70,14 @@ describe('a smooth loop', { skip }, () => {
     })
     await phase('snapshot', () => fillLog(channel))
     await load.stop()
-    const logged = cluster.members.map(
-      (member) => (member.log().match(/wrote a snapshot|snapshot written/g) ?? []).length,
-    )
     const stalls = await longestStalls(cluster)
+    const longest = stalls.map((ms) => ms.toFixed(0)).join('/')
+    figure(`${took.join('; ')}; longest on each member ${longest} ms, leader ${leader.name}`)
     figure(
-      `${took.join('; ')}; longest on each member ${stalls.map((ms) => ms.toFixed(0)).join('/')} ms, leader ${leader.name}`,
+      `${load.acknowledged} writes of load; an idle process beside was held for ${await control.stop()} ms at most`,
     )
-    figure(`load: ${load.acknowledged} writes; snapshots told in the logs: ${logged.join('/')}`)
+    for (const { dataDir, name } of cluster.members)
+      assert.ok(readdirSync(join(dataDir, 'snap')).length > 0, `${name} wrote a snapshot`)
     assert.equal((await view(channels[0]!))?.term, termBefore, 'the leader stayed')
     assert.equal((await leaderOf(cluster.members, channels)).name, leader.name)
   })
@@ -119,4 +123,26 @@ function longestStalls(cluster: Cluster): Promise<number[]> {
       return Number(seconds) * 1000
     }),
   )
+}
+
+/** What the machine does to a process that does nothing: the longest delay of a timer in it. */
+class IdleProcess {
+  readonly #child: ChildProcess
+  #printed = ''
+
+  constructor() {
+    const program = `
+      let longest = 0, due = performance.now() + 10
+      setInterval(() => { const now = performance.now(); longest = Math.max(longest, now - due - 2); due = now + 10 }, 10)
+      process.on('SIGTERM', () => { console.log(longest.toFixed(0)); process.exit() })`
+    this.#child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child.stdout!.on('data', (chunk: Buffer) => (this.#printed += chunk.toString()))
+  }
+
+  async stop(): Promise<string> {
+    const closed = new Promise((resolve) => this.#child.once('close', resolve))
+    this.#child.kill('SIGTERM')
+    await closed
+    return this.#printed.trim()
+  }
 }

@@ -46,5 +46,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 main(process.argv.slice(2)).catch((error: unknown) => {
   const known = error instanceof CommandError || (error instanceof Error && expectedErrors.has(error.name))
   process.stderr.write(`synod: ${known ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`)
-  process.exit(error instanceof CommandError ? error.exitCode : (error as Error)?.name === 'ConfigError' ? 2 : known ? 1 : 70)
+  process.exit(
+    error instanceof CommandError ? error.exitCode : (error as Error)?.name === 'ConfigError' ? 2 : known ? 1 : 70,
+  )
 })

@@ -42,7 +42,9 @@ export class NodeDisk implements Disk {
       made += `${part}/`
       if (part === '' || part === '.' || part === '..') continue
       await callDisk<unknown>('make the directory', path, (done) =>
-        fs.mkdir(made, { mode: 0o750 }, (error) => (error?.code === 'EEXIST' ? done(null, undefined) : done(error, undefined))),
+        fs.mkdir(made, { mode: 0o750 }, (error) =>
+          error?.code === 'EEXIST' ? done(null, undefined) : done(error, undefined),
+        ),
       )
     }
     const found = await this.stat(path)
