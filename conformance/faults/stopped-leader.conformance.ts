@@ -1,4 +1,4 @@
-// SIGSTOP of the leader for 5 s under load: while it sleeps another one leads, and when it wakes up it must not answer
+// The leader is stopped for 5 s under load, or cut off from its peers while clients still reach it: meanwhile another one leads, and the old one must not answer
 // a linearizable read from what it knew before. Reads go to all members at a steady pace, whether or not earlier ones
 // were answered, so that many wait in the stopped leader's sockets.
 import assert from 'node:assert/strict'
@@ -10,67 +10,12 @@ import { skipWithoutSubject, subjectKind } from '../subject.ts'
 import { Channel } from './channel.ts'
 import { checkWrites, leaderOf, summary } from './checks.ts'
 import { figure } from './figures.ts'
+import { FreshnessProbe } from './freshness.ts'
 import { Load } from './load.ts'
-import { keyValuesOf, put, range, revisionOf } from './rpc.ts'
+import { RelayedCluster } from './relay.ts'
+import { memberIdOf } from './rpc.ts'
 
 const stoppedMs = 5000
-const readEveryMs = 20
-
-/** A key that one writer keeps changing, and readers that must never see it older than it was when they asked. */
-class FreshnessProbe {
-  /** The revision of the newest acknowledged change. */
-  acknowledgedRevision = 0
-  answered = 0
-  failed = 0
-  readonly stale: string[] = []
-  readonly #channels: readonly Channel[]
-  readonly #reads = new Set<Promise<void>>()
-  #stopping = false
-  #running: Promise<unknown> | undefined
-
-  constructor(channels: readonly Channel[]) {
-    this.#channels = channels
-  }
-
-  start(): void {
-    this.#running = Promise.all([this.#write(), ...this.#channels.map((channel) => this.#read(channel))])
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true
-    await this.#running
-    await Promise.all(this.#reads)
-  }
-
-  async #write(): Promise<void> {
-    for (let n = 0; !this.#stopping; n++) {
-      const reply = await put(this.#channels[n % this.#channels.length]!, 'probe', String(n), 300)
-      if (reply.kind === 'ok')
-        this.acknowledgedRevision = Math.max(this.acknowledgedRevision, revisionOf(reply.message))
-      await delay(2)
-    }
-  }
-
-  async #read(channel: Channel): Promise<void> {
-    while (!this.#stopping) {
-      const read = this.#readOnce(channel).finally(() => this.#reads.delete(read))
-      this.#reads.add(read)
-      await delay(readEveryMs)
-    }
-  }
-
-  async #readOnce(channel: Channel): Promise<void> {
-    const floor = this.acknowledgedRevision
-    const reply = await range(channel, 'probe', { timeoutMs: 20_000 })
-    if (reply.kind !== 'ok') {
-      this.failed++
-      return
-    }
-    this.answered++
-    const seen = keyValuesOf(reply.message)[0]?.modRevision ?? 0
-    if (seen < floor) this.stale.push(`${channel.endpoint} saw revision ${seen}, ${floor} was acknowledged before`)
-  }
-}
 
 describe('SIGSTOP of the leader', { skip: skipWithoutSubject() }, () => {
   let cluster: Cluster
@@ -109,5 +54,35 @@ describe('SIGSTOP of the leader', { skip: skipWithoutSubject() }, () => {
       `leader stopped for ${stoppedMs} ms: ${probe.answered} reads answered, ${probe.failed} failed, none stale; ` +
         `${summary(load.records)}; to the next write ${outageMs.toFixed(0)} ms`,
     )
+  })
+})
+
+const skipCut = subjectKind === 'synod' ? skipWithoutSubject() : 'the relays know the peer protocol of Synod'
+
+describe('the leader cut off from its peers', { skip: skipCut }, () => {
+  let cluster: RelayedCluster
+  before(async () => {
+    cluster = await RelayedCluster.start()
+  })
+  after(() => cluster?.stop())
+
+  it('in silence, three times: no stale linearizable read by anyone', { timeout: 60_000 }, async () => {
+    const { members } = cluster
+    const channels = members.map((member) => new Channel(member.endpoint))
+    const probe = new FreshnessProbe(channels)
+    probe.start()
+    for (let round = 0; round < 3; round++) {
+      const leader = await leaderOf(members, channels)
+      const revisionBefore = probe.acknowledgedRevision
+      cluster.cutOff(leader, await memberIdOf(channels[members.indexOf(leader)]!))
+      await delay(3500)
+      assert.ok(probe.acknowledgedRevision > revisionBefore, 'the others go on')
+      cluster.heal()
+      await delay(1000)
+    }
+    await probe.stop()
+    for (const channel of channels) channel.close()
+    assert.deepEqual(probe.stale, [])
+    figure(`leader cut off 3 times: ${probe.answered} reads answered, ${probe.failed} failed, none stale`)
   })
 })

@@ -45,3 +45,23 @@ test('a check of the quorum alone makes nobody silent: who answered before it st
     'asked right after a check, the leader finds a successor',
   )
 })
+
+test('a follower whose disk stands still is sent more, by what it received', () => {
+  const progress = new Progress(11, 2)
+  progress.appendSent(11, 0)
+  equal(progress.canSend, false)
+  progress.heartbeatTimerFired()
+  progress.heartbeatTimerFired()
+  progress.received(11)
+  equal(progress.state, 'replicate')
+  equal(progress.nextIndex, 12)
+  equal(progress.matchIndex, 0)
+  progress.appendSent(12, 0)
+  progress.appendSent(13, 0)
+  equal(progress.canSend, false)
+  progress.heartbeatTimerFired()
+  progress.received(13)
+  equal(progress.canSend, true)
+  equal(progress.matchIndex, 0)
+  progress.validate(13)
+})

@@ -150,10 +150,11 @@ function readMembers(
 }
 
 function readAutoCompaction(read: SettingReader, problems: string[]): AutoCompaction {
+  const mode = read.text('auto-compaction-mode')
   const text = read.text('auto-compaction-retention')
   const whole = /^\d+$/.test(text) ? Number(text) : undefined
   if (whole === 0) return { mode: 'off' }
-  if (read.text('auto-compaction-mode') === 'revision') {
+  if (mode === 'revision') {
     if (whole !== undefined) return { mode: 'revision', retainedRevisions: whole }
     problems.push(`--auto-compaction-retention "${text}" must be a whole number of revisions in mode revision`)
     return { mode: 'off' }
