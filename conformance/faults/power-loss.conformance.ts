@@ -2,7 +2,7 @@
 // write was acknowledged, on the same clock; then every member's directory is rebuilt from only what had been synced,
 // the rest kept, lost or torn by a draw, and the cluster is restarted. No write acknowledged before may be missing.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -15,6 +15,7 @@ import { figure } from './figures.ts'
 import { layOutSeats } from './layout.ts'
 import { Load, type LoadOptions, type WriteRecord } from './load.ts'
 import { keysAfterPowerLoss, type RecordedMember } from './power-loss-world.ts'
+import { until } from './rpc.ts'
 
 const skip = subjectKind === 'synod' ? skipWithoutSubject() : 'etcd does not record its disk'
 const seed = process.env['SYNOD_SEED'] ?? String(Date.now())
@@ -35,7 +36,7 @@ describe(`power loss (SYNOD_SEED=${seed})`, { skip }, () => {
   })
 
   it('under large writes that roll the log and take snapshots', { timeout: 150_000 }, async () => {
-    const large = { clients: 16, valueBytes: 128 * 1024, pauseMs: 0 }
+    const large = { clients: 16, valueBytes: 128 * 1024, pauseMs: 5 }
     const recording = await record(largeWrites, large, ['--snapshot-count=100'], false)
     const { journal } = recording.members[0]!
     const renamed = (suffix: RegExp) => journal.some(({ event }) => event.op === 'rename' && suffix.test(event.to))
@@ -72,8 +73,9 @@ async function record(writes: number, options: LoadOptions, flags: string[], kil
         await members[0]!.ready()
       }
       await acknowledged(load, writes)
-      // What goes on behind the writes, such as a snapshot, gets the time to end.
-      await delay(1000)
+      if (flags.length > 0) await until('snapshots', async () => (members.every(hasSnapshot) ? true : undefined))
+      // What follows a snapshot, such as the removal of log, gets the time to happen under load.
+      await delay(500)
       await load.stop()
       const recorded = seats.map(({ member, args }) => ({
         name: member.name,
@@ -89,6 +91,10 @@ async function record(writes: number, options: LoadOptions, flags: string[], kil
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function hasSnapshot({ dataDir }: { readonly dataDir: string }): boolean {
+  return readdirSync(join(dataDir, 'snap')).some((name) => !name.endsWith('.tmp'))
 }
 
 async function acknowledged(load: Load, writes: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { settings } from '../node/config/index.ts'
 
-const width = 34
+const width = 42
 
 function rows(lines: readonly (readonly [string, string])[]): string {
   return lines.map(([left, right]) => `  ${left.padEnd(width)}${right}`).join('\n')

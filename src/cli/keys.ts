@@ -21,7 +21,11 @@ export async function withConnection<T>(
 
 export function operand(operands: readonly string[], position: number, command: string, what: string): string {
   const value = operands[position]
-  if (value === undefined) throw new CommandError(`synod ${command} needs a ${what}. See synod ${command} --help.`, 2)
+  if (value === undefined)
+    throw new CommandError(
+      `synod ${command} needs ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}. See synod ${command} --help.`,
+      2,
+    )
   return value
 }
 

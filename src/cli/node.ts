@@ -43,10 +43,12 @@ export async function node(args: readonly string[]): Promise<void> {
   }
   // The next start finds the compiled modules, also when this process is killed.
   flushCompileCache()
-  let stopping = false
+  let stoppedBy: string | undefined
   const stop = (signal: string): void => {
-    if (stopping) process.exit(1)
-    stopping = true
+    // A terminal's Ctrl-C comes with `synod up`'s own SIGTERM: only the same signal again means impatience.
+    if (stoppedBy === signal) process.exit(1)
+    if (stoppedBy !== undefined) return
+    stoppedBy = signal
     logger.info('stopping', { signal })
     setTimeout(() => process.exit(1), stopTimeoutMs).unref()
     running.stop().then(() => process.exit(0), die)
