@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { readNodeConfig } from '../node/config/index.ts'
-import { startNode } from '../node/index.ts'
+import { DataDirectoryError, startNode } from '../node/index.ts'
 import { createNodeRuntime, recordDiskToFile } from '../runtime/node/index.ts'
 import { CommandError } from './output.ts'
 import { processMetrics } from './process-metrics.ts'
@@ -28,9 +28,10 @@ export async function node(args: readonly string[]): Promise<void> {
   const { logger } = runtime
   if (journal !== undefined) logger.warn('recording every disk operation; for tests only', { journal })
   const die = (error: unknown): void => {
-    logger.error('the node cannot go on', {
-      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    })
+    // What tells the operator what to do needs no trace; a bug needs one.
+    const advice = error instanceof DataDirectoryError
+    const reason = error instanceof Error ? ((advice ? undefined : error.stack) ?? error.message) : String(error)
+    logger.error('the node cannot go on', { reason })
     process.exit(1)
   }
   process.on('uncaughtException', die)

@@ -13,7 +13,7 @@ import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
 import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
 import { type CoordinationServices, startCoordination } from './coordination-services.ts'
-import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { type DataDirectory, DataDirectoryError, openDataDirectory } from './data-directory.ts'
 import { MemberPublisher } from './member-publisher.ts'
 import { nodeMetrics, type ProcessMetrics } from './node-metrics.ts'
 import { StallMonitor } from './stall-monitor.ts'
@@ -155,7 +155,7 @@ class SynodNode implements RunningNode {
         if (refusal.code !== 'replaced') return
         const member = config.members.find((candidate) => candidate.id === peer)
         this.fail(
-          new Error(
+          new DataDirectoryError(
             `member ${member?.name ?? peer.toString(16)} knows ${config.name} by another data directory, which this one (${config.dataDir}) has replaced: what ${config.name} had promised is lost with it. Give it its old directory back; or remove it from the cluster and add it again as a new member.`,
           ),
         )

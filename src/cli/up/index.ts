@@ -146,7 +146,8 @@ async function prepareNodes(directory: string, layout: ClusterLayout, json: bool
 function readable(line: string): string {
   try {
     const { message, reason } = JSON.parse(line) as { message?: string; reason?: string }
-    return [message, reason].filter((part) => part !== undefined).join(': ') || line
+    // The trace of a bug stays in the node's log.
+    return [message, reason?.split('\n')[0]].filter((part) => part !== undefined).join(': ') || line
   } catch {
     return line
   }
