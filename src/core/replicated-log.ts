@@ -43,6 +43,14 @@ export interface Configuration {
   readonly learners: readonly MemberId[]
 }
 
+/** What a change of members aims at. The way there (joint or not) is the algorithm's. */
+export interface Membership {
+  /** At least one. */
+  readonly voters: readonly MemberId[]
+  /** Disjoint from `voters`. */
+  readonly learners: readonly MemberId[]
+}
+
 /** What must survive a restart besides the entries. */
 export interface HardState {
   readonly term: number
@@ -107,8 +115,26 @@ export type CoreEffect<M> =
   | { readonly type: 'readFailed'; readonly id: number }
   /** The known leader, this node's role or the term changed. */
   | { readonly type: 'status'; readonly leader: MemberId; readonly term: number; readonly role: Role }
+  /**
+   * The configuration in force changed: by an entry at `index` that was appended (it need not be committed, and may be
+   * taken back), or by a snapshot. The host keeps connections with all its members.
+   */
+  | { readonly type: 'configuration'; readonly configuration: Configuration; readonly index: number }
   /** Leader: `to` needs entries that are gone. Stream it a snapshot, then step `snapshotSent`. One at a time a peer. */
   | { readonly type: 'sendSnapshot'; readonly to: MemberId }
+
+/** As {@link ProposeResult}. */
+export type ProposeConfigurationResult =
+  | { readonly ok: true; readonly term: number; readonly index: number }
+  /**
+   * `changing`: another change is under way, or this leader has not committed an entry of its own term yet; ask again
+   * later. `unchanged`: the members are these already, and that is committed.
+   */
+  | {
+      readonly ok: false
+      readonly reason: 'not-leader' | 'transferring' | 'full' | 'changing' | 'unchanged'
+      readonly leader: MemberId
+    }
 
 export type ProposeResult =
   | {
@@ -131,7 +157,10 @@ export interface CoreStatus {
   readonly lastIndex: number
   /** The first index still held in memory. */
   readonly firstIndex: number
+  /** The one in force: the latest in the log, committed or not. */
   readonly configuration: Configuration
+  /** The index of the entry that set it; 0 for the initial one, and at most the snapshot's index when that brought it. */
+  readonly configurationIndex: number
   /** Leader only: for each other member, the highest index known durable there and whether it answered lately. */
   readonly progress: ReadonlyMap<MemberId, { readonly matchIndex: number; readonly recentlyActive: boolean }>
 }
@@ -142,6 +171,12 @@ export interface ReplicatedLog<M> {
   step(event: CoreEvent<M>): void
   /** Appends commands, if this node leads. Effects (persist, send) go to the sink. */
   propose(payloads: readonly Uint8Array[]): ProposeResult
+  /**
+   * Leads the cluster to `target`, if this node leads. It answers at once; the change is done when `status()` shows a
+   * configuration equal to `target`, with no `outgoing`, whose `configurationIndex` is committed. One change at a time;
+   * a change survives its leader (the next one carries it on, or it never happened).
+   */
+  proposeConfiguration(target: Membership): ProposeConfigurationResult
   /** The entries from `fromIndex` to `toIndex`, both included; both must lie between `firstIndex` and `lastIndex`. */
   entries(fromIndex: number, toIndex: number): readonly Entry[]
   status(): CoreStatus

@@ -7,6 +7,8 @@ import type {
   EffectSink,
   Entry,
   MemberId,
+  Membership,
+  ProposeConfigurationResult,
   ProposeResult,
   ReplicatedLog,
   SnapshotMeta,
@@ -75,6 +77,10 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     return result
   }
 
+  proposeConfiguration(_target: Membership): ProposeConfigurationResult {
+    return { ok: false, reason: 'not-leader', leader: this.state.leader }
+  }
+
   entries(fromIndex: number, toIndex: number): readonly Entry[] {
     return this.state.log.slice(fromIndex, toIndex)
   }
@@ -106,7 +112,8 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     for (const [member, { matchIndex, answersLately }] of this.state.progress) {
       progress.set(member, { matchIndex, recentlyActive: answersLately })
     }
-    return { id, role, leader, term, commitIndex, lastIndex, firstIndex, configuration, progress }
+    const configurationIndex = 0
+    return { id, role, leader, term, commitIndex, lastIndex, firstIndex, configuration, configurationIndex, progress }
   }
 
   validate(): void {

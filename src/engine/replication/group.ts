@@ -1,4 +1,4 @@
-import type { MemberId, Role } from '../../core/index.ts'
+import type { Configuration, MemberId, Membership, ProposeConfigurationResult, Role } from '../../core/index.ts'
 
 /** Why a proposal or read was not answered, and whether it may have been applied. */
 export interface Refusal {
@@ -34,6 +34,17 @@ export interface GroupStatus {
   readonly lastIndex: number
 }
 
+/** Who votes and learns in a group, as this node sees it. */
+export interface GroupConfiguration {
+  /** In force here: the latest in this node's log, committed or not. */
+  readonly configuration: Configuration
+  /** Whether the entry that set it is known to be committed. */
+  readonly committed: boolean
+  readonly commitIndex: number
+  /** Leader only: how far each other member is, and whether it answered lately. */
+  readonly progress: ReadonlyMap<MemberId, { readonly matchIndex: number; readonly recentlyActive: boolean }>
+}
+
 /** One consensus group as its users on this node see it. Callbacks come exactly once, never inside the call itself. */
 export interface Group<Result> {
   /**
@@ -49,6 +60,14 @@ export interface Group<Result> {
   /** The handler behind `callLeader`, for when this node leads. */
   setLeaderService(handler: (request: Uint8Array, reply: (response: Uint8Array) => void) => void): void
   transferLeadership(to: MemberId): void
+  /**
+   * Leads the group to `target`, if this node leads. Answers at once; done once {@link configuration} shows it, committed
+   * and not joint. A change survives its leader, or never happened.
+   */
+  proposeConfiguration(target: Membership): ProposeConfigurationResult
+  configuration(): GroupConfiguration
+  /** Calls `listener` whenever the configuration in force here changes, or becomes committed. Returns a function that ends it. */
+  onConfigurationChange(listener: (configuration: GroupConfiguration) => void): () => void
   status(): GroupStatus
   /** Calls `listener` on each change of leader, term or role. Returns a function that ends it. */
   onStatusChange(listener: (status: GroupStatus) => void): () => void

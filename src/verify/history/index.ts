@@ -1,0 +1,2 @@
+export type * from './records.ts'
+export type { Checker, Verdict } from './verdict.ts'
