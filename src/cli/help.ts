@@ -24,6 +24,9 @@ ${rows([
   ['status', 'Show each node: role, term, revision, size.'],
 ])}
 
+Prove
+${rows([['sim', 'Run clusters in simulated worlds full of faults.']])}
+
 Use
 ${rows([
   ['put KEY VALUE', 'Set a key.'],
@@ -153,4 +156,28 @@ Examples
   id=$(synod lease grant 30)
   synod put worker/1 alive --lease $id
   synod lease keep-alive $id`,
+
+  sim: `synod sim: prove it in simulated worlds
+
+Runs whole clusters in this process, on simulated clocks, networks and disks, under faults drawn from a seed, and judges what
+clients saw. The same seed gives the same run. docs/fault-model.md says what is promised under which faults.
+
+Flags
+${rows([
+  ['--scenario NAME', 'What befalls the cluster (default swarm: anything).'],
+  ['--seed N', 'The world to run (default 0).'],
+  ['--seeds COUNT', 'That many worlds: seeds N+1 to N+COUNT.'],
+  ['--consensus raft|paxos', 'The algorithm (default raft).'],
+  ['--nodes N', 'How many members found the cluster.'],
+  ['--duration S', 'How long it is attacked, in simulated seconds.'],
+  ['--history FILE', 'Write what clients saw, for synod check: of one seed, or of a failed one.'],
+  ['--list', 'Name the scenarios.'],
+  ['--json', 'One JSON object a world, for machines.'],
+])}
+
+Exit status is 1 when a world failed. A failure names its seed and prints the line that replays it.
+
+Examples
+  synod sim --seeds 100
+  synod sim --scenario clock-drift --seed 42 --history /tmp/h.jsonl`,
 }

@@ -69,15 +69,21 @@ export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader' | 'lear
 
 /** What happened outside. `M` is the core's own message type. */
 export type CoreEvent<M> =
-  /** One tick of the host's clock; time-outs are counted in ticks. */
-  | { readonly type: 'tick' }
+  /**
+   * One tick of the host's clock; time-outs are counted in ticks. `nowMs` is the host's monotonic clock, read for this
+   * event; needed only where an option of the core says so (leader leases).
+   */
+  | { readonly type: 'tick'; readonly nowMs?: number }
   | { readonly type: 'message'; readonly from: MemberId; readonly message: M }
   /** Persist effect `id`, and every lower one, is durable. */
   | { readonly type: 'persisted'; readonly id: number }
   /** The state machine has applied up to `index`. */
   | { readonly type: 'applied'; readonly index: number }
-  /** Asks for a linearizable read. `id` is the caller's, unique on this node, answered by `readReady` or `readFailed`. */
-  | { readonly type: 'readIndex'; readonly id: number }
+  /**
+   * Asks for a linearizable read. `id` is the caller's, unique on this node, answered by `readReady` or `readFailed`.
+   * `nowMs` as for `tick`: read after the last of the reads that share this event was asked for, not before.
+   */
+  | { readonly type: 'readIndex'; readonly id: number; readonly nowMs?: number }
   /** Hands leadership to `to` (a voter), or to the most up-to-date voter when {@link noMember}. */
   | { readonly type: 'transferLeadership'; readonly to: MemberId }
   /** The transport's connection with `peer` broke, in a way that suggests that its process died. Only a hint. */

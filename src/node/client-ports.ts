@@ -1,7 +1,7 @@
 /** The ports that clients use: gRPC and HTTP/1.1 on each, told apart by their first bytes. */
 import type { Group } from '../engine/replication/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
-import { type ClusterMember, type EtcdServices, etcdServices, httpPages, type NodeMetrics } from '../wire/etcd/index.ts'
+import { type EtcdServices, etcdServices, httpPages, type NodeMetrics } from '../wire/etcd/index.ts'
 import { GrpcServer } from '../wire/grpc/index.ts'
 import { Http1Server, PortServer } from '../wire/http1/index.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
@@ -17,7 +17,6 @@ export interface ClientPortsSetup {
   readonly config: NodeConfig
   readonly group: Group<unknown>
   readonly services: CoordinationServices
-  readonly members: () => readonly ClusterMember[]
   readonly metrics: () => NodeMetrics
 }
 
@@ -35,7 +34,6 @@ export class ClientPorts {
       group: setup.group,
       hub: services.watchHub,
       leaseClient: services.leaseClient,
-      members: setup.members,
       electionTimeoutMs: config.electionTimeoutMs,
       requestTimeoutMs: requestTimeoutMs(config),
     })

@@ -1,7 +1,6 @@
 /** What the cluster knows of its members: this one's client URLs are published through the log, the others' read there. */
 import type { ReplicatedCoordinationEngine } from '../engine/coordination/index.ts'
 import type { Runtime, Timer } from '../runtime/index.ts'
-import type { ClusterMember } from '../wire/etcd/index.ts'
 import type { NodeConfig } from './config/index.ts'
 
 /** After a publication whose fate is not known, before it is tried again. Publishing twice does no harm. */
@@ -40,28 +39,12 @@ export class MemberPublisher {
     this.timer?.cancel()
   }
 
-  /** All members, as MemberList shows them. */
-  members(): ClusterMember[] {
-    return this.config.members.map((member) => {
-      const own = member.id === this.config.memberId
-      const published = this.engine.memberAttributes(member.id)
-      return {
-        id: member.id,
-        // As in etcd, a member that has never started has no name yet.
-        name: own ? member.name : (published?.name ?? ''),
-        peerUrls: member.peerUrls.map((url) => url.text),
-        clientUrls: own ? this.clientUrls() : (published?.clientUrls ?? []),
-        isLearner: false,
-      }
-    })
-  }
-
   private clientUrls(): string[] {
     return this.config.advertiseClientUrls.map((url) => url.text)
   }
 
   private isPublished(): boolean {
-    const published = this.engine.memberAttributes(this.config.memberId)
+    const published = this.engine.members().find((member) => member.id === this.config.memberId)
     return (
       published !== undefined &&
       published.name === this.config.name &&

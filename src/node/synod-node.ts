@@ -5,8 +5,13 @@
 import { assertDefined } from '../base/index.ts'
 import type { MemberId } from '../core/index.ts'
 import type { RaftMessage } from '../core/raft/index.ts'
-import { type AutoCompaction, CoordinationStateMachine, minLeaseTtlSeconds } from '../engine/coordination/index.ts'
-import { type ReplicatedGroup, ReplicationHost, raftAlgorithm } from '../engine/replication/index.ts'
+import {
+  type AutoCompaction,
+  CoordinationStateMachine,
+  minLeaseTtlSeconds,
+  type WatchHubOptions,
+} from '../engine/coordination/index.ts'
+import { type GroupOptions, type ReplicatedGroup, ReplicationHost, raftAlgorithm } from '../engine/replication/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
 import { MemoryStore, MemoryStoreLoader } from '../storage/mvcc/index.ts'
 import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
@@ -32,6 +37,10 @@ export interface NodeHooks {
   /** Named in the lock of the data directory. */
   readonly processId: number
   readonly processMetrics: () => ProcessMetrics
+  /** Overrides how the group is run: the simulator's worlds make rare paths frequent with small bounds. */
+  readonly groupOptions?: Partial<GroupOptions>
+  readonly walSegmentBytes?: number
+  readonly watchOptions?: Partial<WatchHubOptions>
 }
 
 export interface RunningNode {
@@ -39,6 +48,8 @@ export interface RunningNode {
   readonly services: CoordinationServices
   /** Where clients are served, with real ports. */
   readonly clientAddresses: readonly Address[]
+  /** What stands behind the services, for checks of invariants. */
+  inspect(): { readonly group: CoordinationGroup; readonly machine: CoordinationStateMachine }
   /** Hands leadership over, lets requests finish, closes files. */
   stop(): Promise<void>
 }
@@ -67,6 +78,7 @@ class SynodNode implements RunningNode {
   private directory: DataDirectory | undefined
   private host: ReplicationHost | undefined
   private group: CoordinationGroup | undefined
+  private machine: CoordinationStateMachine | undefined
   private coordination: CoordinationServices | undefined
   private ports: ClientPorts | undefined
   private publisher: MemberPublisher | undefined
@@ -88,6 +100,11 @@ class SynodNode implements RunningNode {
     return this.ports?.addresses ?? []
   }
 
+  inspect(): { readonly group: CoordinationGroup; readonly machine: CoordinationStateMachine } {
+    const why = 'a node that is handed out has started'
+    return { group: assertDefined(this.group, why), machine: assertDefined(this.machine, why) }
+  }
+
   async start(): Promise<void> {
     const { config, runtime } = this
     for (const url of config.exposedUrls)
@@ -99,7 +116,11 @@ class SynodNode implements RunningNode {
     this.host = await this.openHost(this.directory)
     const { machine, group } = await this.openGroup(this.host)
     this.group = group
-    this.coordination = startCoordination({ runtime, machine, group }, coordinationOptions(config))
+    this.machine = machine
+    this.coordination = startCoordination(
+      { runtime, machine, group },
+      { ...coordinationOptions(config), watch: this.hooks.watchOptions ?? {} },
+    )
     const publisher = new MemberPublisher(runtime, config, this.coordination.engine)
     this.publisher = publisher
     this.ports = await ClientPorts.open({
@@ -107,7 +128,6 @@ class SynodNode implements RunningNode {
       config,
       group,
       services: this.coordination,
-      members: () => publisher.members(),
       metrics: nodeMetrics(this.host, group, this.stalls, this.walSyncSeconds, this.hooks.processMetrics),
     })
     await this.host.start()
@@ -147,8 +167,9 @@ class SynodNode implements RunningNode {
         snapshotCount: config.snapshotCount,
         requestTimeoutMs: requestTimeoutMs(config),
         commandBytesMax: config.maxRequestBytes + 1024 * 1024,
+        ...this.hooks.groupOptions,
       },
-      walSegmentBytes: Math.max(64 * 1024 * 1024, 4 * config.maxRequestBytes),
+      walSegmentBytes: this.hooks.walSegmentBytes ?? Math.max(64 * 1024 * 1024, 4 * config.maxRequestBytes),
       onFailure: (error) => this.fail(error),
       recognises: (peer, incarnation) => directory.recognises(peer, incarnation),
       onRefused: (peer, refusal) => {
@@ -170,10 +191,13 @@ class SynodNode implements RunningNode {
   }
 
   private async openGroup(host: ReplicationHost) {
-    const machine = new CoordinationStateMachine({
-      create: () => new MemoryStore(),
-      loader: () => new MemoryStoreLoader(),
+    const founders = this.config.members.map(({ id, name, peerUrls }) => {
+      return { id, name, peerUrls: peerUrls.map((url) => url.text), clientUrls: [], isLearner: false }
     })
+    const machine = new CoordinationStateMachine(
+      { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
+      founders,
+    )
     const group = await host.addGroup({
       group: coordinationGroup,
       algorithm: raftAlgorithm,

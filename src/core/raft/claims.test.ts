@@ -196,7 +196,7 @@ test('thesis §4.2.3: who heard a leader within the election time-out hears no c
 
 test('thesis §4.2.3, differs: stickiness gives way when both lost the same leader, and only then', () => {
   const hears = (lost: bigint, claimed: bigint, leaseReads = false, heardAgain = false) => {
-    const bench = new Bench({ options: { leaseReads } })
+    const bench = new Bench({ options: { leaseReads: leaseReads && { electionTimeoutMs: 10, clockDriftMax: 0 } } })
     bench.hear(2n, heartbeat(1))
     bench.step({ type: 'connectionLost', peer: lost })
     if (heardAgain) bench.hear(2n, heartbeat(1))

@@ -25,7 +25,7 @@ export function onConnectionLost(raft: RaftState, peer: MemberId): void {
     return
   }
   const { attemptsMax, connectionLostDelayTicks } = raft.options.quickElection
-  if (raft.options.leaseReads || attemptsMax === 0) return
+  if (raft.lease.isOn || attemptsMax === 0) return
   if (peer !== raft.leader || raft.lostLeader === peer) return
   raft.lostLeader = peer
   if (!isPromotable(raft)) return
@@ -50,7 +50,7 @@ export function yieldToCandidate(raft: RaftState): void {
 
 /** Whether a voter's own loss of the connection to the same leader lets it hear the candidate. */
 export function setsAsideStickiness(raft: RaftState, message: RequestVote | PreVote): boolean {
-  if (raft.options.leaseReads || message.lostLeader === noMember) return false
+  if (raft.lease.isOn || message.lostLeader === noMember) return false
   return message.lostLeader === raft.lostLeader && raft.lostLeader === raft.leader
 }
 

@@ -5,9 +5,13 @@ import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } fro
 
 /** Campaigns: Raft §5.2, with the pre-vote of thesis §9.6. */
 
-/** Whether this node may campaign at all. */
+/**
+ * Whether this node may campaign at all: who has a vote, and who had one until a change that is not known to be committed.
+ * That one may be the only member with an entry of the change, so that nobody else could win; its own vote does not
+ * count (thesis §4.2.2).
+ */
 export function isPromotable(raft: RaftState): boolean {
-  return raft.role !== 'leader' && raft.configurations.isVoter(raft.id)
+  return raft.role !== 'leader' && raft.followingRole === 'follower'
 }
 
 /** Whether nobody else's vote is needed, so that waiting for a time-out is pointless. */
@@ -52,8 +56,9 @@ export function ownVotePersisted(raft: RaftState): void {
   countVote(raft, raft.id, true)
 }
 
-/** Counts a vote, or pre-vote, and moves on when the result is clear. */
+/** Counts a voter's vote, or pre-vote, and moves on when the result is clear. */
 export function countVote(raft: RaftState, from: MemberId, granted: boolean): void {
+  if (!raft.configurations.isVoter(from)) return
   if (!raft.votes.has(from)) raft.votes.set(from, granted)
   const result = voteResult(raft.configuration, (voter) => raft.votes.get(voter))
   if (result === 'pending') return

@@ -8,7 +8,15 @@ import { heardLeader } from './roles.ts'
 
 /** Heartbeats: they keep followers loyal (Raft §5.2), confirm reads (thesis §6.4) and uncover lost appends. */
 
+/** The timer fired. With leases each round has a context of its own, so that an answer tells when its round left. */
+export function beginHeartbeats(raft: RaftState): void {
+  for (const progress of raft.progress.values()) progress.heartbeatTimerFired()
+  if (raft.lease.isOn) raft.reads.lastContext++
+  broadcastHeartbeat(raft)
+}
+
 export function broadcastHeartbeat(raft: RaftState): void {
+  raft.lease.roundSent(raft.reads.lastContext)
   for (const [member, progress] of raft.progress) {
     // Beyond matchIndex the follower may hold entries of another leader.
     const commitIndex = Math.min(progress.matchIndex, raft.commitIndex)
@@ -32,6 +40,7 @@ export function onHeartbeatResponse(raft: RaftState, from: MemberId, message: He
   if (progress === undefined) return
   if (message.context > progress.ackedContext && message.context <= raft.reads.lastContext) {
     progress.ackedContext = message.context
+    progress.ackedSentMs = raft.lease.sentAt(message.context) ?? progress.ackedSentMs
     confirmReads(raft)
   }
   if (message.receivedIndex <= raft.log.lastIndex) progress.received(message.receivedIndex)

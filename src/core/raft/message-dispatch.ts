@@ -12,18 +12,18 @@ import { onPreVote, onPreVoteResponse, onRequestVote, onRequestVoteResponse } fr
 import { passTermGate } from './term-gate.ts'
 import { onTimeoutNow } from './timeout-now.ts'
 
-/** Every message's way in: who may speak, whether it makes sense, what its term means, and then its handler. */
+/**
+ * Every message's way in: whether it makes sense, what its term means, and then its handler.
+ *
+ * Anybody may speak, member or not (Raft §6): a follower's configuration may be older than its leader's, or newer when the
+ * leader is about to leave; and a vote may be needed by a candidate that the voter does not know yet. Whom answers count for
+ * is decided by who counts them. Servers that were removed are kept quiet by pre-votes and by the voters' loyalty.
+ */
 export function dispatchMessage(raft: RaftState, from: MemberId, message: RaftMessage): void {
-  if (!mayBeHeard(raft, from) || !isSensible(message)) return
+  if (from === raft.id || from === noMember || !isSensible(message)) return
   if (!passTermGate(raft, from, message)) return
   if (isLeadersWord(message) && contradictsLeader(raft, from)) return
   handleMessage(raft, from, message)
-}
-
-/** Members only. A node that has no configuration yet (it is about to join) hears everybody. */
-function mayBeHeard(raft: RaftState, from: MemberId): boolean {
-  if (from === raft.id || from === noMember) return false
-  return raft.configurations.members.length === 0 || raft.configurations.isMember(from)
 }
 
 function isLeadersWord(message: RaftMessage): boolean {

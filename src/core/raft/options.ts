@@ -16,6 +16,20 @@ export interface QuickElectionOptions {
   readonly attemptsMax: number
 }
 
+/**
+ * Reads by leader lease: see `leader-lease.ts`. The same on all members. The host then gives `nowMs` with each `tick` and
+ * each `readIndex`; a read without it takes a round.
+ */
+export interface LeaseOptions {
+  /** A voter that heard a leader gives no vote for so long, by its own clock: the least election time-out in ms. */
+  readonly electionTimeoutMs: number
+  /**
+   * By how much one member's clock may outrun another's while a lease runs, as a part of the time: 0.05 allows 5 %. The
+   * lease lasts `electionTimeoutMs / (1 + clockDriftMax)`. Clocks that differ more can make a read stale.
+   */
+  readonly clockDriftMax: number
+}
+
 /** Settings of a {@link Raft}. Times are in ticks of the host's clock. */
 export interface RaftOptions {
   /** From one heartbeat to the next. Default 10. */
@@ -39,8 +53,11 @@ export interface RaftOptions {
   readonly checkQuorum: boolean
   /** Ask before raising the term (thesis §9.6). Default true. */
   readonly preVote: boolean
-  /** Reads by leader lease. Not offered yet; true forbids quick elections, which would break the lease. Default false. */
-  readonly leaseReads: boolean
+  /**
+   * Reads by leader lease, without a round of heartbeats; needs `checkQuorum` and `preVote`. Quick elections are off then,
+   * since they set aside what the lease relies on. Default false.
+   */
+  readonly leaseReads: LeaseOptions | false
   readonly quickElection: QuickElectionOptions
 }
 
@@ -72,9 +89,17 @@ export function resolveOptions(options: Partial<RaftOptions>): RaftOptions {
   assert(resolved.maxInflightAppends >= 1, 'maxInflightAppends is at least 1')
   assert(resolved.maxUncommittedBytes >= 1, 'maxUncommittedBytes is at least 1')
   assert(resolved.maxReadRounds >= 1, 'maxReadRounds is at least 1')
+  assertLease(resolved)
   assertRange(resolved.quickElection.connectionLostDelayTicks)
   assertRange(resolved.quickElection.retryTicks)
   return resolved
+}
+
+function assertLease({ leaseReads, checkQuorum, preVote }: RaftOptions): void {
+  if (leaseReads === false) return
+  assert(checkQuorum && preVote, 'leases need checkQuorum and preVote')
+  assert(leaseReads.electionTimeoutMs > 0, 'electionTimeoutMs is positive')
+  assert(leaseReads.clockDriftMax >= 0, 'clockDriftMax is not negative')
 }
 
 function assertRange(range: TickRange): void {

@@ -32,6 +32,8 @@ export class Progress {
   private formerlyActive = false
   /** The newest round of reads that the follower has confirmed. */
   ackedContext = 0
+  /** With leases: not later than when the newest round of heartbeats left that the follower has answered. */
+  ackedSentMs = Number.NEGATIVE_INFINITY
 
   /** No entry was acknowledged for a heartbeat interval: what was sent may be lost. */
   isStalled = false

@@ -10,6 +10,7 @@ import {
 } from '../replicated-log.ts'
 import { ConfigurationHistory } from './configuration-history.ts'
 import { Durability } from './durability.ts'
+import { LeaderLease } from './leader-lease.ts'
 import type { AppendEntries, RaftMessage } from './message.ts'
 import type { RaftOptions, TickRange } from './options.ts'
 import { PendingReads } from './pending-reads.ts'
@@ -27,7 +28,7 @@ export interface RaftStateInit {
 
 /**
  * The whole state of one Raft node and its elementary moves. `raft.ts` owns it; the handlers (one file a message, one
- * for each other concern) work on it. Its invariants S1 to S9 stand in `validate.ts`.
+ * for each other concern) work on it. Its invariants S1 to S12 stand in `validate.ts`.
  *
  * Changes of the hard state and of the log are collected and become one persist effect: when a message is sent that
  * must wait for them, or at the end of the step.
@@ -40,6 +41,7 @@ export class RaftState {
   readonly configurations: ConfigurationHistory
   readonly durability: Durability
   readonly reads = new PendingReads()
+  readonly lease: LeaderLease
 
   /** The latest term seen; rises only. */
   term: number
@@ -99,18 +101,19 @@ export class RaftState {
     this.options = init.options
     this.sink = init.sink
     this.random = init.random
+    this.lease = new LeaderLease(init.options.leaseReads)
     const { log, standInDue } = restoreLog(restore)
     this.log = log
     this.term = restore.hardState.term
     this.votedFor = restore.hardState.votedFor
     // A snapshot can become durable before the term that brought it; nothing was voted for in that term.
     if (this.term < log.lastTerm) this.enterTerm(log.lastTerm)
+    this.commitIndex = restore.snapshot.index
     this.configurations = new ConfigurationHistory(restore.snapshot.index, restore.snapshot.configuration)
     if (log.lastIndex > restore.snapshot.index) {
       this.configurations.appended(log.slice(restore.snapshot.index + 1, log.lastIndex))
     }
     this.durability = new Durability(log.lastIndex)
-    this.commitIndex = restore.snapshot.index
     this.emittedCommitIndex = restore.snapshot.index
     this.lastApplied = restore.snapshot.index
     this.role = this.followingRole
@@ -124,9 +127,9 @@ export class RaftState {
     return this.configurations.current
   }
 
-  /** A follower that may not vote is called a learner. */
-  get followingRole(): Role {
-    return this.configurations.isVoter(this.id) ? 'follower' : 'learner'
+  /** A follower without a vote is called a learner, once it knows that it is to have none: see `isPromotable`. */
+  get followingRole(): 'follower' | 'learner' {
+    return this.configurations.isVoterSince(this.id, this.commitIndex) ? 'follower' : 'learner'
   }
 
   /** A draw from `range`, both ends included. */

@@ -14,6 +14,7 @@ import type {
   SnapshotMeta,
 } from '../replicated-log.ts'
 import { commitByCounting } from './commit.ts'
+import { leaveJoint, proposeConfiguration, settleConfiguration } from './configuration-change.ts'
 import { onConnectionLost } from './connection-lost.ts'
 import { ownVotePersisted } from './election.ts'
 import { acceptsSnapshot, onSnapshotRestored, onSnapshotSent, onSnapshotTaken } from './install-snapshot.ts'
@@ -24,6 +25,7 @@ import { proposeCommands } from './propose.ts'
 import { RaftState } from './raft-state.ts'
 import { advanceReads, onReadIndex } from './read-index.ts'
 import { replicate } from './replication.ts'
+import { settleRole } from './roles.ts'
 import { onTick } from './ticks.ts'
 import { onTransferLeadership } from './timeout-now.ts'
 import { validateRaft } from './validate.ts'
@@ -56,12 +58,17 @@ export class Raft implements ReplicatedLog<RaftMessage> {
   private toldLeader: MemberId
   private toldTerm: number
   private toldRole: CoreStatus['role']
+  /** As the last configuration effect told, or at construction. */
+  private toldConfiguration: Configuration
+  private toldConfigurationIndex: number
 
   constructor(init: RaftInit) {
     this.state = new RaftState({ ...init, options: resolveOptions(init.options ?? {}) })
     this.toldLeader = this.state.leader
     this.toldTerm = this.state.term
     this.toldRole = this.state.role
+    this.toldConfiguration = this.state.configuration
+    this.toldConfigurationIndex = this.state.configurations.currentIndex
   }
 
   step(event: CoreEvent<RaftMessage>): void {
@@ -77,8 +84,11 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     return result
   }
 
-  proposeConfiguration(_target: Membership): ProposeConfigurationResult {
-    return { ok: false, reason: 'not-leader', leader: this.state.leader }
+  proposeConfiguration(target: Membership): ProposeConfigurationResult {
+    this.begin()
+    const result = proposeConfiguration(this.state, target)
+    this.finish()
+    return result
   }
 
   entries(fromIndex: number, toIndex: number): readonly Entry[] {
@@ -112,7 +122,7 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     for (const [member, { matchIndex, answersLately }] of this.state.progress) {
       progress.set(member, { matchIndex, recentlyActive: answersLately })
     }
-    const configurationIndex = 0
+    const configurationIndex = this.state.configurations.currentIndex
     return { id, role, leader, term, commitIndex, lastIndex, firstIndex, configuration, configurationIndex, progress }
   }
 
@@ -124,7 +134,7 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     const raft = this.state
     switch (event.type) {
       case 'tick':
-        onTick(raft)
+        onTick(raft, event.nowMs)
         break
       case 'message':
         dispatchMessage(raft, event.from, event.message)
@@ -138,7 +148,7 @@ export class Raft implements ReplicatedLog<RaftMessage> {
         raft.lastApplied = Math.max(raft.lastApplied, event.index)
         break
       case 'readIndex':
-        onReadIndex(raft, event.id)
+        onReadIndex(raft, event.id, event.nowMs)
         break
       case 'transferLeadership':
         onTransferLeadership(raft, event.to)
@@ -168,10 +178,16 @@ export class Raft implements ReplicatedLog<RaftMessage> {
   /** What follows from any event: the disk first, so that it works while the rest is sent. */
   private finish(): void {
     const raft = this.state
-    raft.flushPersist()
     if (raft.role === 'leader') {
       commitByCounting(raft)
+      leaveJoint(raft)
+    }
+    raft.flushPersist()
+    this.tellConfiguration()
+    settleRole(raft)
+    if (raft.role === 'leader') {
       replicate(raft)
+      settleConfiguration(raft)
     }
     if (raft.commitIndex > raft.emittedCommitIndex) {
       raft.emittedCommitIndex = raft.commitIndex
@@ -180,6 +196,15 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     advanceReads(raft)
     this.tellStatus()
     this.isStepping = false
+  }
+
+  /** Before anything is sent under it, so that the host knows whom it has to reach. */
+  private tellConfiguration(): void {
+    const { current: configuration, currentIndex: index } = this.state.configurations
+    if (configuration === this.toldConfiguration && index === this.toldConfigurationIndex) return
+    this.toldConfiguration = configuration
+    this.toldConfigurationIndex = index
+    this.state.sink({ type: 'configuration', configuration, index })
   }
 
   private tellStatus(): void {

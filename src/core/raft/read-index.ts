@@ -1,6 +1,7 @@
 import { isSoleVoter } from '../quorum/index.ts'
 import { type MemberId, noMember } from '../replicated-log.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
+import { holdsLease } from './leader-lease.ts'
 import type { ReadIndex, ReadIndexResponse } from './message.ts'
 import { ownRead } from './pending-reads.ts'
 import type { RaftState } from './raft-state.ts'
@@ -11,21 +12,29 @@ import { confirmReads } from './read-answers.ts'
  * an entry of its own term, and makes sure by a round of heartbeats that it still leads; then the read may be answered
  * when that index is applied. Followers ask the leader for the index.
  *
+ * With leases a leader answers its own node's reads at once while the lease runs; followers' reads take a round.
+ *
  * Reads are cheap in bulk: at most `maxReadRounds` rounds (on a follower: messages) are under way, and all reads that come
  * meanwhile share the next one.
  */
 
-/** A read of this node. */
-export function onReadIndex(raft: RaftState, id: number): void {
+/** A read of this node. A lease answers only one that brought the time: this process may have been stopped till now. */
+export function onReadIndex(raft: RaftState, id: number, nowMs: number | undefined): void {
+  raft.lease.tell(nowMs)
+  if (raft.role === 'leader' && nowMs !== undefined && knowsCommitted(raft) && holdsLease(raft)) {
+    raft.sink({ type: 'readReady', id, index: raft.commitIndex })
+    return
+  }
   const isFull = raft.reads.count >= raft.options.maxPendingReads
   if (raft.leader === noMember || isFull) raft.sink({ type: 'readFailed', id })
   else raft.reads.add(ownRead, id, raft.tickCount)
 }
 
-/** Leader: a follower's reads. */
+/** Leader: a member's reads; who was removed is served no more. */
 export function onReadIndexMessage(raft: RaftState, from: MemberId, message: ReadIndex): void {
   const isFull = raft.reads.count >= raft.options.maxPendingReads
-  if (raft.role === 'leader' && !isFull) raft.reads.add(from, message.context, raft.tickCount)
+  const isServed = raft.role === 'leader' && raft.configurations.isMember(from)
+  if (isServed && !isFull) raft.reads.add(from, message.context, raft.tickCount)
   else raft.send(from, { type: 'readIndexResponse', term: raft.term, context: message.context, index: 0 })
 }
 
@@ -47,9 +56,13 @@ export function advanceReads(raft: RaftState): void {
     raft.send(raft.leader, { type: 'readIndex', term: raft.term, context })
     return
   }
-  // Until it has committed an entry of its term, a leader does not know which entries are committed (thesis §6.4).
-  if (raft.log.termAt(raft.commitIndex) !== raft.term) return
+  if (!knowsCommitted(raft)) return
   raft.reads.beginRound(raft.commitIndex)
   if (isSoleVoter(raft.configuration, raft.id)) confirmReads(raft)
   else broadcastHeartbeat(raft)
+}
+
+/** Until it has committed an entry of its term, a leader does not know which entries are committed (thesis §6.4). */
+function knowsCommitted(raft: RaftState): boolean {
+  return raft.log.termAt(raft.commitIndex) === raft.term
 }

@@ -3,7 +3,7 @@ import { type MemberId, noMember } from '../replicated-log.ts'
 import { Progress } from './progress.ts'
 import { entryBytes, noopPayload } from './raft-log.ts'
 import type { RaftState } from './raft-state.ts'
-import { failAllReads } from './read-answers.ts'
+import { confirmReads, failAllReads } from './read-answers.ts'
 
 /** The transitions between roles (Raft §5.1, figure 4). Nothing else assigns `role` or `leader`. */
 
@@ -24,6 +24,7 @@ export function heardLeader(raft: RaftState, leader: MemberId): void {
   if (raft.leader !== leader) becomeFollower(raft, raft.term, leader)
   raft.electionElapsedTicks = 0
   raft.forgetLostLeader()
+  raft.lease.heardLeader()
 }
 
 /** Asks for pre-votes; neither the term nor the vote changes (thesis §9.6). */
@@ -67,9 +68,12 @@ export function becomeLeader(raft: RaftState): void {
   raft.uncommittedBytes += entryBytes(noop)
 }
 
-/** Leader: tracks exactly the other members of the configuration. */
+/**
+ * Leader: tracks exactly the other members of the configuration, and those that leave by it until it is committed, so
+ * that they learn of it.
+ */
 export function trackMembers(raft: RaftState): void {
-  const { members } = raft.configurations
+  const members = raft.configurations.membersSince(raft.commitIndex)
   for (const member of raft.progress.keys()) if (!members.includes(member)) raft.progress.delete(member)
   for (const member of members) {
     if (member === raft.id || raft.progress.has(member)) continue
@@ -79,8 +83,21 @@ export function trackMembers(raft: RaftState): void {
 
 /** The one reaction to a change of the current configuration, however it came about. */
 export function configurationChanged(raft: RaftState): void {
-  if (raft.role === 'leader') trackMembers(raft)
+  if (raft.role === 'leader') {
+    trackMembers(raft)
+    // New voters have a whole period to be heard from; it took a quorum to get here.
+    raft.electionElapsedTicks = 0
+    // Fewer voters may have confirmed already what more had not.
+    confirmReads(raft)
+  }
+}
+
+/** At the end of a step: what is committed, and the configuration in force, decide whether this node may campaign. */
+export function settleRole(raft: RaftState): void {
+  if (raft.role === 'leader' || raft.role === raft.followingRole) return
   if (raft.role === 'follower' || raft.role === 'learner') raft.role = raft.followingRole
+  // A snapshot that was begun before the campaign took the vote away.
+  else if (raft.followingRole === 'learner') becomeFollower(raft, raft.term, noMember)
 }
 
 function leaveRole(raft: RaftState): void {
@@ -90,4 +107,5 @@ function leaveRole(raft: RaftState): void {
   raft.transferee = noMember
   raft.uncommittedBytes = 0
   raft.lastAppend = undefined
+  raft.lease.reset()
 }

@@ -44,11 +44,12 @@ function passHigherTerm(raft: RaftState, from: MemberId, message: RaftMessage): 
 
 /**
  * Leader stickiness (thesis §4.2.3): who heard a leader within the election time-out, or leads, ignores candidates, so
- * that a removed or cut-off server does not disturb the cluster.
+ * that a removed or cut-off server does not disturb the cluster. A pledge (`leader-lease.ts`) binds more tightly.
  */
 function isLoyal(raft: RaftState, message: RequestVote | PreVote): boolean {
-  if (!raft.options.checkQuorum || raft.leader === noMember) return false
   if (message.type === 'requestVote' && message.transfer) return false
+  if (raft.lease.isPledged) return true
+  if (!raft.options.checkQuorum || raft.leader === noMember) return false
   if (raft.electionElapsedTicks >= raft.options.electionTimeoutTicks) return false
   return !setsAsideStickiness(raft, message)
 }

@@ -15,6 +15,7 @@ export class Bench {
   readonly raft: Raft
   private effects: CoreEffect<RaftMessage>[] = []
   private lastPersistId = 0
+  nowMs = 0
 
   constructor(
     setup: { restore?: Partial<CoreRestore>; id?: MemberId; options?: Partial<RaftOptions>; draw?: number } = {},
@@ -53,8 +54,9 @@ export class Bench {
     return this.take()
   }
 
+  /** Each tick is a millisecond. */
   tick(count: number): CoreEffect<RaftMessage>[] {
-    return Array.from({ length: count }, () => this.step({ type: 'tick' })).flat()
+    return Array.from({ length: count }, () => this.step({ type: 'tick', nowMs: ++this.nowMs })).flat()
   }
 
   /** Everything issued so far is durable. */

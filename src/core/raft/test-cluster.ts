@@ -5,6 +5,7 @@ import {
   type Entry,
   type HardState,
   type MemberId,
+  type Membership,
   noMember,
   type SnapshotMeta,
 } from '../replicated-log.ts'
@@ -15,8 +16,8 @@ import { Raft } from './raft.ts'
 
 /**
  * A cluster of cores for tests, in one process and on one random stream: disks that lose unsynced writes, a network that
- * loses, duplicates, delays and reorders, and the properties of Raft figure 3 checked after every step. Every message
- * passes through the codec.
+ * loses, duplicates, delays and reorders, processes that stop and go on, clocks that drift, members that come and go; and
+ * the properties of Raft figure 3 checked after every step. Every message passes through the codec.
  */
 
 /** What is in a member's files. A persist effect changes nothing here before it is synced. */
@@ -41,6 +42,13 @@ interface Member {
   effects: CoreEffect<RaftMessage>[]
   appliedIndex: number
   digest: string
+  /** Its monotonic clock: what it shows, and how much it goes on in a step of the world. */
+  nowMs: number
+  readonly msPerStep: number
+  /** The process stands still until then, its clock does not; messages wait for it. */
+  stoppedUntilStep: number
+  /** As the configuration effects told it, to be compared with the status. */
+  toldConfigurationIndex: number
 }
 
 interface Packet {
@@ -67,6 +75,10 @@ export interface Faults {
 }
 
 const calm: Faults = { loss: 0, duplication: 0, delay: 0 }
+const nobody: Configuration = { voters: [], outgoing: [], learners: [] }
+
+/** What passes in a step by the slowest clock. */
+export const stepMs = 10
 
 export class TestCluster {
   readonly members = new Map<MemberId, Member>()
@@ -85,35 +97,49 @@ export class TestCluster {
   private packets: Packet[] = []
   private streams: Stream[] = []
   private readonly options: Partial<RaftOptions>
+  /** By how much the fastest clock outruns the slowest. */
+  private readonly driftMax: number
   /** Reads under way: by member and id, the highest index acknowledged when they began. */
   private readonly reads = new Map<string, number>()
   private lastReadId = 0
   readsDone = 0
   private acknowledgedIndex = 0
+  /** Configurations that were committed. */
+  changesDone = 0
 
-  constructor(seed: string, configuration: Configuration, options: Partial<RaftOptions> = {}) {
+  constructor(seed: string, configuration: Configuration, options: Partial<RaftOptions> = {}, driftMax = 0) {
     this.prng = new Prng(seed)
     this.options = options
+    this.driftMax = driftMax
     for (const id of new Set([...configuration.voters, ...configuration.outgoing, ...configuration.learners])) {
-      const disk: Disk = {
-        hardState: { term: 0, votedFor: noMember },
-        snapshot: { index: 0, term: 0, configuration },
-        snapshotDigest: '',
-        entries: new Map(),
-      }
-      this.members.set(id, {
-        id,
-        disk,
-        raft: undefined,
-        unsynced: [],
-        syncedId: 0,
-        held: [],
-        effects: [],
-        appliedIndex: 0,
-        digest: '',
-      })
-      this.start(id)
+      this.join(id, configuration)
     }
+  }
+
+  /** Starts a member with an empty disk. Who joins a cluster that exists knows of no configuration. */
+  join(id: MemberId, configuration = nobody): void {
+    const disk: Disk = {
+      hardState: { term: 0, votedFor: noMember },
+      snapshot: { index: 0, term: 0, configuration },
+      snapshotDigest: '',
+      entries: new Map(),
+    }
+    this.members.set(id, {
+      id,
+      disk,
+      raft: undefined,
+      unsynced: [],
+      syncedId: 0,
+      held: [],
+      effects: [],
+      appliedIndex: 0,
+      digest: '',
+      nowMs: this.prng.below(1_000_000),
+      msPerStep: stepMs * (1 + (this.driftMax * this.prng.below(1001)) / 1000),
+      stoppedUntilStep: 0,
+      toldConfigurationIndex: 0,
+    })
+    this.start(id)
   }
 
   member(id: MemberId): Member {
@@ -136,6 +162,14 @@ export class TestCluster {
     return best
   }
 
+  /** The members of the configuration that the leader has committed; empty while there is none, or it is joint. */
+  get settledMembers(): ReadonlySet<MemberId> {
+    const status = this.leader?.raft?.status()
+    if (status === undefined || status.configurationIndex > status.commitIndex) return new Set()
+    const { voters, outgoing, learners } = status.configuration
+    return new Set(outgoing.length > 0 ? [] : [...voters, ...learners])
+  }
+
   start(id: MemberId): void {
     const member = this.member(id)
     const { disk } = member
@@ -151,12 +185,14 @@ export class TestCluster {
       options: this.options,
     })
     member.raft.validate()
+    member.toldConfigurationIndex = member.raft.status().configurationIndex
   }
 
   /** The process dies: what was not synced is gone, and its connections break. */
   crash(id: MemberId, tellPeers = true): void {
     const member = this.member(id)
     member.raft = undefined
+    member.stoppedUntilStep = 0
     member.unsynced = []
     member.held = []
     member.effects = []
@@ -166,7 +202,18 @@ export class TestCluster {
       return false
     })
     if (!tellPeers) return
-    for (const peer of this.running) this.step(peer, { type: 'connectionLost', peer: id })
+    for (const peer of this.running) {
+      if (!this.isStopped(peer)) this.step(peer, { type: 'connectionLost', peer: id })
+    }
+  }
+
+  /** The process stands still for so many steps. */
+  stop(id: MemberId, steps: number): void {
+    this.member(id).stoppedUntilStep = this.steps + steps
+  }
+
+  isStopped(member: Member): boolean {
+    return member.stoppedUntilStep > this.steps
   }
 
   step(member: Member, event: Parameters<Raft['step']>[0]): void {
@@ -176,27 +223,38 @@ export class TestCluster {
   }
 
   tick(id: MemberId): void {
-    this.step(this.member(id), { type: 'tick' })
+    const member = this.member(id)
+    if (!this.isStopped(member)) this.step(member, { type: 'tick', nowMs: member.nowMs })
   }
 
   propose(id: MemberId, payloads: readonly string[]): boolean {
     const member = this.member(id)
-    if (member.raft === undefined) return false
+    if (member.raft === undefined || this.isStopped(member)) return false
     const result = member.raft.propose(payloads.map((payload) => Buffer.from(payload)))
     this.afterStep(member)
     return result.ok
   }
 
+  configure(id: MemberId, target: Membership): boolean {
+    const member = this.member(id)
+    if (member.raft === undefined || this.isStopped(member)) return false
+    const result = member.raft.proposeConfiguration(target)
+    this.afterStep(member)
+    return result.ok
+  }
+
   read(id: MemberId): void {
+    const member = this.member(id)
+    if (this.isStopped(member)) return
     const readId = ++this.lastReadId
     this.reads.set(`${id}/${readId}`, this.acknowledgedIndex)
-    this.step(this.member(id), { type: 'readIndex', id: readId })
+    this.step(member, { type: 'readIndex', id: readId, nowMs: member.nowMs })
   }
 
   /** Makes the oldest `count` persists of a member durable. */
   sync(id: MemberId, count = Number.POSITIVE_INFINITY): void {
     const member = this.member(id)
-    if (member.raft === undefined || member.unsynced.length === 0) return
+    if (member.raft === undefined || member.unsynced.length === 0 || this.isStopped(member)) return
     const done = member.unsynced.splice(0, Math.min(count, member.unsynced.length))
     for (const persist of done) writeToDisk(member.disk, persist)
     member.syncedId = (done[done.length - 1] as { id: number }).id
@@ -210,7 +268,7 @@ export class TestCluster {
   snapshot(id: MemberId, keep: number): void {
     const member = this.member(id)
     const { raft, appliedIndex } = member
-    if (raft === undefined || appliedIndex <= member.disk.snapshot.index) return
+    if (raft === undefined || this.isStopped(member) || appliedIndex <= member.disk.snapshot.index) return
     const term = raft.termAt(appliedIndex)
     assert(term !== undefined, 'an applied entry has a term')
     const meta = { index: appliedIndex, term, configuration: raft.configurationAt(appliedIndex) }
@@ -224,8 +282,10 @@ export class TestCluster {
   /** Delivers the packets and streams that are due. */
   deliver(): void {
     this.steps++
-    const due = this.packets.filter((packet) => packet.dueStep <= this.steps)
-    this.packets = this.packets.filter((packet) => packet.dueStep > this.steps)
+    for (const member of this.members.values()) member.nowMs += member.msPerStep
+    const isDue = (packet: Packet) => packet.dueStep <= this.steps && !this.isStopped(this.member(packet.to))
+    const due = this.packets.filter(isDue)
+    this.packets = this.packets.filter((packet) => !isDue(packet))
     for (const { from, to, bytes } of due) {
       const member = this.member(to)
       if (member.raft === undefined || this.cut.has(`${from}>${to}`)) continue
@@ -233,8 +293,10 @@ export class TestCluster {
       assert(message !== undefined, 'an encoded message decodes')
       this.step(member, { type: 'message', from, message })
     }
-    const finished = this.streams.filter((stream) => stream.dueStep <= this.steps)
-    this.streams = this.streams.filter((stream) => stream.dueStep > this.steps)
+    const isFinished = (stream: Stream) =>
+      stream.dueStep <= this.steps && ![stream.from, stream.to].some((id) => this.isStopped(this.member(id)))
+    const finished = this.streams.filter(isFinished)
+    this.streams = this.streams.filter((stream) => !isFinished(stream))
     for (const stream of finished) this.finishStream(stream)
   }
 
@@ -274,6 +336,8 @@ export class TestCluster {
     member.effects = []
     for (const effect of effects) this.carryOut(member, effect)
     this.checkLeader(member)
+    const { configurationIndex } = raft.status()
+    assert(member.toldConfigurationIndex === configurationIndex, 'each configuration in force is told')
   }
 
   private carryOut(member: Member, effect: CoreEffect<RaftMessage>): void {
@@ -290,6 +354,9 @@ export class TestCluster {
         break
       case 'readReady':
         this.checkRead(member, effect.id, effect.index)
+        break
+      case 'configuration':
+        member.toldConfigurationIndex = effect.index
         break
       case 'sendSnapshot': {
         const meta = member.disk.snapshot
@@ -319,6 +386,7 @@ export class TestCluster {
       const text = `${entry.term}:${entry.kind}:${Buffer.from(entry.payload).toString()}`
       const known = this.chosen[entry.index]
       assert(known === undefined || known === text, `committed entry ${entry.index} never changes: ${known} ${text}`)
+      if (known === undefined && entry.kind === 'configuration') this.changesDone++
       this.chosen[entry.index] = text
       this.chosenInTerm[entry.index] ??= (member.raft as Raft).status().term
       member.digest = digestAfter(member.digest, text)

@@ -1,4 +1,5 @@
-import type { CoreEffect, Entry } from '../replicated-log.ts'
+import type { Configuration, CoreEffect, Entry } from '../replicated-log.ts'
+import { decodeConfiguration } from './configuration-codec.ts'
 import type { RaftMessage } from './message.ts'
 
 /** How the traces in `testdata/` write effects, messages and entries. */
@@ -22,6 +23,8 @@ export function formatEffect(effect: CoreEffect<RaftMessage>): string {
       return `read ${effect.id} failed`
     case 'status':
       return `is ${effect.role} leader=${effect.leader} term=${effect.term}`
+    case 'configuration':
+      return `uses ${formatConfiguration(effect.configuration)} of ${effect.index}`
     case 'sendSnapshot':
       return `streams a snapshot to ${effect.to}`
   }
@@ -38,7 +41,16 @@ export function formatMessage(message: RaftMessage): string {
   return parts.join(' ')
 }
 
+export function formatConfiguration({ voters, outgoing, learners }: Configuration): string {
+  const left = outgoing.length === 0 ? '' : ` outgoing=${outgoing}`
+  return `voters=${voters}${left}${learners.length === 0 ? '' : ` learners=${learners}`}`
+}
+
 export function formatEntry(entry: Entry): string {
+  if (entry.kind === 'configuration') {
+    const configuration = decodeConfiguration(entry.payload)
+    return `${formatPosition(entry)} ${configuration === undefined ? 'malformed' : formatConfiguration(configuration)}`
+  }
   const text = entry.kind === 'command' ? ` ${Buffer.from(entry.payload).toString()}` : ` ${entry.kind}`
   return formatPosition(entry) + (entry.kind === 'noop' && entry.payload.length > 0 ? ' stand-in' : text)
 }

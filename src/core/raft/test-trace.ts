@@ -18,11 +18,14 @@ import { formatEffect, formatEntry, formatMessage } from './test-trace-format.ts
  * A world that follows a script, for the traces in `testdata/`. Draws are 0 unless the script says otherwise; messages
  * wait until they are delivered or dropped; disks write when told. Commands, N and M being members:
  *
- *   cluster voters=1,2,3 [outgoing=..] [learners=..] [option=value ..]
+ *   cluster voters=1,2,3 [outgoing=..] [learners=..] [lease=electionTimeoutMs/clockDriftMax] [option=value ..]
+ *   join N ..                  starts members that know of no configuration
  *   log N term term ..         before any step: N restarts with such a log, in the last of these terms
  *   random N number ..         the next draws of N
- *   tick N [count]             timeout N  (ticks until N does something)
+ *   tick N [count]             stopped N ms  (the process stands still, its clock does not; a tick is a millisecond)
+ *   timeout N  (ticks until N does something)
  *   propose N payload ..       read N id           transfer N [M]      lost N M
+ *   configure N voters=1,2,3 [learners=..]
  *   sync N ..                  deliver [N>M ..]    drop [N>M ..]       repeat N>M (delivers, and keeps a copy)
  *   stabilize [N ..]           syncs and delivers among these members (all) until nothing moves
  *   crash N                    restart N
@@ -41,6 +44,7 @@ interface TraceMember {
   unsynced: Extract<CoreEffect<RaftMessage>, { type: 'persist' }>[]
   syncedId: number
   held: Extract<CoreEffect<RaftMessage>, { type: 'send' }>[]
+  nowMs: number
 }
 
 interface Letter {
@@ -75,19 +79,27 @@ export class TraceWorld {
     switch (command) {
       case 'cluster':
         return void this.cluster(words)
+      case 'join':
+        for (const word of words) this.join(BigInt(word), { voters: [], outgoing: [], learners: [] })
+        return
+      case 'configure':
+        return void this.configure(id, rest)
       case 'log':
         return void this.presetLog(id, rest.map(Number))
       case 'random':
         return void this.member(id).draws.push(...rest.map(Number))
       case 'tick':
-        for (let i = 0; i < Number(rest[0] ?? 1); i++) this.step(id, { type: 'tick' })
+        for (let i = 0; i < Number(rest[0] ?? 1); i++) this.tick(id)
+        return
+      case 'stopped':
+        this.member(id).nowMs += Number(rest[0])
         return
       case 'timeout':
         return void this.timeout(id)
       case 'propose':
         return void this.propose(id, rest)
       case 'read':
-        return void this.step(id, { type: 'readIndex', id: Number(rest[0]) })
+        return void this.step(id, { type: 'readIndex', id: Number(rest[0]), nowMs: this.member(id).nowMs })
       case 'transfer':
         return void this.step(id, { type: 'transferLeadership', to: BigInt(rest[0] ?? 0) })
       case 'lost':
@@ -138,23 +150,32 @@ export class TraceWorld {
   }
 
   private cluster(words: readonly string[]): void {
-    const settings = new Map(words.map((word) => word.split('=') as [string, string]))
-    const list = (name: string) => (settings.get(name) ?? '').split(',').filter(Boolean).map(BigInt)
-    const configuration: Configuration = {
-      voters: list('voters'),
-      outgoing: list('outgoing'),
-      learners: list('learners'),
-    }
-    const options: Record<string, number | boolean> = { heartbeatTicks: 1, electionTimeoutTicks: 10 }
+    const settings = settingsOf(words)
+    const configuration = configurationOf(settings)
+    const options: Record<string, unknown> = { heartbeatTicks: 1, electionTimeoutTicks: 10 }
     for (const [name, value] of settings) {
       if (name in configuration) continue
-      options[name] = value === 'true' || (value !== 'false' && Number(value))
+      const [electionTimeoutMs, clockDriftMax] = value.split('/').map(Number)
+      if (name === 'lease') options.leaseReads = { electionTimeoutMs, clockDriftMax }
+      else options[name] = value === 'true' || (value !== 'false' && Number(value))
     }
     this.options = options as Partial<RaftOptions>
     for (const member of new Set([...configuration.voters, ...configuration.outgoing, ...configuration.learners])) {
-      const snapshot = { index: 0, term: 0, configuration }
-      this.members.set(member, this.start(member, { term: 0, votedFor: noMember }, snapshot, []))
+      this.join(member, configuration)
     }
+  }
+
+  private join(id: MemberId, configuration: Configuration): void {
+    const snapshot = { index: 0, term: 0, configuration }
+    this.members.set(id, this.start(id, { term: 0, votedFor: noMember }, snapshot, []))
+  }
+
+  private configure(id: MemberId, words: readonly string[]): void {
+    const member = this.member(id)
+    const { voters, learners } = configurationOf(settingsOf(words))
+    const result = member.raft.proposeConfiguration({ voters, learners })
+    if (!result.ok) this.output.push(`${id} refused: ${result.reason}, leader ${result.leader}`)
+    this.carryOut(id, member)
   }
 
   private start(id: MemberId, hardState: HardState, snapshot: SnapshotMeta, entries: Entry[]): TraceMember {
@@ -179,6 +200,7 @@ export class TraceWorld {
       unsynced: [],
       syncedId: 0,
       held: [],
+      nowMs: 0,
     }
   }
 
@@ -191,8 +213,8 @@ export class TraceWorld {
   }
 
   private restart(id: MemberId): void {
-    const { hardState, snapshot, entries } = this.member(id)
-    this.members.set(id, this.start(id, hardState, snapshot, entries))
+    const { hardState, snapshot, entries, nowMs } = this.member(id)
+    this.members.set(id, { ...this.start(id, hardState, snapshot, entries), nowMs })
   }
 
   private member(id: MemberId): TraceMember {
@@ -208,11 +230,16 @@ export class TraceWorld {
     this.carryOut(id, member)
   }
 
+  private tick(id: MemberId): void {
+    const nowMs = ++this.member(id).nowMs
+    this.step(id, { type: 'tick', nowMs })
+  }
+
   private timeout(id: MemberId): void {
     const { output } = this
     for (let ticks = 1; output === this.output && ticks < 1000; ticks++) {
       const before = output.length
-      this.step(id, { type: 'tick' })
+      this.tick(id)
       if (output.length === before) continue
       output.splice(before, 0, `after ${ticks} ticks`)
       return
@@ -303,6 +330,15 @@ export class TraceWorld {
     }
     this.step(from, { type: 'snapshotSent', to, index: meta.index, ok: ok && accepted })
   }
+}
+
+function settingsOf(words: readonly string[]): Map<string, string> {
+  return new Map(words.map((word) => word.split('=') as [string, string]))
+}
+
+function configurationOf(settings: ReadonlyMap<string, string>): Configuration {
+  const list = (name: string) => (settings.get(name) ?? '').split(',').filter(Boolean).map(BigInt)
+  return { voters: list('voters'), outgoing: list('outgoing'), learners: list('learners') }
 }
 
 function formatLetter({ from, to, message }: Letter): string {

@@ -1,14 +1,17 @@
+import { assert } from '../../base/index.ts'
 import { voteResult } from '../quorum/index.ts'
 import { noMember } from '../replicated-log.ts'
 import { tickQuickElection } from './connection-lost.ts'
 import { campaign, decidesAlone, isPromotable } from './election.ts'
-import { broadcastHeartbeat } from './heartbeat.ts'
+import { beginHeartbeats } from './heartbeat.ts'
 import type { RaftState } from './raft-state.ts'
 import { expireReads } from './read-answers.ts'
 import { becomeFollower } from './roles.ts'
 
 /** What time does. */
-export function onTick(raft: RaftState): void {
+export function onTick(raft: RaftState, nowMs: number | undefined): void {
+  assert(!raft.lease.isOn || nowMs !== undefined, 'leases need the time in each tick')
+  raft.lease.tell(nowMs)
   raft.tickCount++
   raft.electionElapsedTicks++
   expireReads(raft)
@@ -17,11 +20,12 @@ export function onTick(raft: RaftState): void {
 }
 
 function tickFollower(raft: RaftState): void {
-  if (!isPromotable(raft)) return
+  if (!isPromotable(raft) || raft.lease.isPledged) return
   if (tickQuickElection(raft)) return
   const isDue = raft.electionElapsedTicks >= raft.electionDeadlineTicks
-  // Nobody else's vote is needed: no reason to wait, unless the own vote is on its way to the disk.
-  const isAlone = decidesAlone(raft) && raft.role === 'follower'
+  // Nobody else's vote is needed: no reason to wait, unless the own vote is on its way to the disk, or a leader that left
+  // the configuration is about to hand over.
+  const isAlone = decidesAlone(raft) && raft.role === 'follower' && raft.leader === noMember
   if (!isDue && !isAlone) return
   raft.electionElapsedTicks = 0
   raft.electionDeadlineTicks = raft.drawElectionDeadline()
@@ -40,8 +44,7 @@ function tickLeader(raft: RaftState): void {
   }
   if (raft.heartbeatElapsedTicks < raft.options.heartbeatTicks) return
   raft.heartbeatElapsedTicks = 0
-  for (const progress of raft.progress.values()) progress.heartbeatTimerFired()
-  broadcastHeartbeat(raft)
+  beginHeartbeats(raft)
 }
 
 /** Thesis §6.2: whether a quorum was heard from since the last check; begins the next period. */

@@ -13,6 +13,7 @@ export function onTransferLeadership(raft: RaftState, to: MemberId): void {
   const progress = raft.progress.get(transferee)
   if (progress === undefined || !raft.configurations.isVoter(transferee) || raft.transferee === transferee) return
   raft.transferee = transferee
+  raft.lease.isForfeited = true
   // The time-out of the transfer is counted here, see `ticks.ts`.
   raft.electionElapsedTicks = 0
   transferIfCaughtUp(raft, transferee, progress)
@@ -29,12 +30,12 @@ export function onTimeoutNow(raft: RaftState, from: MemberId): void {
   if (from === raft.leader) campaignForVotes(raft, true)
 }
 
-/** The voter that has most of the log, among those heard from lately. */
-function bestSuccessor(raft: RaftState): MemberId {
+/** The voter that has most of the log, among those heard from lately; in a joint configuration, one that will stay. */
+export function bestSuccessor(raft: RaftState): MemberId {
   let best: MemberId = noMember
   let bestIndex = -1
   for (const [member, progress] of raft.progress) {
-    if (!raft.configurations.isVoter(member) || !progress.answersLately) continue
+    if (!raft.configuration.voters.includes(member) || !progress.answersLately) continue
     if (progress.matchIndex <= bestIndex) continue
     best = member
     bestIndex = progress.matchIndex

@@ -8,19 +8,25 @@ import type { RaftState } from './raft-state.ts'
  *
  * - S1  `lastApplied <= commitIndex <= lastIndex`; what is before the log's window is committed.
  * - S2  The term is not below the last entry's.
- * - S3  A leader knows itself as the leader and voted for itself; it tracks exactly the other members.
+ * - S3  A leader knows itself as the leader and voted for itself; it tracks exactly the other members of the
+ *       configuration, and while that is not committed also those of the committed one.
  * - S4  A candidate voted for itself and knows no leader; a pre-candidate knows no leader.
- * - S5  Only a voter campaigns; `learner` is what a follower without a vote is called.
+ * - S5  Only a voter campaigns, or one that may be needed until a change is committed; a follower that is neither is called
+ *       `learner`.
  * - S6  Votes are collected only by candidates, a transfer is under way only on a leader, never to itself.
  * - S7  `uncommittedBytes` is the size of a leader's entries after `commitIndex`, else 0.
  * - S8  Reads wait only while a leader is known.
  * - S9  A quick election is planned only by a voter that does not lead, never with lease reads.
+ * - S10 A configuration that a leader proposed itself was proposed when the one before it was committed.
+ * - S11 A leader whose committed configuration gives it no vote has stepped down.
+ * - S12 Who hands over holds no lease. A round that was answered left before now.
  */
 export function validateRaft(raft: RaftState): void {
   raft.log.validate()
   raft.durability.validate(raft.log.lastIndex)
   raft.configurations.validate()
   raft.reads.validate()
+  raft.lease.validate()
   validatePositions(raft)
   validateRole(raft)
   if (raft.role === 'leader') validateLeader(raft)
@@ -37,14 +43,14 @@ function validatePositions(raft: RaftState): void {
 }
 
 function validateRole(raft: RaftState): void {
-  const isVoter = raft.configurations.isVoter(raft.id)
+  const mayCampaign = raft.configurations.isVoterSince(raft.id, raft.commitIndex)
   const campaigns = raft.role === 'candidate' || raft.role === 'pre-candidate'
   assert(!campaigns || raft.leader === noMember, 'who campaigns knows no leader (S4)')
   assert(raft.role !== 'candidate' || raft.votedFor === raft.id, 'a candidate votes for itself (S4)')
-  assert(raft.role !== 'follower' || isVoter, 'a follower may vote (S5)')
-  assert(raft.role !== 'learner' || !isVoter, 'a learner may not vote (S5)')
+  assert(raft.role === 'leader' || raft.role === 'learner' || mayCampaign, 'only voters campaign (S5)')
+  assert(raft.role !== 'learner' || !mayCampaign, 'a learner has no vote to win (S5)')
   assert(campaigns || raft.votes.size === 0, 'only candidates collect votes (S6)')
-  assert(raft.quickCountdownTicks === 0 || !raft.options.leaseReads, 'leases forbid quick elections (S9)')
+  assert(raft.quickCountdownTicks === 0 || !raft.lease.isOn, 'leases forbid quick elections (S9)')
 }
 
 function validateLeader(raft: RaftState): void {
@@ -53,18 +59,30 @@ function validateLeader(raft: RaftState): void {
   assert(raft.transferee !== raft.id, 'a transfer goes to another member (S6)')
   assert(raft.quickCountdownTicks === 0, 'a leader plans no election (S9)')
   assert(raft.lostLeader === noMember, 'a leader lost no leader (S9)')
-  for (const member of raft.configurations.members) {
+  const tracked = raft.configurations.membersSince(raft.commitIndex)
+  for (const member of tracked) {
     assert(member === raft.id || raft.progress.has(member), 'each other member is tracked (S3)')
   }
   for (const [member, progress] of raft.progress) {
-    assert(member !== raft.id && raft.configurations.isMember(member), 'only other members are tracked (S3)')
+    assert(member !== raft.id && tracked.includes(member), 'only other members are tracked (S3)')
     progress.validate(raft.log.lastIndex)
+    assert(progress.ackedSentMs <= raft.lease.clockMs, 'a round left before now (S12)')
   }
+  assert(raft.transferee === noMember || raft.lease.isForfeited, 'who hands over holds no lease (S12)')
+  validateLeadersConfiguration(raft)
   let uncommittedBytes = 0
   for (let index = raft.commitIndex + 1; index <= raft.log.lastIndex; index++) {
     uncommittedBytes += entryBytes(raft.log.entryAt(index))
   }
   assert(uncommittedBytes === raft.uncommittedBytes, 'uncommitted bytes are accounted for (S7)')
+}
+
+function validateLeadersConfiguration(raft: RaftState): void {
+  const { currentIndex, previousIndex } = raft.configurations
+  const isOwn = currentIndex > previousIndex && raft.log.termAt(currentIndex) === raft.term
+  assert(!isOwn || previousIndex <= raft.commitIndex, 'a change begins on a committed configuration (S10)')
+  const isSettled = currentIndex <= raft.commitIndex && raft.configuration.outgoing.length === 0
+  assert(!isSettled || raft.configurations.isVoter(raft.id), 'a leader without a vote steps down (S11)')
 }
 
 function validateNotLeader(raft: RaftState): void {

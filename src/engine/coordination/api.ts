@@ -6,14 +6,17 @@
  *                        └─ Lessor (leader's soft state), WatchHub <── StateObserver
  */
 import type { BinaryString } from '../../base/index.ts'
+import type { MemberId } from '../../core/index.ts'
 import type { MvccStore } from '../../storage/mvcc/index.ts'
 import type { GroupStatus, StateRestorer, StateSnapshot } from '../replication/index.ts'
+import type { PromotionCounts } from './member-changes.ts'
 import type {
   Alarm,
   AlarmRequest,
   CompactRequest,
   DeleteRangeRequest,
   LeaseGrantRequest,
+  Member,
   PutRequest,
   RangeRequest,
   TxnRequest,
@@ -25,6 +28,7 @@ import type {
   Done,
   LeaseGrantResult,
   LeaseRevokeResult,
+  MemberChangeResult,
   PutResult,
   RangeResult,
   TxnResult,
@@ -42,6 +46,8 @@ export interface CoordinationOptions {
   /** Leases get at least this. etcd: one and a half election time-outs, rounded up. */
   readonly minLeaseTtlSeconds: number
   readonly autoCompaction: AutoCompaction
+  /** How long a change of members may wait for the consensus group to follow. */
+  readonly requestTimeoutMs: number
 }
 
 /** etcd's --auto-compaction-mode and --auto-compaction-retention, parsed. */
@@ -81,6 +87,21 @@ export interface CoordinationEngine {
   leaseGrant(request: LeaseGrantRequest, bytes: Uint8Array, done: Done<LeaseGrantResult>): void
   /** `expired`: asked for by the leader's lessor rather than by a user. */
   leaseRevoke(id: bigint, reason: 'user' | 'expired', done: Done<LeaseRevokeResult>): void
+
+  /** The declared members that this node knows of, in ascending order of id. */
+  members(): readonly Member[]
+  /** Whether this node is declared a learner, as far as it knows. */
+  readonly isLearner: boolean
+  /** The promotions asked for here, since the start. */
+  readonly promotions: PromotionCounts
+  /** Declares a member, under an id chosen here. Answers once the consensus configuration has it as a learner, or voter. */
+  memberAdd(peerUrls: readonly string[], isLearner: boolean, done: Done<MemberChangeResult>): void
+  /** Answers once the consensus configuration is committed without it. */
+  memberRemove(id: MemberId, done: Done<MemberChangeResult>): void
+  /** Changes where the other members reach a member. */
+  memberUpdate(id: MemberId, peerUrls: readonly string[], done: Done<MemberChangeResult>): void
+  /** Makes a learner that has caught up a voter. Answers once it votes. */
+  memberPromote(id: MemberId, done: Done<MemberChangeResult>): void
 
   /** `get` answers from local state; the others are replicated. */
   alarm(request: AlarmRequest, done: Done<AlarmResult>): void
@@ -127,6 +148,7 @@ export interface CoordinationStatus {
   readonly sizeInUseBytes: number
   readonly quotaBytes: number
   readonly alarms: readonly Alarm[]
+  readonly isLearner: boolean
 }
 
 /**
@@ -170,6 +192,8 @@ export interface StateObserver {
   onCompacted?(revision: number): void
   onLeaseGranted?(id: bigint, ttlSeconds: number): void
   onLeaseRevoked?(id: bigint): void
+  /** The declared members changed, or what one of them says of itself. */
+  onMembersChanged?(): void
   /** Nothing holds the store's memory any more: reclaiming can go on. */
   onUnpinned?(): void
   /** Everything changed at once: a snapshot took the state's place. `store` is another object now. */

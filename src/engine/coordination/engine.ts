@@ -4,7 +4,7 @@
  *
  * - I1  Every `done` is called exactly once, in a later call than the one that brought it.
  */
-import { noMember } from '../../core/index.ts'
+import { type MemberId, noMember } from '../../core/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { MvccStore } from '../../storage/mvcc/index.ts'
 import type { Group, GroupStatus, ProposalOutcome } from '../replication/index.ts'
@@ -27,9 +27,12 @@ import {
   encodeLeaseGrantCommand,
   encodeLeaseRevokeCommand,
   encodeLeaseRevokeRequest,
+  encodeMemberAttributes,
 } from './codec/index.ts'
 import { fail, failureOf } from './failures.ts'
 import { leaseTtlSecondsMax } from './leases/index.ts'
+import { MemberChanges, type PromotionCounts } from './member-changes.ts'
+import type { MembershipView } from './membership-view.ts'
 import {
   type Alarm,
   type AlarmRequest,
@@ -37,6 +40,8 @@ import {
   type CompactRequest,
   type DeleteRangeRequest,
   type LeaseGrantRequest,
+  type Member,
+  type MemberAttributes,
   type PutRequest,
   type RangeRequest,
   type TxnRequest,
@@ -53,19 +58,12 @@ import type {
   LeaseGrantResult,
   LeaseRevokeResult,
   MemberAttributesResult,
+  MemberChangeResult,
   PutResult,
   RangeResult,
   TxnResult,
 } from './results.ts'
-import {
-  type CoordinationStateMachine,
-  encodeMemberAttributes,
-  leaseOverheadBytes,
-  type MemberAttributes,
-  putCost,
-  selectAlarms,
-  txnCost,
-} from './state/index.ts'
+import { type CoordinationStateMachine, leaseOverheadBytes, putCost, selectAlarms, txnCost } from './state/index.ts'
 
 /** How long background work and long answers together may hold the loop in one turn. */
 const turnBudgetMs = 5
@@ -75,6 +73,8 @@ export interface CoordinationEngineContext {
   /** The machine that `group` feeds. */
   readonly machine: CoordinationStateMachine
   readonly group: Group<CommandResult>
+  /** How far the group has followed the declared members. */
+  readonly membership: MembershipView
 }
 
 export class ReplicatedCoordinationEngine implements CoordinationEngine {
@@ -89,11 +89,14 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
   private readonly reads: Reads
   private readonly quota: QuotaGuard
   private readonly compactor: AutoCompactor
-  private readonly unsubscribe: () => void
+  private readonly memberChanges: MemberChanges
+  private readonly unsubscribe: readonly (() => void)[]
+  /** Kept rather than searched: every request asks. */
+  private learner = false
   /** As last told by the group. */
   private groupStatus: GroupStatus
 
-  constructor({ runtime, machine, group }: CoordinationEngineContext, options: CoordinationOptions) {
+  constructor({ runtime, machine, group, membership }: CoordinationEngineContext, options: CoordinationOptions) {
     const { clock, scheduler } = runtime
     this.clusterId = options.clusterId
     this.memberId = options.memberId
@@ -107,10 +110,26 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
     this.quota = new QuotaGuard(machine, options.memberId, options.quotaBytes, (request, done) => {
       this.propose(encodeCommand(commandTypes.alarm, clock.wallMs(), request), done)
     })
-    this.groupStatus = group.status()
-    this.unsubscribe = group.onStatusChange((status) => {
-      this.groupStatus = status
+    this.memberChanges = new MemberChanges({
+      machine,
+      membership,
+      random: runtime.random,
+      scheduler,
+      requestTimeoutMs: options.requestTimeoutMs,
+      propose: (type, payload, done) => this.propose(encodeCommand(type, clock.wallMs(), payload), done),
+      linearizableRead: (done) => this.linearizableRead(done),
     })
+    this.groupStatus = group.status()
+    const onMembers = (): void => {
+      this.learner = machine.member(options.memberId)?.isLearner === true
+    }
+    onMembers()
+    this.unsubscribe = [
+      group.onStatusChange((status) => {
+        this.groupStatus = status
+      }),
+      machine.observe({ onMembersChanged: onMembers, onRestored: onMembers }),
+    ]
     const compactorContext = {
       clock,
       scheduler,
@@ -203,9 +222,32 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
     this.propose(encodeCommand(commandTypes.alarm, this.runtime.clock.wallMs(), encodeAlarmRequest(request)), done)
   }
 
-  /** What a member last published of itself. */
-  memberAttributes(memberId: bigint): MemberAttributes | undefined {
-    return this.machine.memberAttributes(memberId)
+  members(): readonly Member[] {
+    return this.machine.members()
+  }
+
+  get isLearner(): boolean {
+    return this.learner
+  }
+
+  get promotions(): PromotionCounts {
+    return this.memberChanges.promotions
+  }
+
+  memberAdd(peerUrls: readonly string[], isLearner: boolean, done: Done<MemberChangeResult>): void {
+    this.memberChanges.add(peerUrls, isLearner, done)
+  }
+
+  memberRemove(id: MemberId, done: Done<MemberChangeResult>): void {
+    this.memberChanges.remove(id, done)
+  }
+
+  memberUpdate(id: MemberId, peerUrls: readonly string[], done: Done<MemberChangeResult>): void {
+    this.memberChanges.update(id, peerUrls, done)
+  }
+
+  memberPromote(id: MemberId, done: Done<MemberChangeResult>): void {
+    this.memberChanges.promote(id, done)
   }
 
   /** Tells the cluster about a member; the last word counts. */
@@ -236,6 +278,7 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
       sizeInUseBytes,
       quotaBytes: this.quota.quotaBytes,
       alarms: this.machine.alarms(),
+      isLearner: this.isLearner,
     }
   }
 
@@ -253,7 +296,8 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
 
   stop(): void {
     this.compactor.stop()
-    this.unsubscribe()
+    this.memberChanges.stop()
+    for (const end of this.unsubscribe) end()
   }
 
   /** Proposes what adds `costBytes`, if the quota has room for it; else raises the alarm and refuses. */

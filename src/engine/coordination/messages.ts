@@ -108,6 +108,32 @@ export interface AlarmRequest {
   readonly alarm: number
 }
 
+/** A declared member, as MemberList shows it. */
+export interface Member {
+  readonly id: bigint
+  /** Empty for one that was added and has not started yet. */
+  readonly name: string
+  /** Where the other members reach it: `http://HOST:PORT`, normalised. */
+  readonly peerUrls: readonly string[]
+  /** Where clients reach it, by its own word; empty until it has said so. */
+  readonly clientUrls: readonly string[]
+  readonly isLearner: boolean
+}
+
+/** What a member says of itself once it has started. */
+export interface MemberAttributes {
+  readonly memberId: bigint
+  readonly name: string
+  readonly clientUrls: readonly string[]
+}
+
+/** A change of the declared members. Removal and promotion use the id alone; only an addition uses `isLearner`. */
+export interface MemberChange {
+  readonly id: bigint
+  readonly peerUrls: readonly string[]
+  readonly isLearner: boolean
+}
+
 /** A raised alarm. */
 export interface Alarm {
   readonly memberId: bigint

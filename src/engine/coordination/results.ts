@@ -1,6 +1,6 @@
 /** What commands and reads answer: discriminated on `ok`, then on `type`. Nothing here throws. */
 import type { MvccStore, RecordRef } from '../../storage/mvcc/index.ts'
-import type { Alarm } from './messages.ts'
+import type { Alarm, Member } from './messages.ts'
 
 /**
  * Why a request was refused. The first group comes from validation, the second from the state machine (so it is the same
@@ -16,6 +16,10 @@ export type EngineErrorCode =
   | 'DUPLICATE_KEY'
   | 'INVALID_SORT_OPTION'
   | 'REQUEST_TOO_LARGE'
+  | 'MEMBER_BAD_URLS'
+  // From the checks before a change of members is proposed.
+  | 'LEARNER_NOT_READY'
+  | 'UNHEALTHY'
   // From the state machine.
   | 'KEY_NOT_FOUND'
   | 'COMPACTED'
@@ -26,6 +30,12 @@ export type EngineErrorCode =
   | 'LEASE_EXISTS'
   | 'LEASE_TTL_TOO_LARGE'
   | 'UNKNOWN_COMMAND'
+  | 'MEMBER_NOT_FOUND'
+  | 'MEMBER_EXISTS'
+  | 'PEER_URL_EXISTS'
+  | 'MEMBER_NOT_LEARNER'
+  | 'TOO_MANY_LEARNERS'
+  | 'NOT_ENOUGH_STARTED'
   // From replication.
   | 'NO_LEADER'
   | 'LEADER_CHANGED'
@@ -132,6 +142,17 @@ export interface MemberAttributesResult {
   readonly revision: number
 }
 
+/** A change of the declared members. */
+export interface MemberChangeResult {
+  readonly ok: true
+  readonly type: 'memberChange'
+  readonly revision: number
+  /** The member that was added, removed, updated or promoted. */
+  readonly id: bigint
+  /** All members after the change, in ascending order of id. */
+  readonly members: readonly Member[]
+}
+
 /** What applying a command gives. A failure here is deterministic: the same on every node. */
 export type CommandResult =
   | PutResult
@@ -142,6 +163,7 @@ export type CommandResult =
   | LeaseRevokeResult
   | AlarmResult
   | MemberAttributesResult
+  | MemberChangeResult
   | Failure
 
 /** An engine method's answer: comes exactly once, never inside the call itself. */

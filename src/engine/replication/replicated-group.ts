@@ -138,7 +138,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     )
     this.reads = new ReadQueue(
       options.pendingReadsMax,
-      (id) => this.step({ type: 'readIndex', id }),
+      (id) => this.step({ type: 'readIndex', id, nowMs: clock.monotonicMs() }),
       () => this.leader === this.memberId || (this.leader !== noMember && port.isConnected(this.leader)),
     )
     this.leaderCalls = new LeaderCalls(port, () => this.role === 'leader')
@@ -236,7 +236,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   }
 
   onTick(nowMs: number): void {
-    this.step({ type: 'tick' })
+    this.step({ type: 'tick', nowMs })
     this.queue.expire(nowMs)
     this.reads.expire(nowMs, this.leader === noMember ? 'no-leader' : 'timeout')
     this.leaderCalls.expire(nowMs)

@@ -92,8 +92,7 @@ export interface WatchRecord {
   readonly sequence: number
   readonly atMs: number
   readonly node?: string
-  readonly what:
-    /** (Re)created: every change of the range from `startRevision` on is due. */
+  readonly what: /** (Re)created: every change of the range from `startRevision` on is due. */
     | { readonly event: 'created'; readonly key: string; readonly end?: string; readonly startRevision: number }
     /** All changes of one or several revisions. `revision` is the store's at sending. */
     | { readonly event: 'events'; readonly revision: number; readonly changes: readonly WatchChange[] }
@@ -123,8 +122,7 @@ export interface LeaseRecord {
   readonly type: 'lease'
   readonly lease: string
   readonly sequence: number
-  readonly what:
-    /** Sent at `sentMs`, answered at `atMs`: from the answer on, the server owes `ttlMs` counted from `sentMs` at least. */
+  readonly what: /** Sent at `sentMs`, answered at `atMs`: from the answer on, the server owes `ttlMs` counted from `sentMs` at least. */
     | { readonly event: 'granted' | 'renewed'; readonly sentMs: number; readonly atMs: number; readonly ttlMs: number }
     /** A key was put with the lease (the put was acknowledged). */
     | { readonly event: 'attached'; readonly key: string; readonly revision: number; readonly atMs: number }

@@ -10,9 +10,7 @@ export type WireErrorCode =
   | 'NO_LEADER_KNOWN'
   | 'NOT_LEADER'
   | 'NOT_CAPABLE'
-  | 'UNHEALTHY'
   | 'WATCH_CANCELED'
-  | 'MEMBER_NOT_FOUND'
   | 'CLUSTER_ID_MISMATCH'
   | 'INVALID_CLIENT_VERSION'
   | 'NOT_SUPPORTED_FOR_LEARNER'
@@ -49,6 +47,19 @@ export const etcdErrors: Readonly<Record<EtcdErrorCode, GrpcFailure>> = {
   LEASE_TTL_TOO_LARGE: { status: outOfRange, message: 'etcdserver: too large lease TTL' },
 
   WATCH_CANCELED: { status: cancelled, message: 'etcdserver: watch canceled' },
+  MEMBER_EXISTS: { status: failedPrecondition, message: 'etcdserver: member ID already exist' },
+  PEER_URL_EXISTS: { status: failedPrecondition, message: 'etcdserver: Peer URLs already exists' },
+  NOT_ENOUGH_STARTED: {
+    status: failedPrecondition,
+    message: 'etcdserver: re-configuration failed due to not enough started members',
+  },
+  MEMBER_BAD_URLS: { status: invalidArgument, message: 'etcdserver: given member URLs are invalid' },
+  MEMBER_NOT_LEARNER: { status: failedPrecondition, message: 'etcdserver: can only promote a learner member' },
+  LEARNER_NOT_READY: {
+    status: failedPrecondition,
+    message: 'etcdserver: can only promote a learner member which is in sync with leader',
+  },
+  TOO_MANY_LEARNERS: { status: failedPrecondition, message: 'etcdserver: too many learner members in cluster' },
   MEMBER_NOT_FOUND: { status: notFound, message: 'etcdserver: member not found' },
   CLUSTER_ID_MISMATCH: { status: failedPrecondition, message: 'etcdserver: cluster ID mismatch' },
   NOT_SUPPORTED_FOR_LEARNER: { status: failedPrecondition, message: 'etcdserver: rpc not supported for learner' },

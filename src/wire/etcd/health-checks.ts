@@ -24,7 +24,7 @@ const dataCorruption: HealthCheck = async (engine) => {
 }
 
 const nonLearner: HealthCheck = async (engine) => {
-  return engine.status().group.role === 'learner' ? 'not supported for learner' : undefined
+  return engine.isLearner ? 'not supported for learner' : undefined
 }
 
 /** What /livez checks: whether the process should be restarted. */

@@ -4,7 +4,7 @@ import { type HealthProvider, HealthStatus } from '../grpc/index.ts'
 
 /**
  * What gRPC's health service says: as etcd, it knows the whole server only (the empty name), which serves while a leader
- * is known.
+ * is known. A learner does not serve (etcd refuses it the question).
  */
 export function healthProvider(
   engine: CoordinationEngine,
@@ -13,7 +13,7 @@ export function healthProvider(
   return {
     status(service) {
       if (service !== '') return undefined
-      return engine.hasLeader ? HealthStatus.serving : HealthStatus.notServing
+      return engine.hasLeader && !engine.isLearner ? HealthStatus.serving : HealthStatus.notServing
     },
     onChange: (callback) => group.onStatusChange(callback),
   }

@@ -1,4 +1,3 @@
-export type { ClusterMember } from './cluster-service.ts'
 export { etcdErrors } from './errors.ts'
 export { type HttpPagesContext, httpPages } from './http-pages.ts'
 export { kvRoutes } from './kv-service.ts'

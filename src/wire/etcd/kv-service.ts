@@ -40,7 +40,12 @@ const preparedBytesMin = 64 << 10
 export function kvRoutes(engine: CoordinationEngine): GrpcRoutes {
   const service = new KvService(engine)
   return {
-    '/etcdserverpb.KV/Range': decodedUnary(engine, decodeRangeRequest, (call, request) => service.range(call, request)),
+    '/etcdserverpb.KV/Range': decodedUnary(
+      engine,
+      decodeRangeRequest,
+      (call, request) => service.range(call, request),
+      (request) => request.serializable,
+    ),
     '/etcdserverpb.KV/Put': decodedUnary(engine, decodePutRequest, (call, request) => service.put(call, request)),
     '/etcdserverpb.KV/DeleteRange': decodedUnary(engine, decodeDeleteRangeRequest, (call, request) => {
       service.deleteRange(call, request)

@@ -5,32 +5,44 @@ import { etcdErrors } from './errors.ts'
 /** A stream is ended after this many election time-outs in a row without a leader: reconnecting costs more than waiting. */
 const checksMax = 3
 
+/** What a stream's admission depends on. */
+export interface LeaderView {
+  readonly hasLeader: boolean
+  /** Whether this node is a learner: as in etcd, it serves no streams. */
+  readonly isLearner: boolean
+}
+
 /**
  * Ends the streams whose clients asked for it (metadata `hasleader: true`) when this node has known no leader for a
  * while, so that they can go to another node.
  */
 export class LeaderMonitor {
-  private readonly hasLeader: () => boolean
+  private readonly view: LeaderView
   private readonly scheduler: Scheduler
   private readonly electionTimeoutMs: number
   private readonly streams = new Set<() => void>()
   private timer: Timer | undefined = undefined
   private checksWithout = 0
 
-  constructor(hasLeader: () => boolean, scheduler: Scheduler, electionTimeoutMs: number) {
-    this.hasLeader = hasLeader
+  constructor(view: LeaderView, scheduler: Scheduler, electionTimeoutMs: number) {
+    this.view = view
     this.scheduler = scheduler
     this.electionTimeoutMs = electionTimeoutMs
   }
 
   /**
-   * Takes in a stream, if it asks for a leader. `onLost` is called before it is failed. Returns false when the stream
-   * was failed at once; else the function that releases it.
+   * Takes in a stream; watches over it if it asks for a leader. `onLost` is called before it is failed. Returns false when
+   * the stream was failed at once; else the function that releases it.
    */
   admit(call: StreamCall, onLost: () => void): (() => void) | false {
+    if (this.view.isLearner) {
+      const { status, message } = etcdErrors.NOT_SUPPORTED_FOR_LEARNER
+      call.fail(status, message)
+      return false
+    }
     if (call.metadata('hasleader') !== 'true') return () => {}
     const { status, message } = etcdErrors.NO_LEADER_KNOWN
-    if (!this.hasLeader()) {
+    if (!this.view.hasLeader) {
       call.fail(status, message)
       return false
     }
@@ -58,7 +70,7 @@ export class LeaderMonitor {
   }
 
   private check(): void {
-    this.checksWithout = this.hasLeader() ? 0 : this.checksWithout + 1
+    this.checksWithout = this.view.hasLeader ? 0 : this.checksWithout + 1
     if (this.checksWithout < checksMax) return
     const ending = [...this.streams]
     this.streams.clear()

@@ -102,14 +102,21 @@ test('too many unanswered keep-alives stop the reading; a client that is slow do
   assert.equal(stream.paused, false)
 })
 
-test('without a leader a keep-alive fails the stream', () => {
+test('without a leader a keep-alive waits for one, up to the request time-out', () => {
   const world = new LeaseWorld()
   world.grant(3, 5n)
   world.group.refusal = { ok: false, reason: 'no-leader', outcome: 'not-applied' }
   const stream = world.stream('/etcdserverpb.Lease/LeaseKeepAlive')
   stream.write(Uint8Array.from(idOnly(5n).finish()))
-  world.loop.turn()
-  assert.deepEqual(stream.status, { status: 14, message: 'etcdserver: request timed out' })
+  world.loop.advance(3000)
+  assert.equal(stream.status, undefined)
+  world.group.refusal = undefined
+  world.loop.advance(100)
+  assert.equal(stream.take().length, 1)
+  world.group.refusal = { ok: false, reason: 'no-leader', outcome: 'not-applied' }
+  stream.write(Uint8Array.from(idOnly(5n).finish()))
+  world.loop.advance(7000)
+  assert.deepEqual(stream.status, { status: 14, message: 'etcdserver: no leader' })
   const broken = world.stream('/etcdserverpb.Lease/LeaseKeepAlive')
   broken.write(Uint8Array.of(8))
   assert.equal(broken.status?.status, 13)

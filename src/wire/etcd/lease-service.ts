@@ -47,7 +47,7 @@ export function leaseRoutes(context: LeaseServiceContext): GrpcRoutes {
     }),
     '/etcdserverpb.Lease/LeaseTimeToLive': decodedUnary(engine, decodeLeaseTimeToLiveRequest, (call, { id, keys }) => {
       leaseClient.timeToLive(id, keys, (outcome) => {
-        if (!outcome.ok) failCall(call, outcome.code)
+        if (!outcome.ok) failCall(call, asAsked(outcome.code))
         else call.reply(header.encode(engine.revision), encodeTimeToLiveFields(id, outcome))
       })
     }),
@@ -60,6 +60,11 @@ export function leaseRoutes(context: LeaseServiceContext): GrpcRoutes {
     }),
     '/etcdserverpb.Lease/LeaseKeepAlive': streaming((call) => new KeepAliveConversation(context, header, call).begin()),
   }
+}
+
+/** etcd tells those who ask the leader that there is none, where it lets other requests time out. */
+function asAsked(code: EtcdErrorCode): EtcdErrorCode {
+  return code === 'NO_LEADER' ? 'NO_LEADER_KNOWN' : code
 }
 
 /** One stream of keep-alives. Answers carry the id, and come as they are known. */
@@ -113,7 +118,7 @@ class KeepAliveConversation {
       this.unanswered--
       if (this.ended) return
       if (!outcome.ok) {
-        this.fail(outcome.code)
+        this.fail(asAsked(outcome.code))
         return
       }
       this.writable = this.call.send(header, encodeLeaseFields(id, outcome.ttlSeconds))

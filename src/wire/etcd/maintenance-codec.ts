@@ -50,7 +50,7 @@ export function encodeStatus(status: CoordinationStatus): Uint8Array {
   for (const error of statusErrors(status)) writer.presentText(8, error)
   return writer
     .int(9, status.sizeInUseBytes)
-    .bool(10, group.role === 'learner')
+    .bool(10, status.isLearner)
     .text(11, etcdClusterVersion)
     .int(12, status.quotaBytes)
     .message(13, () => {})

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ProtobufWriter } from '../../base/index.ts'
 import { putRequest } from '../../engine/coordination/testing/encode-requests.ts'
 import { messageText, type Shape } from './testing/message-text.ts'
-import { ServicesWorld } from './testing/services-world.ts'
+import { ServicesWorld, testMembers } from './testing/services-world.ts'
 
 const header: Shape[number] = ['header', { 1: 'cluster', 2: 'member', 3: 'revision', 4: 'term' }]
 const empty = new Uint8Array(0)
@@ -75,13 +75,13 @@ test('defragment answers when nothing is left to reclaim', () => {
 })
 
 test('moving leadership: only from the leader, only to a voter, answered when it has moved', () => {
-  const world = new ServicesWorld()
+  const three = { id: 8n, name: 'three', peerUrls: ['http://j:2380'], clientUrls: [], isLearner: false }
+  const world = new ServicesWorld({}, [...testMembers, three])
   const target = (id: bigint): Uint8Array => new ProtobufWriter().int64(1, id).finish()
   const move = (id: bigint): string => send(world, 'Maintenance/MoveLeader', target(id), {})
   assert.equal(move(9n), '9 etcdserver: bad leader transferee')
   assert.equal(move(3n), '9 etcdserver: bad leader transferee', 'a learner')
   assert.equal(move(7n), '')
-  world.members.push({ id: 8n, name: 'three', peerUrls: [], clientUrls: [], isLearner: false })
   assert.match(move(8n), /leader transfer took too long/)
   world.group.transferLeadership = () => {
     world.loop.scheduler.setTimer(100, () => world.group.changeStatus({ role: 'follower', leader: 8n }))

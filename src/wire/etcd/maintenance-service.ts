@@ -4,7 +4,6 @@ import { type CoordinationEngine, decodeAlarmRequest } from '../../engine/coordi
 import type { Group } from '../../engine/replication/index.ts'
 import type { Clock, Scheduler } from '../../runtime/index.ts'
 import { type GrpcRoutes, GrpcStatusCode, type UnaryCall } from '../grpc/index.ts'
-import type { ClusterMember } from './cluster-service.ts'
 import { failCall } from './errors.ts'
 import { decodeEmptyRequest } from './lease-codec.ts'
 import {
@@ -21,7 +20,6 @@ import { decodedUnary } from './service-calls.ts'
 export interface MaintenanceServiceContext {
   readonly engine: CoordinationEngine
   readonly group: Pick<Group<unknown>, 'status' | 'transferLeadership' | 'onStatusChange'>
-  readonly members: () => readonly ClusterMember[]
   readonly clock: Clock
   readonly scheduler: Scheduler
   /** How long a transfer of leadership may take. */
@@ -42,9 +40,12 @@ export function maintenanceRoutes(context: MaintenanceServiceContext): GrpcRoute
         else failCall(call, outcome.code)
       })
     }),
-    '/etcdserverpb.Maintenance/Status': decodedUnary(engine, decodeEmptyRequest, (call) => {
-      call.reply(header.encode(engine.revision), encodeStatus(engine.status()))
-    }),
+    '/etcdserverpb.Maintenance/Status': decodedUnary(
+      engine,
+      decodeEmptyRequest,
+      (call) => call.reply(header.encode(engine.revision), encodeStatus(engine.status())),
+      () => true,
+    ),
     // Gives back what compaction has left behind. As in etcd, the response has no header.
     '/etcdserverpb.Maintenance/Defragment': decodedUnary(engine, decodeEmptyRequest, (call) => {
       engine.runInSlices(() => {
@@ -75,7 +76,7 @@ function moveLeader(context: MaintenanceServiceContext, call: UnaryCall, target:
     failCall(call, 'NOT_LEADER')
     return
   }
-  if (!context.members().some((member) => member.id === target && !member.isLearner)) {
+  if (!context.engine.members().some((member) => member.id === target && !member.isLearner)) {
     failCall(call, 'BAD_LEADER_TRANSFEREE')
     return
   }

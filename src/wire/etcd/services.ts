@@ -2,7 +2,7 @@ import type { CoordinationEngine, LeaseClient, WatchHub } from '../../engine/coo
 import type { Group } from '../../engine/replication/index.ts'
 import type { Clock, Scheduler } from '../../runtime/index.ts'
 import { type GrpcRoutes, healthRoutes, reflectionRoutes } from '../grpc/index.ts'
-import { type ClusterMember, clusterRoutes } from './cluster-service.ts'
+import { clusterRoutes } from './cluster-service.ts'
 import { fileDescriptors } from './generated/descriptors.ts'
 import { healthProvider } from './health-provider.ts'
 import { kvRoutes } from './kv-service.ts'
@@ -19,8 +19,6 @@ export interface EtcdServicesContext {
   readonly group: Pick<Group<unknown>, 'status' | 'transferLeadership' | 'onStatusChange'>
   readonly hub: WatchHub
   readonly leaseClient: LeaseClient
-  /** The members as MemberList shows them, now. */
-  readonly members: () => readonly ClusterMember[]
   readonly electionTimeoutMs: number
   readonly requestTimeoutMs: number
 }
@@ -35,14 +33,14 @@ export interface EtcdServices {
 /** Composes etcd's services with gRPC health and reflection. */
 export function etcdServices(context: EtcdServicesContext): EtcdServices {
   const { engine, scheduler, group } = context
-  const leaderMonitor = new LeaderMonitor(() => engine.hasLeader, scheduler, context.electionTimeoutMs)
+  const leaderMonitor = new LeaderMonitor(engine, scheduler, context.electionTimeoutMs)
   return {
     routes: [
       kvRoutes(engine),
       watchRoutes({ ...context, leaderMonitor }),
       leaseRoutes({ ...context, leaderMonitor }),
       maintenanceRoutes(context),
-      clusterRoutes(context),
+      clusterRoutes(engine),
       healthRoutes(healthProvider(engine, group)),
       reflectionRoutes({ files: fileDescriptors() }),
     ],

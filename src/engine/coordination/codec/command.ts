@@ -12,7 +12,7 @@
  */
 import { asBuffer } from '../../../base/index.ts'
 
-/** Numbers are forever. 9 to 15 are reserved for membership and settings, 16 to 63 for authentication. */
+/** Numbers are forever. 13 to 15 are reserved for settings, 16 to 63 for authentication. */
 export const commandTypes = {
   put: 1,
   deleteRange: 2,
@@ -22,6 +22,10 @@ export const commandTypes = {
   leaseRevoke: 6,
   alarm: 7,
   memberAttributes: 8,
+  memberAdd: 9,
+  memberRemove: 10,
+  memberUpdate: 11,
+  memberPromote: 12,
 } as const
 
 export type CommandType = (typeof commandTypes)[keyof typeof commandTypes]

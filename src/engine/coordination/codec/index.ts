@@ -1,4 +1,5 @@
 export {
+  type CommandType,
   commandTypes,
   encodeCommand,
   encodeLeaseGrantCommand,
@@ -8,6 +9,14 @@ export {
   payloadOffset,
 } from './command.ts'
 export { decodeDeleteRangeRequest } from './delete-range-request.ts'
+export {
+  decodeMember,
+  decodeMemberAttributes,
+  decodeMemberChange,
+  encodeMember,
+  encodeMemberAttributes,
+  encodeMemberChange,
+} from './member-change.ts'
 export {
   decodeAlarmRequest,
   decodeCompactRequest,

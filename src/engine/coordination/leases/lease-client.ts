@@ -1,5 +1,5 @@
 import type { Clock, Scheduler } from '../../../runtime/index.ts'
-import type { Group, Refusal } from '../../replication/index.ts'
+import type { Group, LeaderAnswer, Refusal } from '../../replication/index.ts'
 import type { CoordinationState } from '../api.ts'
 import { failureOf } from '../failures.ts'
 import type { Done, Failure } from '../results.ts'
@@ -52,7 +52,7 @@ interface Question {
 
 /**
  * Asks the leader, wherever it is, about leases: renews them and tells how long they last. All renewals of one turn go in
- * one message. Asking again is harmless, so while leaders change it does, up to the request time-out.
+ * one message. Asking again is harmless, so while leaders change, or there is none, it does, up to the request time-out.
  */
 export class LeaseClient {
   private readonly context: LeaseClientContext
@@ -132,7 +132,7 @@ export class LeaseClient {
   /** Sends one request that answers `questions` in order; hands those it cannot answer yet to `again`, later. */
   private ask(request: LeaderRequest, questions: readonly Question[], again: (question: Question) => void): void {
     this.context.group.callLeader(encodeLeaderRequest(request), (answer) => {
-      if (!answer.ok && answer.reason !== 'leader-changed') {
+      if (!answer.ok && !passing.has(answer.reason)) {
         for (const question of questions) question.done(failureOf(answer))
         return
       }
@@ -142,16 +142,20 @@ export class LeaseClient {
         const lease = leases[i]
         const decided = lease !== undefined && !(request.type === 'renew' && lease.state === leaseStates.revoking)
         if (decided) question.done(lease)
-        else this.retry(question, again)
+        else this.retry(question, answer, again)
       })
     })
   }
 
-  private retry(question: Question, again: (question: Question) => void): void {
-    if (this.context.clock.monotonicMs() + retryMs > question.untilMs) question.done(failureOf(timedOut))
+  private retry(question: Question, answer: LeaderAnswer, again: (question: Question) => void): void {
+    const leaderless = !answer.ok && answer.reason === 'no-leader'
+    if (this.context.clock.monotonicMs() + retryMs > question.untilMs)
+      question.done(failureOf(leaderless ? answer : timedOut))
     else this.context.scheduler.setTimer(retryMs, () => again(question))
   }
 }
 
+/** Refusals that may be over soon. */
+const passing: ReadonlySet<Refusal['reason']> = new Set(['leader-changed', 'no-leader'])
 const noSuchLease: TimeToLiveResult = { ok: true, remainingSeconds: -1, grantedSeconds: 0, keys: [] }
 const timedOut: Refusal = { ok: false, reason: 'timeout', outcome: 'unknown' }

@@ -3,27 +3,32 @@
  *
  *     image      = "SYNODKV" version:u8 section* end
  *     section    = kind:u8 length:u32 bytes
- *     kind       = 1 bookkeeping | 2 a piece of the store's image | 3 a piece of the lease table's image | 4 alarms | 5 members
+ *     kind       = 1 bookkeeping | 2 a piece of the store's image | 3 a piece of the lease table's image | 4 alarms | 6 members
  *     end        = 0:u8 0:u32
  *     bookkeeping = appliedIndex:u64 appliedTerm:u64
  *     members    = see member-directory.ts
  *     alarms     = count:u32 (memberId:u64 alarm:i32)*
+ *
+ * Version 2. In version 1, section 5 (what each member published of itself) stands where 6 stands now: the members were
+ * the founders, always, and are taken from the settings. Version 1 is still read.
  *
  * Little-endian. Sections of kinds 2 and 3 are pieces of one stream each, in order; the others come once. Checksums are
  * the snapshot file's business.
  *
  * Worked example, the beginning of an image at index 5 of term 2:
  *
- *     53 59 4e 4f 44 4b 56 01   01 10 00 00 00   05 00 00 00 00 00 00 00   02 00 00 00 00 00 00 00
+ *     53 59 4e 4f 44 4b 56 02   01 10 00 00 00   05 00 00 00 00 00 00 00   02 00 00 00 00 00 00 00
  */
 import { concatBytes } from '../../../base/index.ts'
 import { type CommandPosition, RestoreError } from '../../replication/index.ts'
 import type { Alarm } from '../messages.ts'
 
-export const imageHead: Uint8Array = Uint8Array.of(0x53, 0x59, 0x4e, 0x4f, 0x44, 0x4b, 0x56, 1)
+const magic = [0x53, 0x59, 0x4e, 0x4f, 0x44, 0x4b, 0x56] as const
+export const imageHead: Uint8Array = Uint8Array.of(...magic, 2)
+export const imageHeadOfVersion1: Uint8Array = Uint8Array.of(...magic, 1)
 export const sectionHeadLength = 5
 
-export const sections = { end: 0, bookkeeping: 1, store: 2, leases: 3, alarms: 4, members: 5 } as const
+export const sections = { end: 0, bookkeeping: 1, store: 2, leases: 3, alarms: 4, attributes: 5, members: 6 } as const
 
 const alarmLength = 12
 

@@ -1,6 +1,5 @@
 export { selectAlarms } from './apply-alarm.ts'
 export { evaluateReadOnlyTxn } from './apply-txn.ts'
-export { encodeMemberAttributes, type MemberAttributes } from './member-directory.ts'
 export { leaseOverheadBytes, putCost, txnCost } from './quota-cost.ts'
 export { StateHashJob } from './state-hash.ts'
 export { CoordinationStateMachine, type StoreFactory } from './state-machine.ts'

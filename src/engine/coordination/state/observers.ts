@@ -31,6 +31,10 @@ export class Observers {
     for (const observer of this.list) observer.onLeaseRevoked?.(id)
   }
 
+  membersChanged(): void {
+    for (const observer of this.list) observer.onMembersChanged?.()
+  }
+
   unpinned(): void {
     for (const observer of this.list) observer.onUnpinned?.()
   }

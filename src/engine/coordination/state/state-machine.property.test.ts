@@ -10,8 +10,18 @@ import {
   encodeLeaseGrantCommand,
   encodeLeaseRevokeCommand,
   encodeLeaseRevokeRequest,
+  encodeMemberAttributes,
+  encodeMemberChange,
 } from '../codec/index.ts'
-import { alarmActions, alarmTypes, type DeleteRangeRequest, type PutRequest, type TxnRequest } from '../messages.ts'
+import {
+  alarmActions,
+  alarmTypes,
+  type DeleteRangeRequest,
+  type Member,
+  type MemberChange,
+  type PutRequest,
+  type TxnRequest,
+} from '../messages.ts'
 import { evaluateNow } from '../ranges/index.ts'
 import { anyDeleteRange, anyLease, anyPut, anyRange, anyTxn } from '../testing/arbitraries.ts'
 import { encodeRequest } from '../testing/encode-requests.ts'
@@ -26,9 +36,12 @@ type Step =
   | { readonly type: 'grant'; readonly id: bigint }
   | { readonly type: 'revoke'; readonly id: bigint }
   | { readonly type: 'alarm'; readonly action: number; readonly memberId: bigint }
+  | { readonly type: 'member'; readonly command: MemberCommand; readonly change: MemberChange }
+
+type MemberCommand = 'memberAdd' | 'memberRemove' | 'memberUpdate' | 'memberPromote'
 
 const existing = anyLease.filter((id) => id !== 0n)
-const anyStep: fc.Arbitrary<Exclude<Step, { type: 'alarm' }>> = fc.oneof(
+const anyStep: fc.Arbitrary<Exclude<Step, { type: 'alarm' | 'member' }>> = fc.oneof(
   { weight: 8, arbitrary: anyPut.map((request) => ({ type: 'write' as const, request })) },
   { weight: 1, arbitrary: anyDeleteRange.map((request) => ({ type: 'write' as const, request })) },
   {
@@ -42,13 +55,32 @@ const anyStep: fc.Arbitrary<Exclude<Step, { type: 'alarm' }>> = fc.oneof(
   { weight: 1, arbitrary: existing.map((id) => ({ type: 'revoke' as const, id })) },
 )
 
+const anyMemberStep: fc.Arbitrary<Extract<Step, { type: 'member' }>> = fc.record({
+  type: fc.constant('member' as const),
+  command: fc.constantFrom('memberAdd', 'memberRemove', 'memberUpdate', 'memberPromote'),
+  change: fc.record({
+    id: fc.constantFrom(0n, 1n, 2n, 3n, 2n ** 64n - 1n),
+    peerUrls: fc.array(fc.constantFrom('http://h:1', 'http://h:3', 'http://h:4', 'http://h:5'), { maxLength: 2 }),
+    isLearner: fc.boolean(),
+  }),
+})
+
 const anyStepOrAlarm: fc.Arbitrary<Step> = fc.oneof(
   { weight: 20, arbitrary: anyStep },
+  { weight: 6, arbitrary: anyMemberStep },
   fc.record({ type: fc.constant('alarm' as const), action: fc.nat(2), memberId: fc.constantFrom(1n, 2n ** 64n - 1n) }),
 )
 
+const founders: readonly Member[] = [
+  { id: 1n, name: 'one', peerUrls: ['http://h:1'], clientUrls: [], isLearner: false },
+  { id: 2n ** 64n - 1n, name: 'two', peerUrls: ['http://h:2'], clientUrls: [], isLearner: false },
+]
+
 function newMachine(): CoordinationStateMachine {
-  return new CoordinationStateMachine({ create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() })
+  return new CoordinationStateMachine(
+    { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
+    founders,
+  )
 }
 
 function commandOf(step: Step, revision: number): Uint8Array {
@@ -65,6 +97,8 @@ function commandOf(step: Step, revision: number): Uint8Array {
       const { action, memberId } = step
       return encodeCommand(commandTypes.alarm, 0, encodeAlarmRequest({ action, memberId, alarm: alarmTypes.noSpace }))
     }
+    case 'member':
+      return encodeCommand(commandTypes[step.command], 0, encodeMemberChange(step.change))
     case 'grant':
       return encodeLeaseGrantCommand(0, step.id, 60, new Uint8Array(0))
     case 'revoke':
@@ -72,7 +106,7 @@ function commandOf(step: Step, revision: number): Uint8Array {
   }
 }
 
-function applyNaively(model: NaiveKv, step: Exclude<Step, { type: 'alarm' }>): NaiveResult {
+function applyNaively(model: NaiveKv, step: Exclude<Step, { type: 'alarm' | 'member' }>): NaiveResult {
   if (step.type === 'compact') return model.compact(model.revision - step.back)
   if (step.type === 'grant') return model.grant(step.id, 60)
   if (step.type === 'revoke') return model.revoke(step.id)
@@ -146,6 +180,8 @@ describe('the same log', () => {
         assert.equal(hashOf(second), hashOf(first))
         assert.equal(second.appliedIndex, first.appliedIndex)
         assert.deepEqual(second.alarms(), first.alarms())
+        assert.deepEqual(second.members(), first.members())
+        for (const id of [1n, 2n, 3n]) assert.equal(second.isRemoved(id), first.isRemoved(id))
         for (const id of first.leases.ids()) assert.deepEqual(second.leases.keys(id), first.leases.keys(id))
       }),
       { numRuns: 500 },
@@ -155,7 +191,7 @@ describe('the same log', () => {
   it('whatever bytes it holds, applies without throwing, the same everywhere', () => {
     const anyCommand = fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
-      fc.tuple(fc.nat(8), fc.uint8Array({ maxLength: 40 })).map(([type, payload]) => {
+      fc.tuple(fc.nat(13), fc.uint8Array({ maxLength: 40 })).map(([type, payload]) => {
         return Uint8Array.from([type, 8, 0, 0, 0, 0, 0, 0, ...payload])
       }),
     )
@@ -176,7 +212,7 @@ describe('the same log', () => {
 })
 
 describe('the state hash', () => {
-  it('tells states apart that differ in a value, a lease or an alarm only', () => {
+  it('tells states apart that differ in a value, a lease, an alarm or a member only', () => {
     const put = (value: string): Uint8Array =>
       encodeCommand(commandTypes.put, 0, Buffer.from(`0a016b1201${Buffer.from(value).toString('hex')}`, 'hex'))
     const grant = encodeLeaseGrantCommand(0, 5n, 60, new Uint8Array(0))
@@ -185,7 +221,20 @@ describe('the state hash', () => {
       0,
       encodeAlarmRequest({ action: alarmActions.activate, memberId: 1n, alarm: alarmTypes.noSpace }),
     )
-    const hashes = [[], [put('a')], [put('b')], [put('a'), grant], [put('a'), alarm]].map((commands) => {
+    const member = encodeCommand(
+      commandTypes.memberAdd,
+      0,
+      encodeMemberChange({ id: 9n, peerUrls: ['http://h:9'], isLearner: false }),
+    )
+    const gone = encodeCommand(
+      commandTypes.memberRemove,
+      0,
+      encodeMemberChange({ id: 9n, peerUrls: [], isLearner: false }),
+    )
+    const attributes = { memberId: 1n, name: 'other', clientUrls: [] }
+    const renamed = encodeCommand(commandTypes.memberAttributes, 0, encodeMemberAttributes(attributes))
+    const logs = [[], [put('a')], [put('b')], [put('a'), grant], [put('a'), alarm], [member], [member, gone], [renamed]]
+    const hashes = logs.map((commands) => {
       const machine = newMachine()
       for (const [i, command] of commands.entries()) machine.apply(command, { index: i + 1, term: 1 }, false)
       return hashOf(machine)

@@ -11,15 +11,19 @@ import {
   encodeLeaseRevokeCommand,
   encodeLeaseRevokeRequest,
 } from '../codec/index.ts'
-import type { Operation } from '../messages.ts'
+import type { Member, Operation } from '../messages.ts'
 import { encodeRequest, putRequest, rangeRequest, txnRequest } from '../testing/encode-requests.ts'
 import { CoordinationStateMachine } from './index.ts'
 
+const founders: readonly Member[] = [
+  { id: 7n, name: 'one', peerUrls: ['http://h:2380'], clientUrls: [], isLearner: false },
+]
+
 class MachineWorld {
-  readonly machine = new CoordinationStateMachine({
-    create: () => new MemoryStore(),
-    loader: () => new MemoryStoreLoader(),
-  })
+  readonly machine = new CoordinationStateMachine(
+    { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
+    founders,
+  )
   private index = 0
 
   apply(command: Uint8Array, wanted = true) {
@@ -113,7 +117,7 @@ describe('an image', () => {
   it('of another format, or that goes on after its end, is refused', () => {
     const image = new MachineWorld().image()
     const newer = Uint8Array.from(image)
-    newer[7] = 2
+    newer[7] = 3
     for (const bytes of [newer, Uint8Array.from([...image, 1, 0, 0, 0, 0])]) {
       assert.throws(() => {
         const restorer = new MachineWorld().machine.restore()

@@ -1,5 +1,5 @@
 /**
- * The deterministic state machine behind the coordination plane: a multi-version store, leases and alarms. The consensus
+ * The deterministic state machine behind the coordination plane: a multi-version store, leases, alarms and members. The consensus
  * group feeds it; the engine and its parts read it and observe it.
  *
  * - I1  Nothing in `apply` depends on anything but the state and the command: no clock, no configuration of this node.
@@ -17,6 +17,8 @@ import {
   decodeCompactRequest,
   decodeDeleteRangeRequest,
   decodeLeaseRevokeRequest,
+  decodeMemberAttributes,
+  decodeMemberChange,
   decodePutRequest,
   decodeTxnRequest,
   leaseExpiredInTerm,
@@ -25,16 +27,23 @@ import {
 } from '../codec/index.ts'
 import { fail } from '../failures.ts'
 import { MemoryLeaseTable } from '../leases/index.ts'
-import type { Alarm } from '../messages.ts'
+import type { Alarm, Member } from '../messages.ts'
 import type { CommandResult, Failure } from '../results.ts'
 import { AlarmSet } from './alarm-set.ts'
 import { applyAlarm } from './apply-alarm.ts'
 import { applyCompact } from './apply-compact.ts'
 import { applyLeaseGrant, applyLeaseRevoke } from './apply-lease.ts'
+import {
+  applyMemberAdd,
+  applyMemberAttributes,
+  applyMemberPromote,
+  applyMemberRemove,
+  applyMemberUpdate,
+} from './apply-member.ts'
 import { applyTxn } from './apply-txn.ts'
 import { applyDeleteRange, applyPut } from './apply-writes.ts'
 import type { StateData } from './data.ts'
-import { decodeMemberAttributes, type MemberAttributes, MemberDirectory } from './member-directory.ts'
+import { MemberDirectory } from './member-directory.ts'
 import { Observers } from './observers.ts'
 import { txnCost } from './quota-cost.ts'
 import { StateImageRestorer } from './state-restorer.ts'
@@ -48,19 +57,22 @@ export interface StoreFactory {
 
 export class CoordinationStateMachine implements StateMachine<CommandResult>, CoordinationState {
   private readonly stores: StoreFactory
+  private readonly initialMembers: readonly Member[]
   private readonly observers = new Observers()
   private readonly reader = new ProtobufReader(emptyBytes)
   private data: StateData
   private applied: CommandPosition = { index: 0, term: 0 }
   private pinCount = 0
 
-  constructor(stores: StoreFactory) {
+  /** `initialMembers`: the founders of the cluster, the same on all its nodes for good. */
+  constructor(stores: StoreFactory, initialMembers: readonly Member[]) {
     this.stores = stores
+    this.initialMembers = initialMembers
     this.data = {
       store: stores.create(),
       leases: new MemoryLeaseTable(),
       alarms: new AlarmSet(),
-      members: new MemberDirectory(),
+      members: new MemberDirectory(initialMembers),
     }
   }
 
@@ -89,8 +101,32 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
     return this.data.alarms.list()
   }
 
-  memberAttributes(memberId: bigint): MemberAttributes | undefined {
-    return this.data.members.get(memberId)
+  /** The declared members, in ascending order of id. */
+  members(): readonly Member[] {
+    return this.data.members.list()
+  }
+
+  /** The declared member with this id. */
+  member(id: bigint): Member | undefined {
+    return this.data.members.get(id)
+  }
+
+  /** Whether a member with this id was removed: it never comes back. */
+  isRemoved(id: bigint): boolean {
+    return this.data.members.isRemoved(id)
+  }
+
+  /**
+   * Puts `members` in place of all others, who count as removed. For making a new cluster of what a survivor has, with
+   * the node stopped: never while a group feeds this machine (I1).
+   */
+  replaceMembers(members: readonly Member[]): void {
+    const before = this.data.members
+    const kept = new Set(members.map((member) => member.id))
+    const removed = before.list().filter((member) => !kept.has(member.id))
+    const directory = new MemberDirectory(members, [...before.removedIds(), ...removed.map((member) => member.id)])
+    this.data = { ...this.data, members: directory }
+    this.observers.membersChanged()
   }
 
   observe(observer: StateObserver): () => void {
@@ -119,7 +155,7 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
   }
 
   restore(): StateRestorer {
-    return new StateImageRestorer(this.stores.loader(), (data, applied) => {
+    return new StateImageRestorer(this.stores.loader(), this.initialMembers, (data, applied) => {
       this.data = data
       this.applied = applied
       this.observers.restored()
@@ -168,13 +204,27 @@ export class CoordinationStateMachine implements StateMachine<CommandResult>, Co
       }
       case commandTypes.memberAttributes: {
         const attributes = decodeMemberAttributes(reader)
-        if (reader.malformed) return fail('MALFORMED_REQUEST')
-        data.members.set(attributes)
-        return { ok: true, type: 'memberAttributes', revision: data.store.revision }
+        return reader.malformed ? fail('MALFORMED_REQUEST') : applyMemberAttributes(data, attributes, this.observers)
       }
+      case commandTypes.memberAdd:
+      case commandTypes.memberRemove:
+      case commandTypes.memberUpdate:
+      case commandTypes.memberPromote:
+        return this.applyMemberChange(command[0])
       default:
         return fail('UNKNOWN_COMMAND')
     }
+  }
+
+  /** The reader stands at the payload. No alarm refuses these: they may be what heals the cluster. */
+  private applyMemberChange(type: number): CommandResult {
+    const { data, observers, reader } = this
+    const change = decodeMemberChange(reader)
+    if (reader.malformed) return fail('MALFORMED_REQUEST')
+    if (type === commandTypes.memberAdd) return applyMemberAdd(data, change, observers)
+    if (type === commandTypes.memberRemove) return applyMemberRemove(data, change, observers)
+    if (type === commandTypes.memberUpdate) return applyMemberUpdate(data, change, observers)
+    return applyMemberPromote(data, change, observers)
   }
 
   /** Why the command just decoded is not carried out, if so. `adds`: it needs space, which a NOSPACE alarm denies. */

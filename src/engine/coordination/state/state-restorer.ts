@@ -3,10 +3,17 @@ import { type MvccStore, type RecordRef, SnapshotError, type StoreLoader } from 
 import { type CommandPosition, RestoreError, type StateRestorer } from '../../replication/index.ts'
 import type { LeaseTable } from '../api.ts'
 import { MemoryLeaseTable } from '../leases/index.ts'
-import type { Alarm } from '../messages.ts'
+import type { Alarm, Member } from '../messages.ts'
 import { AlarmSet } from './alarm-set.ts'
 import type { StateData } from './data.ts'
-import { decodeAlarms, decodeBookkeeping, imageHead, sectionHeadLength, sections } from './image-format.ts'
+import {
+  decodeAlarms,
+  decodeBookkeeping,
+  imageHead,
+  imageHeadOfVersion1,
+  sectionHeadLength,
+  sections,
+} from './image-format.ts'
 import { MemberDirectory } from './member-directory.ts'
 
 /** Sections longer than this are damage: no writer makes them. */
@@ -20,29 +27,33 @@ export class StateImageRestorer implements StateRestorer {
   private readonly leases = new MemoryLeaseTable()
   private readonly leaseRestorer = this.leases.restore()
   private alarms: readonly Alarm[] | undefined
-  private readonly members = new MemberDirectory()
+  private members: MemberDirectory | undefined
+  private readonly founders: readonly Member[]
   private applied: CommandPosition | undefined
   /** What came of a section (or of the head) that is not complete yet. */
   private rest: Uint8Array = emptyBytes
-  private headSeen = false
+  private version: 1 | 2 | undefined
   private ended = false
 
-  constructor(loader: StoreLoader, install: (data: StateData, applied: CommandPosition) => void) {
+  /** `founders`: the members that images of version 1, which have none, are about. */
+  constructor(
+    loader: StoreLoader,
+    founders: readonly Member[],
+    install: (data: StateData, applied: CommandPosition) => void,
+  ) {
     this.loader = loader
+    this.founders = founders
     this.install = install
   }
 
   write(chunk: Uint8Array): void {
     const bytes = asBuffer(this.rest.length === 0 ? chunk : concatBytes([this.rest, chunk]))
     let offset = 0
-    if (!this.headSeen && bytes.length >= imageHead.length) {
-      if (!equalBytes(bytes.subarray(0, imageHead.length), imageHead)) {
-        throw new RestoreError('coordination image: not one, or of a version that this node does not know')
-      }
-      this.headSeen = true
+    if (this.version === undefined && bytes.length >= imageHead.length) {
+      this.version = versionOf(bytes.subarray(0, imageHead.length))
       offset = imageHead.length
     }
-    while (this.headSeen && bytes.length - offset >= sectionHeadLength) {
+    while (this.version !== undefined && bytes.length - offset >= sectionHeadLength) {
       const length = bytes.readUInt32LE(offset + 1)
       if (length > sectionBytesMax) throw new RestoreError('coordination image: a section is too long')
       const start = offset + sectionHeadLength
@@ -55,14 +66,15 @@ export class StateImageRestorer implements StateRestorer {
   }
 
   finish(): void {
-    const { applied, alarms } = this
-    if (!this.ended || applied === undefined || alarms === undefined || this.rest.length > 0) {
+    const { applied, alarms, members } = this
+    const whole = this.ended && this.rest.length === 0
+    if (!whole || applied === undefined || alarms === undefined || members === undefined) {
       throw new RestoreError('coordination image: incomplete')
     }
     const store = refusingDamage(() => this.loader.finish())
     this.leaseRestorer.finish()
     attachKeys(store, this.leases)
-    this.install({ store, leases: this.leases, alarms: new AlarmSet(alarms), members: this.members }, applied)
+    this.install({ store, leases: this.leases, alarms: new AlarmSet(alarms), members }, applied)
   }
 
   private section(kind: number, bytes: Buffer): void {
@@ -83,13 +95,30 @@ export class StateImageRestorer implements StateRestorer {
       case sections.alarms:
         this.alarms = decodeAlarms(bytes)
         return
+      case sections.attributes:
       case sections.members:
-        if (!this.members.decode(bytes)) throw new RestoreError('coordination image: damaged members')
+        this.members = this.membersOf(kind, bytes)
         return
       default:
         throw new RestoreError(`coordination image: unknown section ${kind}`)
     }
   }
+
+  private membersOf(kind: number, bytes: Buffer): MemberDirectory {
+    if ((kind === sections.attributes) !== (this.version === 1))
+      throw new RestoreError(`coordination image: section ${kind} has no place in version ${this.version}`)
+    const published = new MemberDirectory(this.founders)
+    const members = kind === sections.members ? MemberDirectory.decode(bytes) : published
+    if (members === undefined || (kind === sections.attributes && !published.publishAll(bytes)))
+      throw new RestoreError('coordination image: damaged members')
+    return members
+  }
+}
+
+function versionOf(head: Uint8Array): 1 | 2 {
+  if (equalBytes(head, imageHead)) return 2
+  if (equalBytes(head, imageHeadOfVersion1)) return 1
+  throw new RestoreError('coordination image: not one, or of a version that this node does not know')
 }
 
 /** Runs a step of the store's loader; damage that it finds is damage of the whole image. */

@@ -2,11 +2,12 @@ import { silentLogger } from '../../../runtime/index.ts'
 import { MemoryStore, MemoryStoreLoader } from '../../../storage/mvcc/index.ts'
 import type { CoordinationOptions } from '../api.ts'
 import { ReplicatedCoordinationEngine } from '../engine.ts'
-import type { Operation } from '../messages.ts'
+import type { Member, Operation } from '../messages.ts'
 import type { CommandResult, Done, Failure, RangeResult } from '../results.ts'
 import { CoordinationStateMachine } from '../state/index.ts'
 import { FakeLoop } from '../watch/testing/fake-loop.ts'
 import { encodeRequest } from './encode-requests.ts'
+import { FakeMembership } from './fake-membership.ts'
 import { LoopbackGroup } from './loopback-group.ts'
 import type { NaiveResult } from './naive-kv.ts'
 import { readResult } from './read-result.ts'
@@ -19,24 +20,36 @@ export const testOptions: CoordinationOptions = {
   maxTxnOps: 128,
   minLeaseTtlSeconds: 2,
   autoCompaction: { mode: 'off' },
+  requestTimeoutMs: 7000,
+}
+
+/** The one member of a test's cluster. */
+export const testFounder: Member = {
+  id: testOptions.memberId,
+  name: 'one',
+  peerUrls: ['http://h:2380'],
+  clientUrls: [],
+  isLearner: false,
 }
 
 /** An engine of one node whose time and turns a test controls. */
 export class EngineWorld {
   readonly loop = new FakeLoop()
-  readonly machine = new CoordinationStateMachine({
-    create: () => new MemoryStore(),
-    loader: () => new MemoryStoreLoader(),
-  })
+  readonly machine: CoordinationStateMachine
+  readonly membership = new FakeMembership(this.loop.scheduler)
   readonly group: LoopbackGroup<CommandResult>
   readonly engine: ReplicatedCoordinationEngine
 
-  constructor(options: Partial<CoordinationOptions> = {}) {
+  constructor(options: Partial<CoordinationOptions> = {}, founders: readonly Member[] = [testFounder]) {
     const { clock, scheduler, random } = this.loop
+    this.machine = new CoordinationStateMachine(
+      { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
+      founders,
+    )
     this.group = new LoopbackGroup(this.machine, scheduler)
     const runtime = { clock, scheduler, random, logger: silentLogger }
     this.engine = new ReplicatedCoordinationEngine(
-      { runtime, machine: this.machine, group: this.group },
+      { runtime, machine: this.machine, group: this.group, membership: this.membership },
       { ...testOptions, ...options },
     )
   }

@@ -1,7 +1,9 @@
 import { emptyBytes } from '../../../base/index.ts'
+import type { Configuration, Membership, ProposeConfigurationResult } from '../../../core/index.ts'
 import type { Scheduler } from '../../../runtime/index.ts'
 import type {
   Group,
+  GroupConfiguration,
   GroupStatus,
   LeaderAnswer,
   ProposalOutcome,
@@ -21,6 +23,8 @@ export class LoopbackGroup<Result> implements Group<Result> {
   private readonly machine: StateMachine<Result>
   private readonly scheduler: Scheduler
   private current: GroupStatus
+  private currentConfiguration: GroupConfiguration
+  private configurationListeners: ((configuration: GroupConfiguration) => void)[] = []
   private listeners: ((status: GroupStatus) => void)[] = []
   private leaderService: (request: Uint8Array, reply: (response: Uint8Array) => void) => void = (_, reply) => {
     reply(emptyBytes)
@@ -30,6 +34,8 @@ export class LoopbackGroup<Result> implements Group<Result> {
     this.machine = machine
     this.scheduler = scheduler
     const indexes = { commitIndex: 0, appliedIndex: 0, lastIndex: 0 }
+    const configuration = { voters: [memberId], outgoing: [], learners: [] }
+    this.currentConfiguration = { configuration, committed: true, commitIndex: 0, progress: new Map() }
     this.current = { memberId, role: 'leader', leader: memberId, term: 3, ...indexes }
   }
 
@@ -64,6 +70,23 @@ export class LoopbackGroup<Result> implements Group<Result> {
 
   transferLeadership(): void {}
 
+  /** Takes effect, committed, at the end of the turn. */
+  proposeConfiguration({ voters, learners }: Membership): ProposeConfigurationResult {
+    this.scheduler.endOfTurn(() => this.changeConfiguration({ voters, outgoing: [], learners }))
+    return { ok: true, term: this.current.term, index: this.log.length }
+  }
+
+  configuration(): GroupConfiguration {
+    return this.currentConfiguration
+  }
+
+  onConfigurationChange(listener: (configuration: GroupConfiguration) => void): () => void {
+    this.configurationListeners.push(listener)
+    return () => {
+      this.configurationListeners = this.configurationListeners.filter((other) => other !== listener)
+    }
+  }
+
   status(): GroupStatus {
     return this.current
   }
@@ -73,6 +96,12 @@ export class LoopbackGroup<Result> implements Group<Result> {
     return () => {
       this.listeners = this.listeners.filter((other) => other !== listener)
     }
+  }
+
+  /** Pretends that a change of the configuration was committed. */
+  changeConfiguration(configuration: Configuration): void {
+    this.currentConfiguration = { ...this.currentConfiguration, configuration }
+    for (const listener of this.configurationListeners) listener(this.currentConfiguration)
   }
 
   /** Pretends that the leader, term or role changed. */

@@ -1,1 +1,2 @@
+export { normalizePeerUrls, peerUrlLengthMax, peerUrlsMax } from './peer-urls.ts'
 export { validateDeleteRange, validatePut, validateRange, validateTxn } from './requests.ts'

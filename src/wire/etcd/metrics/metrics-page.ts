@@ -4,6 +4,7 @@
  */
 import type { CoordinationEngine, LessorStats, WatchHubStats } from '../../../engine/coordination/index.ts'
 import { type GrpcServerCounters, GrpcStatusCode } from '../../grpc/index.ts'
+import { etcdErrors } from '../errors.ts'
 import { etcdClusterVersion, etcdVersion, synodVersion } from '../versions.ts'
 import type { HistogramSnapshot } from './histogram.ts'
 import { PrometheusText, type Sample } from './prometheus-text.ts'
@@ -61,7 +62,8 @@ function consensus(text: PrometheusText, { engine, health }: MetricsSource, node
   const checks = health()
   text.gauge('etcd_server_has_leader', 'Whether a leader is known: 1, or 0.', flag(engine.hasLeader))
   text.gauge('etcd_server_is_leader', 'Whether this member leads: 1, or 0.', flag(group.role === 'leader'))
-  text.gauge('etcd_server_is_learner', 'Whether this member is a learner: 1, or 0.', flag(group.role === 'learner'))
+  text.gauge('etcd_server_is_learner', 'Whether this member is a learner: 1, or 0.', flag(engine.isLearner))
+  promotions(text, engine)
   text.counter('etcd_server_leader_changes_seen_total', 'Changes of leader seen.', node.leaderChanges)
   text.gauge('etcd_server_proposals_committed_total', 'The index of the last entry committed.', group.commitIndex)
   text.gauge('etcd_server_proposals_applied_total', 'The index of the last entry applied.', group.appliedIndex)
@@ -76,6 +78,13 @@ function consensus(text: PrometheusText, { engine, health }: MetricsSource, node
   text.gauge('synod_version', 'The version that is running.', version('version', synodVersion))
   text.gauge('synod_raft_term', 'The present term.', group.term)
   text.gauge('synod_raft_last_index', 'The last index in the log of this member.', group.lastIndex)
+}
+
+/** etcd names the reason by the error's text. */
+function promotions(text: PrometheusText, { promotions: { succeeded, failed } }: CoordinationEngine): void {
+  const failures = [...failed].map(([code, value]) => ({ labels: { Reason: etcdErrors[code].message }, value }))
+  text.counter('etcd_server_learner_promote_successes', 'Promotions asked for here that succeeded.', succeeded)
+  text.counter('etcd_server_learner_promote_failures', 'Promotions asked for here that failed.', failures)
 }
 
 function storage(text: PrometheusText, { engine }: MetricsSource, node: NodeMetrics): void {

@@ -1,5 +1,6 @@
 import { assert } from '../../../base/index.ts'
 import { CoordinationStateMachine, ReplicatedCoordinationEngine } from '../../../engine/coordination/index.ts'
+import { FakeMembership } from '../../../engine/coordination/testing/fake-membership.ts'
 import type { Group, GroupStatus, ProposalOutcome } from '../../../engine/replication/index.ts'
 import { type Clock, type Random, type Scheduler, silentLogger } from '../../../runtime/index.ts'
 import { MemoryStore, MemoryStoreLoader } from '../../../storage/mvcc/index.ts'
@@ -33,10 +34,7 @@ class StillScheduler implements Scheduler {
 
 /** A coordination engine of one node without network or disk, called as a connection would call its services. */
 export class OneNode {
-  readonly machine = new CoordinationStateMachine({
-    create: () => new MemoryStore(),
-    loader: () => new MemoryStoreLoader(),
-  })
+  readonly machine: CoordinationStateMachine
   readonly engine: ReplicatedCoordinationEngine
   /** What `Group.status` says. Change it before the engine is asked. */
   status: GroupStatus
@@ -47,11 +45,15 @@ export class OneNode {
   constructor(clusterId: bigint, memberId: bigint, term: number) {
     const indexes = { commitIndex: 0, appliedIndex: 0, lastIndex: 0 }
     this.status = { memberId, role: 'leader', leader: memberId, term, ...indexes }
+    this.machine = new CoordinationStateMachine(
+      { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
+      [{ id: memberId, name: 'one', peerUrls: ['http://h:2380'], clientUrls: [], isLearner: false }],
+    )
     const clock: Clock = { wallMs: () => 0, monotonicMs: () => 0 }
     const random: Pick<Random, 'bytes'> = { bytes: (length) => new Uint8Array(length).fill(1) }
     const runtime = { clock, scheduler: this.scheduler, random: random as Random, logger: silentLogger }
     this.engine = new ReplicatedCoordinationEngine(
-      { runtime, machine: this.machine, group: this.group() },
+      { runtime, machine: this.machine, group: this.group(), membership: new FakeMembership(this.scheduler) },
       {
         clusterId,
         memberId,
@@ -60,6 +62,7 @@ export class OneNode {
         maxTxnOps: 128,
         minLeaseTtlSeconds: 2,
         autoCompaction: { mode: 'off' },
+        requestTimeoutMs: 7000,
       },
     )
   }
@@ -93,6 +96,12 @@ export class OneNode {
       callLeader: () => {},
       setLeaderService: () => {},
       transferLeadership: () => {},
+      proposeConfiguration: () => ({ ok: false, reason: 'unchanged', leader: this.status.leader }),
+      configuration: () => {
+        const configuration = { voters: [this.status.memberId], outgoing: [], learners: [] }
+        return { configuration, committed: true, commitIndex: 0, progress: new Map() }
+      },
+      onConfigurationChange: () => () => {},
       status: () => this.status,
       onStatusChange: (listener) => {
         this.listeners.push(listener)

@@ -1,24 +1,25 @@
-import { LeaseClient, Lessor, WatchHub, type WatchHubOptions } from '../../../engine/coordination/index.ts'
+import { LeaseClient, Lessor, type Member, WatchHub, type WatchHubOptions } from '../../../engine/coordination/index.ts'
 import { EngineWorld } from '../../../engine/coordination/testing/engine-world.ts'
 import { silentLogger } from '../../../runtime/index.ts'
 import type { GrpcRoutes } from '../../grpc/index.ts'
-import type { ClusterMember } from '../cluster-service.ts'
 import { etcdServices } from '../services.ts'
 import { type CallAnswer, fakeCall } from './fake-call.ts'
 import { FakeStream } from './fake-stream.ts'
+
+/** Of this node's cluster: itself, and a learner. */
+export const testMembers: readonly Member[] = [
+  { id: 7n, name: 'one', peerUrls: ['http://h:2380'], clientUrls: ['http://h:2379'], isLearner: false },
+  { id: 3n, name: 'two', peerUrls: ['http://i:2380'], clientUrls: [], isLearner: true },
+]
 
 /** All services over an engine of one node whose time and turns a test controls. */
 export class ServicesWorld extends EngineWorld {
   readonly hub: WatchHub
   readonly lessor: Lessor
   readonly routes: GrpcRoutes
-  readonly members: ClusterMember[] = [
-    { id: 7n, name: 'one', peerUrls: ['http://h:2380'], clientUrls: ['http://h:2379'], isLearner: false },
-    { id: 3n, name: 'two', peerUrls: ['http://i:2380'], clientUrls: [], isLearner: true },
-  ]
 
-  constructor(hubOptions: Partial<WatchHubOptions> = {}) {
-    super()
+  constructor(hubOptions: Partial<WatchHubOptions> = {}, founders: readonly Member[] = testMembers) {
+    super({}, founders)
     const { machine, group, engine, loop } = this
     const { clock, scheduler, random } = loop
     this.hub = new WatchHub({ clock, scheduler, random, state: machine }, hubOptions)
@@ -30,8 +31,7 @@ export class ServicesWorld extends EngineWorld {
     group.setLeaderService((request, reply) => this.lessor.serve(request, reply))
     const requestTimeoutMs = 7000
     const leaseClient = new LeaseClient({ clock, scheduler, group, state: machine }, { requestTimeoutMs })
-    const members = (): readonly ClusterMember[] => this.members
-    const shared = { clock, scheduler, engine, group, hub: this.hub, leaseClient, members }
+    const shared = { clock, scheduler, engine, group, hub: this.hub, leaseClient }
     this.routes = Object.assign({}, ...etcdServices({ ...shared, electionTimeoutMs: 1000, requestTimeoutMs }).routes)
   }
 

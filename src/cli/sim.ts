@@ -1,0 +1,143 @@
+/** synod sim: whole clusters in this process, on simulated time, networks and disks, judged from outside. */
+import { writeFileSync } from 'node:fs'
+import type { HistoryRecord } from '../verify/history/index.ts'
+import type { WorldOptions, WorldReport } from '../verify/worlds/index.ts'
+import { parseArguments, wholeNumber } from './arguments.ts'
+import { CommandError, formatTable, ProgressLine, printJson, printLine } from './output.ts'
+import { describeFailure, SimulationTotals } from './sim-report.ts'
+
+const options = {
+  scenario: { type: 'string' },
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  consensus: { type: 'string' },
+  nodes: { type: 'string' },
+  duration: { type: 'string' },
+  history: { type: 'string' },
+  list: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const
+
+const seedMax = 2 ** 47
+/** Of this many worlds of a longer run, one runs twice, and must run alike. */
+const sampleOf = 10
+
+type Flags = Readonly<Record<string, string | boolean | undefined>>
+type RunWorld = (options: WorldOptions) => Promise<WorldReport>
+
+export async function sim(args: readonly string[]): Promise<void> {
+  const { flags, operands } = parseArguments('sim', args, options)
+  if (operands.length > 0) throw new CommandError(`"${operands[0]}" is not understood. See synod sim --help.`, 2)
+  // Loaded only now: what patches modules as they load (planted bugs) has to come first.
+  const { runWorld, scenarios } = await import('../verify/worlds/index.ts')
+  if (flags['list'] === true) return list(scenarios, flags['json'] === true)
+  const scenario = textFlag(flags, 'scenario') ?? 'swarm'
+  if (!scenarios.some((each) => each.name === scenario))
+    throw new CommandError(`"${scenario}" is no scenario. synod sim --list names them.`, 2)
+  const common = { scenario, ...worldFlags(flags) }
+  const seed = wholeNumber('seed', textFlag(flags, 'seed') ?? '0', 0, seedMax)
+  const count = flags['seeds'] === undefined ? undefined : wholeNumber('seeds', String(flags['seeds']), 1, 1e9)
+  const seeds = count === undefined ? [seed] : Array.from({ length: count }, (_, i) => seed + 1 + i)
+  await runSeeds(runWorld, common, seeds, flags)
+}
+
+function list(scenarios: readonly { readonly name: string; readonly about: string }[], json: boolean): void {
+  if (json) for (const { name, about } of scenarios) printJson({ name, about })
+  else
+    printLine(
+      formatTable(
+        ['SCENARIO', 'WHAT IT IS'],
+        scenarios.map(({ name, about }) => [name, about]),
+      ),
+    )
+}
+
+function textFlag(flags: Flags, name: string): string | undefined {
+  const value = flags[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+function worldFlags(flags: Flags): Pick<WorldOptions, 'consensus' | 'nodes' | 'durationMs'> {
+  const consensus = textFlag(flags, 'consensus') ?? 'raft'
+  if (consensus !== 'raft' && consensus !== 'paxos')
+    throw new CommandError(`--consensus is "${consensus}"; it must be raft or paxos.`, 2)
+  const nodes = textFlag(flags, 'nodes')
+  const duration = textFlag(flags, 'duration')
+  return {
+    consensus,
+    ...(nodes === undefined ? {} : { nodes: wholeNumber('nodes', nodes, 1, 9) }),
+    ...(duration === undefined ? {} : { durationMs: 1000 * wholeNumber('duration', duration, 1, 100_000) }),
+  }
+}
+
+async function runSeeds(
+  runWorld: RunWorld,
+  common: Omit<WorldOptions, 'seed'>,
+  seeds: readonly number[],
+  flags: Flags,
+): Promise<void> {
+  const json = flags['json'] === true
+  const progress = new ProgressLine()
+  const totals = new SimulationTotals()
+  for (const [i, seed] of seeds.entries()) {
+    const keep = new HistoryFile(textFlag(flags, 'history'))
+    const world = { ...common, seed, onHistory: keep.take }
+    const report = await timed(totals, () => runWorld(world))
+    const again = seeds.length === 1 || i % sampleOf === 0 ? await timed(totals, () => runWorld(world)) : undefined
+    const judged = again === undefined ? report : sameRun(report, again)
+    if (seeds.length === 1 || judged.verdict === 'invalid') keep.write()
+    totals.add(judged)
+    progress.clear()
+    if (json) printJson(forMachines(judged))
+    else if (judged.verdict === 'invalid') printLine(describeFailure(judged, common))
+    progress.show(`${i + 1} of ${seeds.length} seeds · ${totals.line()}`)
+  }
+  progress.clear()
+  if (!json) printLine(totals.table())
+  if (totals.failed > 0) throw new CommandError(`${totals.failed} of ${seeds.length} worlds failed.`)
+}
+
+/** The wall clock time of a run counts for the speed that is shown. */
+async function timed(totals: SimulationTotals, run: () => Promise<WorldReport>): Promise<WorldReport> {
+  const startMs = performance.now()
+  const report = await run()
+  totals.addTime(performance.now() - startMs, report.events)
+  return report
+}
+
+/** The same seed must give the same run. */
+function sameRun(report: WorldReport, again: WorldReport): WorldReport {
+  if (report.verdict === 'invalid' || report.fingerprint === again.fingerprint) return report
+  return {
+    ...report,
+    verdict: 'invalid',
+    property: 'determinism',
+    explanation: `the same seed gave two different runs: fingerprints ${report.fingerprint} and ${again.fingerprint}, ${report.events} and ${again.events} events`,
+  }
+}
+
+/** Of a world that went well, the story is of no use to machines. */
+function forMachines(report: WorldReport): object {
+  if (report.verdict === 'invalid') return report
+  const { story: _, ...rest } = report
+  return rest
+}
+
+/** Keeps the history of one world, if a file is asked for. */
+class HistoryFile {
+  private readonly path: string | undefined
+  private records: readonly HistoryRecord[] = []
+
+  constructor(path: string | undefined) {
+    this.path = path
+  }
+
+  readonly take = (records: readonly HistoryRecord[]): void => {
+    if (this.path !== undefined) this.records = records
+  }
+
+  write(): void {
+    if (this.path === undefined) return
+    writeFileSync(this.path, this.records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+  }
+}

@@ -1,0 +1,60 @@
+import { encodeConfiguration } from '../consensus/index.ts'
+import type { Configuration, Membership, ProposeConfigurationResult } from '../replicated-log.ts'
+import { noMember } from '../replicated-log.ts'
+import { sameMembers } from './chosen-configurations.ts'
+import type { PaxosState } from './paxos-state.ts'
+import { advancePhaseOne, proposeValue } from './phase-one.ts'
+import { type Progress } from './progress.ts'
+import { becomeFollower, trackMembers } from './roles.ts'
+
+/**
+ * Changes of the members through the log (Paxos Made Simple §3: the set of servers is part of the state; here alpha is 1).
+ *
+ * The configuration value in slot i governs from slot i + 1 on. So a slot's quorums are known to whoever knows what is
+ * chosen before it, and to nobody else. The rules:
+ *
+ * - M1  The leader proposes nothing after i until it knows i chosen (`pendingConfigurationIndex`). The pipeline drains.
+ * - M2  Then it needs promises for the slots after i from a quorum of the new configuration before it proposes there
+ *       (`isCovered`). Promises do no harm, so members of a configuration that is only proposed may be asked ahead; they count
+ *       when i is known chosen, not before.
+ * - M3  A candidate counts promises by the configuration that governs the slot after its chosen prefix. If the choice rule
+ *       then gives it a configuration value in slot i, it carries that slot to the end by the old quorums, as M1 says, and
+ *       goes on by M2. It is called leader when nothing is left to recover.
+ * - M4  A slot counts as chosen only after all before it do, by the configuration those leave in force.
+ *
+ * Why that is safe. Take slot s, and let i < s be the last configuration value chosen before it, with configuration B. Call a
+ * proposal for s lawful when its proposer knew i chosen (M1, M2): it holds promises of a quorum of B, so lawful proposals
+ * satisfy P2c among themselves. An unlawful one came from a proposer of ballot b whose quorum of the old configuration A
+ * had not accepted i, so i was chosen in a ballot above b, and everybody who knows that i is chosen, hence every lawful
+ * proposer, uses a round above b: knowledge of i travels in messages of that round or later ones, and in snapshots that are
+ * only taken in once the round that brought them is on disk (`acceptsSnapshot`). So unlawful ballots for s lie below all
+ * lawful ones: they may be picked by the choice rule, as any proposal may, but cannot come between two lawful ones. And no
+ * unlawful proposal counts as chosen: its proposer commits s only after i (M4), where a quorum of A promised or accepted
+ * something higher.
+ *
+ * Rounds name one leader also across configurations: a leader of round r in A that did not know i had a quorum of A that
+ * had not accepted i, so i was chosen in a round above r, and lawful proposers use rounds above that one.
+ */
+export function proposeConfiguration(paxos: PaxosState, target: Membership): ProposeConfigurationResult {
+  const { leader } = paxos
+  if (paxos.role !== 'leader') return { ok: false, reason: 'not-leader', leader: paxos.isProposing ? noMember : leader }
+  if (paxos.transferee !== noMember) return { ok: false, reason: 'transferring', leader }
+  const isSettled = paxos.isCovered && paxos.pendingConfigurationIndex === 0 && paxos.chosenIndex >= paxos.openingIndex
+  if (!isSettled) return { ok: false, reason: 'changing', leader }
+  const configuration: Configuration = { voters: target.voters, outgoing: [], learners: target.learners }
+  if (sameMembers(configuration, paxos.configuration)) return { ok: false, reason: 'unchanged', leader }
+  if (paxos.unchosenBytes > paxos.options.maxUnchosenBytes) return { ok: false, reason: 'full', leader }
+  const index = paxos.acceptedThrough + 1
+  const payload = encodeConfiguration(configuration)
+  proposeValue(paxos, { index, term: paxos.round, kind: 'configuration', payload })
+  // M2: asked ahead, so that the change costs no further round trip.
+  advancePhaseOne(paxos)
+  return { ok: true, term: paxos.round, index }
+}
+
+/** The configuration in force is another one: a value was chosen, or a snapshot restored. */
+export function configurationChanged(paxos: PaxosState): void {
+  const { configuration, currentIndex } = paxos.configurations
+  void configuration
+  void currentIndex
+}

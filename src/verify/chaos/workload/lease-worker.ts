@@ -1,0 +1,120 @@
+/** A client that grants leases, ties keys to them, renews them for a while, and then lets them go or ends them. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Prng } from '../../../base/index.ts'
+import type { LeaseRecord } from '../../history/index.ts'
+import { RpcFailure } from '../client/rpc-failure.ts'
+import { Seat } from './seat.ts'
+import type { WorkloadWorld } from './world.ts'
+
+const ttlSecondsMin = 2
+const ttlSecondsMax = 4
+const keysPerLease = 2
+const renewForMsMax = 6000
+const pollMs = 200
+/** A lease whose keys are still there so long after its time is left as it is; the record of its keys says so. */
+const goneTimeoutMs = 30_000
+const notFound = 5
+
+export class LeaseWorker {
+  private readonly world: WorkloadWorld
+  private readonly random: Prng
+  private readonly seat: Seat
+  private sequence = 0
+
+  constructor(world: WorkloadWorld, name: string, random: Prng, home: number) {
+    this.world = world
+    this.random = random
+    this.seat = new Seat(world, name, random, home)
+  }
+
+  async run(): Promise<void> {
+    while (!this.world.ended.aborted) {
+      await this.oneLease()
+      await delay(100)
+    }
+    this.seat.close()
+  }
+
+  private async oneLease(): Promise<void> {
+    const { recorder, operationTimeoutMs } = this.world
+    const ttlSeconds = ttlSecondsMin + this.random.below(ttlSecondsMax - ttlSecondsMin + 1)
+    const sentMs = recorder.nowMs()
+    const granted = await this.tried('lease grant', () => this.seat.api.grantLease(ttlSeconds, operationTimeoutMs))
+    if (granted === undefined) return
+    const lease = granted.id
+    const name = lease.toString(16)
+    const ttlMs = granted.ttlSeconds * 1000
+    this.record(name, { event: 'granted', sentMs, atMs: recorder.nowMs(), ttlMs })
+    let attached = 0
+    for (let at = 0; at < keysPerLease; at++) {
+      const key = `lease/${name}/${at}`
+      const revision = await this.tried('lease put', () => this.seat.api.put(key, name, operationTimeoutMs, lease))
+      if (revision === undefined) continue
+      attached++
+      this.record(name, { event: 'attached', key, revision, atMs: recorder.nowMs() })
+    }
+    await this.renewForAWhile(lease, name, ttlMs)
+    if (this.random.below(3) === 0) await this.revoke(lease, name)
+    // Only a key that was there can show by its absence that the lease is gone.
+    if (attached > 0) await this.awaitGone(name)
+  }
+
+  /** Renews every third of the time to live, unless the lease is found gone. */
+  private async renewForAWhile(lease: bigint, name: string, ttlMs: number): Promise<void> {
+    const { recorder, operationTimeoutMs, ended } = this.world
+    const untilMs = recorder.nowMs() + this.random.below(renewForMsMax)
+    while (recorder.nowMs() < untilMs && !ended.aborted) {
+      await delay(ttlMs / 3)
+      const sentMs = recorder.nowMs()
+      const seconds = await this.tried('lease renewal', () => this.seat.api.keepLeaseAlive(lease, operationTimeoutMs))
+      if (seconds === 0) return
+      if (seconds !== undefined)
+        this.record(name, { event: 'renewed', sentMs, atMs: recorder.nowMs(), ttlMs: seconds * 1000 })
+    }
+  }
+
+  private async revoke(lease: bigint, name: string): Promise<void> {
+    const { recorder, operationTimeoutMs } = this.world
+    const sentMs = recorder.nowMs()
+    const done = await this.tried('lease revoke', async () => {
+      await this.seat.api.revokeLease(lease, operationTimeoutMs)
+      return true
+    })
+    this.record(name, { event: 'revoked', sentMs, ...(done === undefined ? {} : { atMs: recorder.nowMs() }) })
+  }
+
+  /** Reads the lease's keys until they are gone. */
+  private async awaitGone(name: string): Promise<void> {
+    const { recorder, operationTimeoutMs, ended } = this.world
+    const giveUpMs = recorder.nowMs() + goneTimeoutMs
+    while (recorder.nowMs() < giveUpMs && !ended.aborted) {
+      await delay(pollMs)
+      const range = { key: `lease/${name}/`, end: `lease/${name}0` }
+      const reply = await this.tried('lease keys', () => this.seat.api.range(range, operationTimeoutMs))
+      if (reply === undefined) continue
+      const keys = reply.entries.map((entry) => entry.key)
+      this.record(name, { event: 'keys', atMs: recorder.nowMs(), keys })
+      if (keys.length > 0) continue
+      this.record(name, { event: 'gone', atMs: recorder.nowMs() })
+      return
+    }
+  }
+
+  /** Undefined when there was no answer, or a refusal. */
+  private async tried<Reply>(kind: string, call: () => Promise<Reply>): Promise<Reply | undefined> {
+    try {
+      const reply = await call()
+      this.world.tally.count(kind, 'ok')
+      return reply
+    } catch (error) {
+      const refused = error instanceof RpcFailure && (error.code === 'not-sent' || error.status === notFound)
+      this.world.tally.count(kind, refused ? 'failed' : 'unknown')
+      this.seat.moveOn()
+      return undefined
+    }
+  }
+
+  private record(lease: string, what: LeaseRecord['what']): void {
+    this.world.recorder.add({ type: 'lease', lease, sequence: this.sequence++, what })
+  }
+}

@@ -1,0 +1,117 @@
+/** Judges all operations of a history: cuts it into objects, searches an order for each. */
+import type { HistoryRecord, OperationRecord } from '../../history/index.ts'
+import { type CompiledOperation, compileOperation, Vocabulary } from './compiled-operation.ts'
+import { KeyValueObject } from './key-value-object.ts'
+import { objectsOf } from './objects.ts'
+import { type DeadEnd, LinearizationSearch, type SearchBudget, type SearchOutcome } from './search.ts'
+import { withoutUnnoticed } from './uncertain-operations.ts'
+
+export interface LinearizabilityOptions {
+  /** How many times an operation may be tried, over the whole history. Default 60 million, some 20 to 60 seconds. */
+  readonly stepsMax?: number
+  /** How many situations are remembered for one object, 32 bytes each. Default 8 million. */
+  readonly fingerprintsMax?: number
+}
+
+export interface LinearizabilityResult {
+  readonly verdict: 'linearizable' | 'not linearizable' | 'could not tell'
+  /** How many operations were judged. */
+  readonly checked: number
+  readonly objects: number
+  /** How many times an operation was tried. */
+  readonly steps: number
+  /** The first object that has no order, or met the bound. */
+  readonly failure?: ObjectFailure
+}
+
+export interface ObjectFailure {
+  readonly operations: readonly CompiledOperation[]
+  readonly deadEnd: DeadEnd | undefined
+  readonly vocabulary: Vocabulary
+  readonly tracked: boolean
+}
+
+const stepsMaxDefault = 60_000_000
+const fingerprintsMaxDefault = 8_000_000
+
+/** What has a place in a linear order: not what failed, and not a read that asked for staleness. */
+export function linearizableOperations(history: readonly HistoryRecord[]): OperationRecord[] {
+  return history.filter(
+    (record): record is OperationRecord =>
+      record.type === 'operation' && record.outcome !== 'failed' && record.serializable !== true,
+  )
+}
+
+export function checkLinearizability(
+  history: readonly HistoryRecord[],
+  options: LinearizabilityOptions = {},
+): LinearizabilityResult {
+  const records = linearizableOperations(history)
+  const vocabulary = new Vocabulary(records)
+  const operations = records.map((record) => compileOperation(record, vocabulary))
+  const tracked = operations.some(countsVersions)
+  const object = new KeyValueObject(vocabulary.keyNames.length, vocabulary.valueNames, tracked)
+  const stepsMax = options.stepsMax ?? stepsMaxDefault
+  const budget: SearchBudget = {
+    stepsLeft: stepsMax,
+    fingerprintsMax: options.fingerprintsMax ?? fingerprintsMaxDefault,
+  }
+  const objects = objectsOf(operations, vocabulary.keyNames.length)
+  const result = (verdict: LinearizabilityResult['verdict']) => ({
+    verdict,
+    checked: operations.length,
+    objects: objects.length,
+    steps: stepsMax - Math.max(0, budget.stepsLeft),
+  })
+  let unsure: ObjectFailure | undefined
+  // Small ones first: a violation there is shown with less around it.
+  for (const members of objects.sort((a, b) => a.length - b.length)) {
+    const outcome = searchObject(members, object, budget, tracked)
+    if (outcome.outcome === 'found') continue
+    const failure = { operations: members, deadEnd: outcome.deadEnd, vocabulary, tracked }
+    if (outcome.outcome === 'impossible') return { ...result('not linearizable'), failure }
+    unsure ??= failure
+  }
+  return unsure === undefined ? result('linearizable') : { ...result('could not tell'), failure: unsure }
+}
+
+/** Whether some compare needs more of a key than its value and its being there. */
+function countsVersions(operation: CompiledOperation): boolean {
+  return operation.compares.some(({ target, relation, operand }) => {
+    if (target === 'value') return false
+    return !(relation === '<' ? operand === 1 : operand === 0)
+  })
+}
+
+/** First by revisions, where all replies have them: if that order fits, no search is needed. */
+function searchObject(
+  members: readonly CompiledOperation[],
+  object: KeyValueObject,
+  budget: SearchBudget,
+  tracked: boolean,
+): SearchOutcome {
+  const operations = withoutUnnoticed(members, tracked)
+  const byRevision = orderByRevision(operations)
+  if (byRevision !== undefined) {
+    const share: SearchBudget = { stepsLeft: Math.floor(budget.stepsLeft / 4), fingerprintsMax: budget.fingerprintsMax }
+    const before = share.stepsLeft
+    const outcome = new LinearizationSearch(operations, object, share, { tracked, byRevision }).run()
+    budget.stepsLeft -= before - share.stepsLeft
+    if (outcome.outcome === 'found') return outcome
+  }
+  return new LinearizationSearch(operations, object, budget, { tracked }).run()
+}
+
+/** The certain operations by the revision of their replies, a write before the reads that saw it. */
+function orderByRevision(operations: readonly CompiledOperation[]): Int32Array | undefined {
+  const certain = [...operations.keys()].filter((i) => operations[i]!.certain)
+  if (certain.length === 0 || certain.some((i) => operations[i]!.revision < 0)) return undefined
+  const isRead = (operation: CompiledOperation) => (operation.pure ? 1 : 0)
+  return Int32Array.from(
+    certain.sort((left, right) => {
+      const a = operations[left]!
+      const b = operations[right]!
+      return a.revision - b.revision || isRead(a) - isRead(b) || a.invokedMs - b.invokedMs || left - right
+    }),
+  )
+}

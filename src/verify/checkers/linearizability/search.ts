@@ -1,0 +1,421 @@
+/**
+ * The search for an order: Wing and Gong's, with Lowe's list of open events and memory of what was met ("Testing for
+ * linearizability", 2017, §3). Called once for each object (a set of keys that no operation leaves).
+ *
+ * - W1  The list holds the events of the certain operations that are not yet taken, by time. Before its first return stand
+ *       exactly those that may be taken next.
+ * - W2  Every certain operation is taken once; an uncertain one once or never. The search succeeds when all certain ones
+ *       are taken.
+ * - W3  A pure operation that is legal now is taken at once and never reconsidered: whatever order exists from here also
+ *       exists with it moved to this place.
+ * - W4  Of uncertain operations with the same effect the earliest invoked is taken first: it may stand wherever a later
+ *       one may.
+ * - W5  An uncertain write to one key is taken only directly before an operation that observes this key, or before further
+ *       uncertain ones: it has no deadline, so in any order it can be moved back to its first observer, or dropped if
+ *       there is none. Not with tracked versions, which every write of the key observes.
+ * - W6  A (taken set, state, key awaiting its observer) met before is not entered again.
+ *
+ * With `byRevision` the certain operations are taken in that order only: a much smaller search, enough where it succeeds.
+ */
+import { type CompiledOperation, stepKind } from './compiled-operation.ts'
+import { FingerprintSet, laneCount, mixLane } from './fingerprint-set.ts'
+import type { KeyValueObject } from './key-value-object.ts'
+import { type RealTimeOrder, realTimeOrder } from './real-time-order.ts'
+
+/** Bounds of the search, shared by all objects of one history. */
+export interface SearchBudget {
+  stepsLeft: number
+  readonly fingerprintsMax: number
+}
+
+/** The furthest point that no order gets beyond. */
+export interface DeadEnd {
+  /** The operation whose return no order reaches. */
+  readonly blocked: CompiledOperation
+  /** One of the orders that lead there: its last operations, oldest first. */
+  readonly lastTaken: readonly CompiledOperation[]
+  readonly takenCount: number
+  /** Certain operations open there, `blocked` among them. */
+  readonly open: readonly CompiledOperation[]
+  /** Uncertain operations that were available there and not used up. */
+  readonly uncertain: readonly CompiledOperation[]
+  /** The different states of the keys concerned in which orders ended there, a few: key number to value number. */
+  readonly states: readonly ReadonlyMap<number, number>[]
+}
+
+export type SearchOutcome =
+  | { readonly outcome: 'found' }
+  | { readonly outcome: 'impossible'; readonly deadEnd: DeadEnd }
+  | { readonly outcome: 'gaveUp'; readonly deadEnd: DeadEnd | undefined }
+
+const lastTakenMax = 24
+const statesMax = 6
+const setSeed = 0x51ed270b
+const awaitingSeed = 0x2545f491
+
+export class LinearizationSearch {
+  private readonly operations: readonly CompiledOperation[]
+  private readonly object: KeyValueObject
+  private readonly budget: SearchBudget
+  private readonly tracked: boolean
+  private readonly order: RealTimeOrder
+  private readonly byRevision: Int32Array | undefined
+  private readonly met: FingerprintSet
+  /** W4: the uncertain operations by effect, each class by invocation. */
+  private readonly classes: readonly Int32Array[]
+
+  /** W1, doubly linked: event 2i is the invocation of operation i, 2i + 1 its return, the last one the list's head. */
+  private readonly next: Int32Array
+  private readonly previous: Int32Array
+  private readonly head: number
+  private readonly taken: Uint8Array
+  private readonly setLanes = new Int32Array(laneCount)
+  private certainLeft = 0
+
+  /** One frame for each operation taken: what it was and how to go on after taking it back. */
+  private readonly frameOperation: Int32Array
+  private readonly frameEvent: Int32Array
+  private readonly frameClass: Int32Array
+  private readonly frameChoice: Uint8Array
+  private readonly frameMark: Float64Array
+  private readonly frameAwaiting: Int32Array
+  private depth = 0
+
+  /** Where to go on: an event of the list, and past all invocations a class of uncertain operations. */
+  private event = 0
+  private class = 0
+  private choice = 0
+  /** W5: the key whose observer must come next, or -1. */
+  private awaiting = -1
+
+  private deadEnd: (DeadEnd & { readonly states: Map<number, number>[] }) | undefined
+  private deadEndPlace = -1
+  private readonly deadEndStates = new Set<string>()
+
+  constructor(
+    operations: readonly CompiledOperation[],
+    object: KeyValueObject,
+    budget: SearchBudget,
+    options: { readonly tracked: boolean; readonly byRevision?: Int32Array },
+  ) {
+    this.operations = operations
+    this.object = object
+    this.budget = budget
+    this.tracked = options.tracked
+    this.byRevision = options.byRevision
+    this.order = realTimeOrder(operations)
+    this.met = new FingerprintSet(budget.fingerprintsMax)
+    this.classes = classesOf(operations, this.order.byInvocation)
+    const count = operations.length
+    this.head = 2 * count
+    this.next = new Int32Array(2 * count + 1)
+    this.previous = new Int32Array(2 * count + 1)
+    this.taken = new Uint8Array(count)
+    this.frameOperation = new Int32Array(count)
+    this.frameEvent = new Int32Array(count)
+    this.frameClass = new Int32Array(count)
+    this.frameChoice = new Uint8Array(count)
+    this.frameMark = new Float64Array(count)
+    this.frameAwaiting = new Int32Array(count)
+    this.linkEvents()
+  }
+
+  /** Leaves the object in its initial state. */
+  run(): SearchOutcome {
+    const mark = this.object.mark
+    const outcome = this.search()
+    this.object.undo(mark)
+    return outcome
+  }
+
+  private search(): SearchOutcome {
+    this.enterFront()
+    for (;;) {
+      if (this.certainLeft === 0) return { outcome: 'found' }
+      if (this.budget.stepsLeft <= 0) return { outcome: 'gaveUp', deadEnd: this.deadEnd }
+      if (this.takeCertain() || this.takeUncertain()) {
+        this.enterFront()
+        continue
+      }
+      this.noteDeadEnd()
+      if (!this.backtrack()) return { outcome: 'impossible', deadEnd: this.deadEnd! }
+    }
+  }
+
+  private enterFront(): void {
+    if (this.byRevision === undefined) this.takePure()
+    this.goToFront()
+  }
+
+  /** W3 */
+  private takePure(): void {
+    let event = this.next[this.head]!
+    while (event !== this.head && (event & 1) === 0) {
+      const i = event >> 1
+      const operation = this.operations[i]!
+      if (operation.pure && this.mayTake(i, operation)) {
+        this.budget.stepsLeft--
+        const mark = this.object.mark
+        if (this.applyAnyChoice(operation)) {
+          const before = this.previous[event]!
+          this.enter(i, true, -1, mark)
+          event = this.next[before]!
+          continue
+        }
+      }
+      event = this.next[event]!
+    }
+  }
+
+  private applyAnyChoice(operation: CompiledOperation): boolean {
+    for (let choice = 0; choice < operation.choices; choice++) if (this.object.apply(operation, choice)) return true
+    return false
+  }
+
+  /** Chains operations that never return at the end: without a return they block nothing. */
+  private linkEvents(): void {
+    const { operations, order, next, previous, head } = this
+    const byPlace = new Int32Array(2 * operations.length + 1).fill(-1)
+    operations.forEach((operation, i) => {
+      if (!operation.certain) return
+      this.certainLeft++
+      byPlace[order.invocationPlace[i]!] = 2 * i
+      if (order.returnPlace[i]! < 2 * operations.length) byPlace[order.returnPlace[i]!] = 2 * i + 1
+    })
+    let last = head
+    for (const event of byPlace) {
+      if (event < 0) continue
+      next[last] = event
+      previous[event] = last
+      last = event
+    }
+    next[last] = head
+    previous[head] = last
+  }
+
+  private goToFront(): void {
+    this.event = this.next[this.head]!
+    this.class = 0
+    this.choice = 0
+    if (this.byRevision === undefined) return
+    const operation = this.byRevision[this.takenCertain()]!
+    const front = this.firstReturn()
+    const limit = front === this.head ? Number.POSITIVE_INFINITY : this.order.returnPlace[front >> 1]!
+    if (operation !== undefined && this.order.invocationPlace[operation]! < limit) this.event = 2 * operation
+    else this.event = front
+  }
+
+  private takenCertain(): number {
+    return this.byRevision!.length - this.certainLeft
+  }
+
+  /** The first return of the list, or its head. */
+  private firstReturn(): number {
+    let event = this.next[this.head]!
+    while (event !== this.head && (event & 1) === 0) event = this.next[event]!
+    return event
+  }
+
+  /** Tries the invocations from `event` on. Leaves `event` at the first return if none can be taken. */
+  private takeCertain(): boolean {
+    while (this.event !== this.head && (this.event & 1) === 0) {
+      const i = this.event >> 1
+      const operation = this.operations[i]!
+      // A pure operation that is still in the list is not legal now.
+      const skipped = operation.pure && this.byRevision === undefined
+      for (; !skipped && this.choice < operation.choices; this.choice++) {
+        if (!this.mayTake(i, operation)) break
+        const mark = this.object.mark
+        this.budget.stepsLeft--
+        if (!this.object.apply(operation, this.choice)) continue
+        if (this.enter(i, operation.pure, -1, mark)) return true
+      }
+      this.choice = 0
+      this.event = this.byRevision === undefined ? this.next[this.event]! : this.firstReturn()
+    }
+    return false
+  }
+
+  private mayTake(i: number, operation: CompiledOperation): boolean {
+    const before = this.order.predecessor[i]!
+    if (before >= 0 && this.taken[before] === 0) return false
+    return this.awaiting < 0 || operation.observes.includes(this.awaiting)
+  }
+
+  /** Tries the uncertain operations from class `class` on. */
+  private takeUncertain(): boolean {
+    const limit = this.event === this.head ? Number.POSITIVE_INFINITY : this.order.returnPlace[this.event >> 1]!
+    for (; this.class < this.classes.length; this.class++, this.choice = 0) {
+      const i = this.firstAvailable(this.classes[this.class]!, limit)
+      if (i < 0) continue
+      const operation = this.operations[i]!
+      const single = this.tracked ? -1 : operation.singleWrite
+      if (single >= 0 && single === this.awaiting && !operation.observes.includes(single)) continue
+      for (; this.choice < operation.choices; this.choice++) {
+        const mark = this.object.mark
+        this.budget.stepsLeft--
+        // Without an effect it might as well never happen.
+        if (!this.object.apply(operation, this.choice) || this.object.mark === mark) continue
+        if (this.enter(i, false, single, mark)) return true
+      }
+    }
+    return false
+  }
+
+  private firstAvailable(members: Int32Array, limit: number): number {
+    for (const i of members) {
+      if (this.order.invocationPlace[i]! >= limit) return -1
+      const before = this.order.predecessor[i]!
+      if (this.taken[i] === 0 && (before < 0 || this.taken[before] === 1)) return i
+    }
+    return -1
+  }
+
+  /** The operation was applied: takes it, unless that was met before (W6). */
+  private enter(i: number, pure: boolean, awaiting: number, mark: number): boolean {
+    this.toggleTaken(i)
+    if (!pure && !this.isNew(awaiting)) {
+      this.toggleTaken(i)
+      this.object.undo(mark)
+      return false
+    }
+    const { depth } = this
+    this.frameOperation[depth] = i
+    this.frameEvent[depth] = this.event
+    this.frameClass[depth] = this.class
+    this.frameChoice[depth] = this.choice
+    this.frameMark[depth] = mark
+    this.frameAwaiting[depth] = this.awaiting
+    this.depth++
+    this.awaiting = awaiting
+    if (this.operations[i]!.certain) {
+      this.unlink(i)
+      this.certainLeft--
+    }
+    return true
+  }
+
+  /** Takes back operations up to the last that has alternatives. False: there is none. */
+  private backtrack(): boolean {
+    while (this.depth > 0) {
+      const depth = --this.depth
+      const i = this.frameOperation[depth]!
+      const operation = this.operations[i]!
+      this.object.undo(this.frameMark[depth]!)
+      this.toggleTaken(i)
+      this.awaiting = this.frameAwaiting[depth]!
+      if (operation.certain) {
+        this.relink(i)
+        this.certainLeft++
+        if (operation.pure) continue
+      }
+      this.event = this.frameEvent[depth]!
+      this.class = this.frameClass[depth]!
+      this.choice = this.frameChoice[depth]! + 1
+      return true
+    }
+    return false
+  }
+
+  private unlink(i: number): void {
+    const { next, previous } = this
+    for (let event = 2 * i; event <= this.lastEventOf(i); event++) {
+      next[previous[event]!] = next[event]!
+      previous[next[event]!] = previous[event]!
+    }
+  }
+
+  private relink(i: number): void {
+    const { next, previous } = this
+    for (let event = this.lastEventOf(i); event >= 2 * i; event--) {
+      next[previous[event]!] = event
+      previous[next[event]!] = event
+    }
+  }
+
+  private lastEventOf(i: number): number {
+    return this.order.returnPlace[i]! < this.head ? 2 * i + 1 : 2 * i
+  }
+
+  private toggleTaken(i: number): void {
+    this.taken[i]! ^= 1
+    for (let lane = 0; lane < laneCount; lane++) this.setLanes[lane]! ^= mixLane(lane, setSeed, i)
+  }
+
+  private isNew(awaiting: number): boolean {
+    const { lanes } = this.object
+    const { setLanes } = this
+    const lane = (n: number) => lanes[n]! ^ setLanes[n]! ^ (awaiting < 0 ? 0 : mixLane(n, awaitingSeed, awaiting))
+    return this.met.add(lane(0), lane(1), lane(2), lane(3))
+  }
+
+  /** Keeps the furthest place at which the search ended, and the states in which it did. */
+  private noteDeadEnd(): void {
+    const front = this.firstReturn()
+    // Operations that never return block nothing.
+    if (front === this.head && this.deadEnd !== undefined) return
+    const place = front === this.head ? 0 : this.order.returnPlace[front >> 1]!
+    if (place < this.deadEndPlace || (place === this.deadEndPlace && this.deadEndStates.size >= statesMax)) return
+    const open = this.openOperations()
+    const state = new Map<number, number>()
+    for (const operation of open) for (const key of operation.keys) state.set(key, this.object.values[key]!)
+    if (place > this.deadEndPlace) {
+      this.deadEndPlace = place
+      this.deadEndStates.clear()
+      const taken = this.frameOperation.subarray(Math.max(0, this.depth - lastTakenMax), this.depth)
+      this.deadEnd = {
+        blocked: front === this.head ? open[0]! : this.operations[front >> 1]!,
+        lastTaken: Array.from(taken, (i) => this.operations[i]!),
+        takenCount: this.depth,
+        open,
+        uncertain: this.availableUncertain(place),
+        states: [],
+      }
+    }
+    const name = [...state].join()
+    if (this.deadEndStates.has(name)) return
+    this.deadEndStates.add(name)
+    this.deadEnd!.states.push(state)
+  }
+
+  private openOperations(): CompiledOperation[] {
+    const open: CompiledOperation[] = []
+    for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!)
+      open.push(this.operations[event >> 1]!)
+    return open
+  }
+
+  private availableUncertain(limit: number): CompiledOperation[] {
+    const available: CompiledOperation[] = []
+    for (const members of this.classes)
+      for (const i of members)
+        if (this.taken[i] === 0 && this.order.invocationPlace[i]! < limit) available.push(this.operations[i]!)
+    return available.slice(0, lastTakenMax)
+  }
+}
+
+function classesOf(operations: readonly CompiledOperation[], byInvocation: Int32Array): Int32Array[] {
+  const classes = new Map<string, number[]>()
+  for (const i of byInvocation) {
+    const operation = operations[i]!
+    if (operation.certain) continue
+    const name = effectOf(operation)
+    const members = classes.get(name)
+    if (members === undefined) classes.set(name, [i])
+    else members.push(i)
+  }
+  return [...classes.values()].map((members) => Int32Array.from(members))
+}
+
+/** Two uncertain operations of equal name do the same in every state. */
+function effectOf(operation: CompiledOperation): string {
+  const steps = (branch: CompiledOperation['success']) =>
+    branch
+      .filter(({ kind }) => kind === stepKind.put || kind === stepKind.delete)
+      .map(({ kind, keys, value }) => `${kind}:${keys[0]}:${value}`)
+      .join(';')
+  const compares = operation.compares.map(
+    ({ key, target, relation, operand }) => `${key} ${target} ${relation} ${operand}`,
+  )
+  return `${compares.join('&')}?${steps(operation.success)}|${steps(operation.failure)}`
+}

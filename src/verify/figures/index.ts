@@ -1,0 +1,1 @@
+export { downtimeMsMax, electionDowntimeMs, type TimeoutRange } from './election-downtime.ts'

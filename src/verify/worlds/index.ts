@@ -1,0 +1,3 @@
+export { runWorld } from './run-world.ts'
+export { scenarios } from './scenarios/catalogue.ts'
+export type { WorldOptions, WorldReport } from './world-options.ts'

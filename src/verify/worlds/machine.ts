@@ -1,0 +1,115 @@
+/**
+ * One simulated machine and the lives of the node on it. Owned by the {@link Cluster}.
+ *
+ * - M1  At most one node runs on a machine. Between two lives its disk and its clock stay.
+ * - M2  A life that ended changes nothing any more: whatever comes of it later is dropped.
+ * - M3  Whoever waits for an answer of a node hears when its life ends, once.
+ */
+import type { NodeConfig } from '../../node/config/index.ts'
+import { type RunningNode, startNode } from '../../node/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import type { CrashKind, SimulatedNode, Simulation } from '../../runtime/simulation/index.ts'
+import type { NodeSettings } from './settings.ts'
+
+/** One process: from its start to its end. */
+export interface Life {
+  readonly runtime: Runtime
+  /** Undefined while it starts. */
+  running: RunningNode | undefined
+  /** Called once when the life ends. */
+  readonly onEnd: Set<() => void>
+}
+
+/** What the cluster wants to hear of a machine's node. */
+export interface MachineEvents {
+  readonly started: (machine: Machine, running: RunningNode) => void
+  /** It cannot go on, or could not start. Its process is gone. */
+  readonly failed: (machine: Machine, error: unknown) => void
+}
+
+export class Machine {
+  readonly name: string
+  private readonly simulation: Simulation
+  private readonly settings: NodeSettings
+  private readonly events: MachineEvents
+  /** How the next life is to start. */
+  config: NodeConfig
+  life: Life | undefined
+  isPaused = false
+  /**
+   * Faults that entitle the node to give up, while they last: a disk that fails its syncs, damage that was done to its
+   * files. A node that gives up without one is a violation.
+   */
+  readonly excuses = new Set<string>()
+
+  constructor(simulation: Simulation, name: string, config: NodeConfig, settings: NodeSettings, events: MachineEvents) {
+    this.simulation = simulation
+    this.name = name
+    this.config = config
+    this.settings = settings
+    this.events = events
+    simulation.createNode(name)
+    // Creation gives a process; a machine begins switched off.
+    simulation.crash(name, 'process-death')
+  }
+
+  get simulated(): SimulatedNode {
+    return this.simulation.node(this.name)
+  }
+
+  get isAlive(): boolean {
+    return this.life !== undefined
+  }
+
+  get running(): RunningNode | undefined {
+    return this.life?.running
+  }
+
+  /** Starts a process. What comes of it is told through the events. */
+  start(): void {
+    if (this.life !== undefined) return
+    this.simulation.restart(this.name)
+    const { runtime } = this.simulated
+    const life: Life = { runtime, running: undefined, onEnd: new Set() }
+    this.life = life
+    this.isPaused = false
+    const fail = (error: unknown): void => {
+      if (this.life !== life) return
+      this.end('process-death')
+      this.events.failed(this, error)
+    }
+    const hooks = {
+      onFailure: fail,
+      processId: this.simulated.incarnationNumber,
+      processMetrics: () => ({}),
+      groupOptions: this.settings.groupOptions,
+      walSegmentBytes: this.settings.walSegmentBytes,
+    }
+    startNode(this.config, runtime, hooks).then((running) => {
+      if (this.life !== life) return
+      life.running = running
+      this.events.started(this, running)
+    }, fail)
+  }
+
+  /** Ends the process where it stands. */
+  crash(kind: CrashKind): void {
+    if (this.life !== undefined) this.end(kind)
+  }
+
+  /** Checks the node's invariants; throws what is broken. */
+  validate(): void {
+    this.life?.running?.inspect().group.validate()
+  }
+
+  private end(kind: CrashKind): void {
+    const life = this.life
+    this.life = undefined
+    this.isPaused = false
+    if (this.simulated.alive) this.simulation.crash(this.name, kind)
+    if (life === undefined) return
+    const waiting = [...life.onEnd]
+    life.onEnd.clear()
+    for (const each of waiting) each()
+  }
+}

@@ -1,0 +1,65 @@
+import { scenarios } from './scenarios/catalogue.ts'
+import type { Scenario } from './scenarios/scenario.ts'
+import { type Violation, violationOf } from './violation.ts'
+import { World } from './world.ts'
+import type { WorldOptions, WorldReport } from './world-options.ts'
+
+/** Lines of a thrown error's trace that are worth reading. */
+const traceLinesMax = 12
+
+export function scenarioNamed(name: string): Scenario | undefined {
+  return scenarios.find((scenario) => scenario.name === name)
+}
+
+/** Makes a world, lets it live, and reports. Never rejects for what happens in the world. */
+export async function runWorld(options: WorldOptions): Promise<WorldReport> {
+  const scenario = scenarioNamed(options.scenario ?? 'swarm')
+  if (scenario === undefined) throw new Error(`no scenario is called ${options.scenario}`)
+  const world = new World(scenario, options)
+  let violation: Violation | undefined
+  // A promise that nobody handles inside a node ends a real process: here it ends the world.
+  const onRejection = (error: unknown): void => {
+    world.cluster.violation ??= violationOf(error)
+  }
+  process.on('unhandledRejection', onRejection)
+  try {
+    await world.live()
+  } catch (error) {
+    violation = violationOf(error)
+  } finally {
+    process.off('unhandledRejection', onRejection)
+  }
+  options.onHistory?.(world.recorder.history())
+  return report(options, world, scenario, violation)
+}
+
+function report(
+  options: WorldOptions,
+  world: World,
+  scenario: Scenario,
+  violation: Violation | undefined,
+): WorldReport {
+  const { recorder, simulation } = world
+  if (violation !== undefined) recorder.tell(`violated: ${violation.property}`)
+  return {
+    seed: options.seed,
+    scenario: scenario.name,
+    consensus: options.consensus ?? 'raft',
+    ...(violation === undefined
+      ? { verdict: 'valid' }
+      : {
+          verdict: 'invalid',
+          property: violation.property,
+          explanation: violation.message.split('\n').slice(0, traceLinesMax).join('\n'),
+          evidence: violation.evidence,
+        }),
+    story: recorder.story(),
+    events: simulation.eventsRun,
+    simulatedMs: simulation.nowMs,
+    faults: Object.fromEntries(recorder.faults),
+    elections: recorder.elections,
+    operations: recorder.operations,
+    counts: Object.fromEntries(recorder.counts),
+    fingerprint: simulation.fingerprint(),
+  }
+}

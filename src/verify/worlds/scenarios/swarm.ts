@@ -1,0 +1,18 @@
+import { clockFaults } from '../faults/clock-faults.ts'
+import { diskFaults } from '../faults/disk-faults.ts'
+import { drawPlan } from '../faults/nemesis.ts'
+import { networkFaults } from '../faults/network-faults.ts'
+import { processFaults } from '../faults/process-faults.ts'
+import type { Scenario } from './scenario.ts'
+
+const allKinds = [...networkFaults, ...processFaults, ...diskFaults, ...clockFaults]
+
+export const swarm: Scenario = {
+  name: 'swarm',
+  about: 'each world draws its own mix of all kinds of faults (the default)',
+  attack: async (world) => {
+    await world.pass(world.random.below(1500))
+    world.unleash(drawPlan(world.random, allKinds))
+    await world.pass(world.durationMs)
+  },
+}

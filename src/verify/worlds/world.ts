@@ -1,0 +1,179 @@
+/**
+ * The life of one world: found a cluster, attack it under load, heal a majority and demand progress, heal the rest and
+ * demand agreement, then have the whole history judged.
+ *
+ * - W1  After every event the invariants of the nodes hold, if `validate` is on.
+ * - W2  Whatever is drawn is drawn from the seed; components have streams of their own.
+ */
+import type { Random } from '../../runtime/index.ts'
+import { createSimulation, type Simulation } from '../../runtime/simulation/index.ts'
+import { pick, shuffled } from './chance.ts'
+import { Cluster } from './cluster.ts'
+import type { FaultKind, FaultWorld } from './faults/fault.ts'
+import { FaultBudget } from './faults/fault-budget.ts'
+import { LinkRules } from './faults/link-rules.ts'
+import { Nemesis, type NemesisPlan } from './faults/nemesis.ts'
+import { judge } from './judge.ts'
+import { Calls } from './load/calls.ts'
+import { Load } from './load/load.ts'
+import type { Machine } from './machine.ts'
+import { Recorder } from './recorder.ts'
+import type { Scenario } from './scenarios/scenario.ts'
+import { drawSettings } from './settings.ts'
+import { Violation } from './violation.ts'
+import type { WorldOptions } from './world-options.ts'
+
+/** Within which a healed majority must serve, and all that are healed must agree. */
+const progressMs = 40_000
+/** How long a client waits for an answer. */
+const clientTimeoutMs = 4000
+
+export class World implements FaultWorld {
+  readonly simulation: Simulation
+  readonly random: Random
+  readonly recorder: Recorder
+  readonly cluster: Cluster
+  readonly links: LinkRules
+  readonly budget: FaultBudget
+  readonly load: Load
+  readonly durationMs: number
+  private readonly scenario: Scenario
+  private readonly validate: boolean
+  private readonly nemeses: Nemesis[] = []
+
+  constructor(scenario: Scenario, options: WorldOptions) {
+    const consensus = options.consensus ?? 'raft'
+    this.simulation = createSimulation({ seed: `${scenario.name}/${options.seed}` })
+    this.random = this.simulation.random.fork('scenario')
+    this.recorder = new Recorder(() => this.simulation.nowMs)
+    this.scenario = scenario
+    this.validate = options.validate ?? true
+    const drawn = drawSettings(this.simulation.random.fork('settings'), consensus)
+    this.cluster = new Cluster(this.simulation, this.recorder, scenario.settings?.(drawn) ?? drawn)
+    this.cluster.found(options.nodes ?? scenario.nodes ?? pick(this.random, [3, 3, 3, 5]))
+    this.links = new LinkRules(this.simulation, () => this.cluster.machines.map((machine) => machine.name))
+    this.budget = new FaultBudget(this.simulation.random.fork('budget'))
+    this.budget.draw(this.cluster.machines)
+    this.durationMs = options.durationMs ?? scenario.durationMs ?? 20_000
+    const { simulation, cluster, recorder } = this
+    const calls = new Calls(simulation, simulation.random.fork('calls'), clientTimeoutMs)
+    this.load = new Load({ simulation, cluster, recorder, calls }, simulation.random.fork('load'))
+  }
+
+  /** Throws a Violation, or whatever an event threw. */
+  async live(): Promise<void> {
+    for (const machine of this.cluster.machines) this.cluster.start(machine)
+    this.load.start()
+    await this.scenario.attack(this)
+    for (const nemesis of this.nemeses) nemesis.stop()
+    await this.healCore()
+    await this.healAll()
+    judge(this.recorder.history())
+  }
+
+  /** Sets a nemesis to work until the attack is over. */
+  unleash(plan: NemesisPlan): void {
+    const nemesis = new Nemesis(this, this.simulation.random.fork('nemesis'), plan)
+    this.nemeses.push(nemesis)
+    nemesis.start()
+  }
+
+  /** Begins one fault now, for as long as a nemesis would let it last. */
+  strike(kind: FaultKind, lastsMs: number): void {
+    const nemesis = new Nemesis(this, this.simulation.random.fork('strike'), {
+      kinds: [kind],
+      gapMs: 0,
+      lastsMs,
+      activeMax: 1,
+    })
+    this.nemeses.push(nemesis)
+    nemesis.begin(kind)
+  }
+
+  /** Lets the world go on for so long. */
+  async pass(forMs: number): Promise<void> {
+    await this.runUntil(() => false, forMs)
+  }
+
+  /** Lets the world go on until `done`, or so long. True when it was `done`. */
+  async runUntil(done: () => boolean, forMs: number): Promise<boolean> {
+    const untilMs = this.simulation.nowMs + forMs
+    const end = await this.simulation.run({
+      untilMs,
+      until: () => {
+        this.afterEvent()
+        return done()
+      },
+    })
+    return end === 'until'
+  }
+
+  /** W1. */
+  private afterEvent(): void {
+    if (this.cluster.violation !== undefined) throw this.cluster.violation
+    if (this.validate) for (const machine of this.cluster.machines) machine.validate()
+  }
+
+  /** A random majority is made whole; the others are gone, or behind a cut, and it must do without them. */
+  private async healCore(): Promise<void> {
+    const { cluster, recorder } = this
+    const fit = shuffled(
+      this.random,
+      cluster.machines.filter((machine) => machine.excuses.size === 0),
+    )
+    const core = fit.slice(0, Math.floor(cluster.machines.length / 2) + 1)
+    this.links.clear()
+    for (const machine of cluster.machines) {
+      if (core.includes(machine)) cluster.start(machine)
+      else if (this.random.below(2) === 0) cluster.crash(machine, 'power-loss')
+      else
+        this.links.add({
+          applies: (from, to) => (from === machine.name) !== (to === machine.name),
+          faults: { cut: true },
+        })
+    }
+    recorder.tell(`healed: ${core.map((machine) => machine.name).join(', ')}`)
+    await this.demandProgress(core, 'a healed majority')
+  }
+
+  /** Everyone comes back. All must serve, then agree. */
+  private async healAll(): Promise<void> {
+    const { cluster, recorder } = this
+    this.links.clear()
+    const fit = cluster.machines.filter((machine) => machine.excuses.size === 0)
+    for (const machine of fit) cluster.start(machine)
+    recorder.tell(`healed: ${fit.map((machine) => machine.name).join(', ')}`)
+    await this.demandProgress(fit, 'the healed cluster')
+    this.load.stop()
+    await this.demandAgreement(fit)
+  }
+
+  private async demandProgress(machines: readonly Machine[], who: string): Promise<void> {
+    const startMs = this.simulation.nowMs
+    const probe = this.load.probe(machines)
+    const served = await this.runUntil(() => probe.served, progressMs)
+    if (!served)
+      throw new Violation(
+        'liveness',
+        `${who} did not serve within ${progressMs / 1000} s: no write and read went through on ${probe.waiting.join(', ')}. ${this.cluster.describe()}`,
+      )
+    this.recorder.count('progress ms', Math.round(this.simulation.nowMs - startMs))
+  }
+
+  private async demandAgreement(machines: readonly Machine[]): Promise<void> {
+    const idle = await this.runUntil(() => this.load.idle, progressMs)
+    if (!idle) throw new Violation('liveness', `client calls stay open. ${this.cluster.describe()}`)
+    const applied = (machine: Machine) => machine.running?.inspect().group.status().appliedIndex
+    const agree = () => new Set(machines.map(applied)).size === 1 && applied(machines[0] as Machine) !== undefined
+    if (!(await this.runUntil(agree, progressMs)))
+      throw new Violation('liveness', `the healed nodes do not catch up. ${this.cluster.describe()}`)
+    for (const { running } of machines.map((machine) => ({ running: machine.running })))
+      if (running !== undefined) this.noteFinalState(running)
+    await this.pass(500)
+  }
+
+  private noteFinalState(running: NonNullable<Machine['running']>): void {
+    const machine = this.cluster.machines.find((each) => each.running === running)
+    if (machine !== undefined) this.cluster.noteStateHash(machine, running)
+  }
+}
