@@ -170,6 +170,7 @@ ${rows([
   ['--consensus raft|paxos', 'The algorithm (default raft).'],
   ['--nodes N', 'How many members found the cluster.'],
   ['--duration S', 'How long it is attacked, in simulated seconds.'],
+  ['--plant NAME|all|list', 'Put a known mistake into the code, and see it caught.'],
   ['--history FILE', 'Write what clients saw, for synod check: of one seed, or of a failed one.'],
   ['--list', 'Name the scenarios.'],
   ['--json', 'One JSON object a world, for machines.'],

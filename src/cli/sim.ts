@@ -14,6 +14,7 @@ const options = {
   nodes: { type: 'string' },
   duration: { type: 'string' },
   history: { type: 'string' },
+  plant: { type: 'string' },
   list: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const
@@ -28,6 +29,11 @@ type RunWorld = (options: WorldOptions) => Promise<WorldReport>
 export async function sim(args: readonly string[]): Promise<void> {
   const { flags, operands } = parseArguments('sim', args, options)
   if (operands.length > 0) throw new CommandError(`"${operands[0]}" is not understood. See synod sim --help.`, 2)
+  const plant = textFlag(flags, 'plant')
+  if (plant !== undefined) {
+    const { listPlants, simPlant } = await import('./sim-plant.ts')
+    return plant === 'list' ? listPlants(flags['json'] === true) : simPlant(plant, flags['json'] === true)
+  }
   // Loaded only now: what patches modules as they load (planted bugs) has to come first.
   const { runWorld, scenarios } = await import('../verify/worlds/index.ts')
   if (flags['list'] === true) return list(scenarios, flags['json'] === true)

@@ -246,6 +246,11 @@ export class PaxosState {
     return this.durability.fence
   }
 
+  /** Whether the round or the promise changed and no persist effect says so yet. */
+  get hasUnissuedHardState(): boolean {
+    return this.hardStateChanged
+  }
+
   /** Sends at once, in parallel with the disk. */
   send(to: MemberId, message: PaxosMessage): void {
     this.sink({ type: 'send', to, message, afterPersist: 0 })

@@ -1,11 +1,11 @@
 import { encodeConfiguration } from '../consensus/index.ts'
-import type { Configuration, Membership, ProposeConfigurationResult } from '../replicated-log.ts'
-import { noMember } from '../replicated-log.ts'
+import { type Configuration, type Membership, noMember, type ProposeConfigurationResult } from '../replicated-log.ts'
 import { sameMembers } from './chosen-configurations.ts'
+import { broadcastHeartbeat } from './heartbeat.ts'
 import type { PaxosState } from './paxos-state.ts'
 import { advancePhaseOne, proposeValue } from './phase-one.ts'
-import { type Progress } from './progress.ts'
-import { becomeFollower, trackMembers } from './roles.ts'
+import { becomeFollower, membersChanged, trackMembers } from './roles.ts'
+import { onTransferLeadership } from './timeout-now.ts'
 
 /**
  * Changes of the members through the log (Paxos Made Simple §3: the set of servers is part of the state; here alpha is 1).
@@ -52,9 +52,26 @@ export function proposeConfiguration(paxos: PaxosState, target: Membership): Pro
   return { ok: true, term: paxos.round, index }
 }
 
-/** The configuration in force is another one: a value was chosen, or a snapshot restored. */
-export function configurationChanged(paxos: PaxosState): void {
-  const { configuration, currentIndex } = paxos.configurations
-  void configuration
-  void currentIndex
+/** The configuration in force is another one: its value was chosen. */
+export function configurationChosen(paxos: PaxosState): void {
+  paxos.pendingConfigurationIndex = 0
+  if (paxos.isProposing) {
+    paxos.isCovered = false
+    tellLeavers(paxos)
+    trackMembers(paxos)
+    broadcastHeartbeat(paxos)
+    if (paxos.configurations.isVoter(paxos.id)) advancePhaseOne(paxos)
+    else if (paxos.role === 'leader') onTransferLeadership(paxos, noMember)
+    else becomeFollower(paxos, paxos.round, noMember)
+    return
+  }
+  membersChanged(paxos)
+}
+
+/** Whoever is not a member any more hears of it once: nobody will tell it again. */
+function tellLeavers(paxos: PaxosState): void {
+  const { round, chosenIndex } = paxos
+  for (const member of paxos.progress.keys()) {
+    if (!paxos.configurations.isMember(member)) paxos.send(member, { type: 'chosenNotice', round, chosenIndex })
+  }
 }

@@ -105,7 +105,7 @@ function change(cluster: TestCluster): void {
   const learners = everybody.filter((id) => !voters.includes(id) && prng.below(4) === 0)
   for (const { id } of cluster.running) {
     if (!cluster.configure(id, { voters, learners })) continue
-    for (const member of [...voters, ...learners]) if (!cluster.members.has(member)) cluster.join(member)
+    for (const member of [...voters, ...learners]) if (!cluster.members.has(member)) cluster.joinLater(member)
   }
 }
 

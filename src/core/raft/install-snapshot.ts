@@ -75,6 +75,7 @@ export function onSnapshotSent(raft: RaftState, to: MemberId, index: number, ok:
 export function onSnapshotTaken(raft: RaftState, meta: SnapshotMeta, compactTo: number): void {
   assert(compactTo <= meta.index, 'only what the snapshot covers is forgotten')
   assert(meta.index <= raft.commitIndex, 'a snapshot holds committed entries')
+  assert(meta.configuration.voters.length > 0, 'a snapshot knows its voters')
   raft.configurations.compactedTo(compactTo)
   raft.log.compactTo(compactTo)
 }

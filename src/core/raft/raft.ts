@@ -105,7 +105,11 @@ export class Raft implements ReplicatedLog<RaftMessage> {
     return acceptsSnapshot(this.state, meta)
   }
 
-  /** The configuration in force at `index`, from the first index in memory on: it belongs in the snapshot of `index`. */
+  /**
+   * The configuration in force at `index`, from `commitIndex` at construction on: it belongs in the snapshot of `index`. It
+   * has no voters while a node that began without a configuration has not learned of one by then: such a state makes no
+   * snapshot, for nobody could start from it. So who joins had better begin with the cluster's founding configuration.
+   */
   configurationAt(index: number): Configuration {
     return this.state.configurations.at(index)
   }

@@ -97,6 +97,7 @@ export class TestCluster {
   private packets: Packet[] = []
   private streams: Stream[] = []
   private readonly options: Partial<RaftOptions>
+  private readonly founding: Configuration
   /** By how much the fastest clock outruns the slowest. */
   private readonly driftMax: number
   /** Reads under way: by member and id, the highest index acknowledged when they began. */
@@ -110,14 +111,19 @@ export class TestCluster {
   constructor(seed: string, configuration: Configuration, options: Partial<RaftOptions> = {}, driftMax = 0) {
     this.prng = new Prng(seed)
     this.options = options
+    this.founding = configuration
     this.driftMax = driftMax
     for (const id of new Set([...configuration.voters, ...configuration.outgoing, ...configuration.learners])) {
       this.join(id, configuration)
     }
   }
 
-  /** Starts a member with an empty disk. Who joins a cluster that exists knows of no configuration. */
-  join(id: MemberId, configuration = nobody): void {
+  /** Starts a member that joins, with an empty disk. It may know who founded the cluster, or nobody. */
+  joinLater(id: MemberId): void {
+    this.join(id, this.prng.below(2) === 0 ? nobody : this.founding)
+  }
+
+  private join(id: MemberId, configuration: Configuration): void {
     const disk: Disk = {
       hardState: { term: 0, votedFor: noMember },
       snapshot: { index: 0, term: 0, configuration },
@@ -271,6 +277,7 @@ export class TestCluster {
     if (raft === undefined || this.isStopped(member) || appliedIndex <= member.disk.snapshot.index) return
     const term = raft.termAt(appliedIndex)
     assert(term !== undefined, 'an applied entry has a term')
+    if (raft.configurationAt(appliedIndex).voters.length === 0) return
     const meta = { index: appliedIndex, term, configuration: raft.configurationAt(appliedIndex) }
     member.disk.snapshot = meta
     member.disk.snapshotDigest = member.digest

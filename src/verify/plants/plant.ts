@@ -1,5 +1,3 @@
-import type { Consensus } from '../../node/index.ts'
-
 /**
  * A planted bug: one of the classic mistakes, as a patch of the sources. Production code has no branch for it; the patch
  * is put in as the module loads (see `install.ts`). `npm test` fails when a patch no longer applies.
@@ -11,8 +9,8 @@ export interface Plant {
   readonly mistake: string
   /** What it breaks in theory: paper and section, or the invariant. */
   readonly breaks: string
-  /** Where the world runs. Undefined: the mistake lies below consensus, and Raft's world shows it. */
-  readonly consensus: Consensus
+  /** The algorithm of the worlds that are asked; mistakes below consensus are shown by Raft's. */
+  readonly consensus: 'raft' | 'paxos'
   /** The scenario of the simulator that is asked. */
   readonly scenario: string
   /** It is caught within the seeds 1 to `seedsMax` of that scenario. */

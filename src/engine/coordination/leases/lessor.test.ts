@@ -178,9 +178,16 @@ test('time to live counts down in whole seconds and lists the keys', () => {
   assert.deepEqual(node.timeToLive(5n, false), { ok: true, remainingSeconds: 7, grantedSeconds: 10, keys: [] })
 })
 
-test('without a leader the client is told; while leaders change the question is asked again', () => {
+test('while there is no leader, or leaders change, the question is asked again, until the time-out', () => {
   const node = new Node()
-  assert.equal(node.keepAlive(1n), 'NO_LEADER')
+  const refused: unknown[] = []
+  node.client.keepAlive(1n, (outcome) => refused.push(outcome))
+  node.client.timeToLive(1n, false, (outcome) => refused.push(outcome))
+  node.loop.advance(4900)
+  assert.deepEqual(refused, [])
+  node.loop.advance(100)
+  const noLeader = { ok: false, code: 'NO_LEADER', outcome: 'not-applied' }
+  assert.deepEqual(refused, [noLeader, noLeader])
   node.become('leader', 1)
   node.grant(1n, 5)
   node.reads = { ok: false, reason: 'leader-changed', outcome: 'not-applied' }

@@ -24,6 +24,11 @@ export interface ChaosClusterOptions {
   readonly onDeath: (node: ChaosNode, how: string, lastWords: string) => void
 }
 
+/** The cluster under test did not come up: nothing was tested. */
+export class ClusterStartError extends Error {
+  override readonly name = 'ClusterStartError'
+}
+
 /** How long a node may take to serve after it was started, in milliseconds. */
 const readyTimeoutMs = 30_000
 const portsPerNode = 3
@@ -150,11 +155,11 @@ async function untilServing(node: ChaosNode, timeoutMs: number): Promise<void> {
   const startMs = performance.now()
   try {
     for (;;) {
-      if (!node.running) throw new Error(`node ${node.name} ended before it served: ${node.lastWords()}`)
+      if (!node.running) throw new ClusterStartError(`node ${node.name} ended before it served: ${node.lastWords()}`)
       const status = await client.status(1000).catch(() => undefined)
       if (status !== undefined && status.leaderId !== '0') return
       if (performance.now() - startMs > timeoutMs)
-        throw new Error(`node ${node.name} does not serve after ${timeoutMs / 1000} s: ${node.lastWords()}`)
+        throw new ClusterStartError(`node ${node.name} does not serve after ${timeoutMs / 1000} s: ${node.lastWords()}`)
       await delay(50)
     }
   } finally {

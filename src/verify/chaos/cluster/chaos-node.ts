@@ -133,9 +133,24 @@ export class ChaosNode {
     this.child?.kill('SIGCONT')
   }
 
-  /** The end of its log. */
+  /** The last line of its log, for a sentence. */
   lastWords(): string {
-    const lines = readFileSync(this.logPath, 'utf8').trimEnd().split('\n')
-    return lines.slice(-3).join('\n')
+    return readable(readFileSync(this.logPath, 'utf8').trimEnd().split('\n').at(-1) ?? '')
+  }
+}
+
+const reasonLinesMax = 3
+
+/** A log line without its JSON clothes, and of a trace only the top. */
+function readable(line: string): string {
+  try {
+    const { message, reason } = JSON.parse(line) as { message?: string; reason?: string }
+    const top = reason
+      ?.split('\n', reasonLinesMax)
+      .map((part) => part.trim())
+      .join(' ')
+    return [message, top].filter((part) => part !== undefined).join(': ')
+  } catch {
+    return line
   }
 }

@@ -1,0 +1,41 @@
+import type { MemberId } from '../replicated-log.ts'
+import { toldChosen } from './chosen.ts'
+import type { Accept, Accepted } from './message.ts'
+import type { PaxosState } from './paxos-state.ts'
+import { heardLeader } from './roles.ts'
+import { mayAccept } from './synod/index.ts'
+import { transferIfCaughtUp } from './timeout-now.ts'
+
+/** Phase 2: the acceptor's side, and what the leader learns from the answer. */
+
+/** The gate has dropped what is of a lower round than the promised one (P1a). */
+export function onAccept(paxos: PaxosState, from: MemberId, message: Accept): void {
+  heardLeader(paxos, from)
+  const { firstSlot, entries, round } = message
+  const lastSlot = firstSlot + entries.length - 1
+  if (lastSlot > paxos.chosenIndex + paxos.options.maxUnchosenSlots) return
+  for (const entry of entries) {
+    // Known chosen: it is the same value. Accepted in this ballot: it is the same message, once more.
+    if (entry.index <= paxos.chosenIndex || paxos.log.ballotAt(entry.index) === round) continue
+    if (mayAccept(paxos.round, round)) paxos.accept({ ballot: round, value: entry })
+  }
+  paxos.advanceAccepted()
+  toldChosen(paxos, message.chosenIndex)
+  sendAccepted(paxos, from, firstSlot, lastSlot)
+}
+
+/** Tells the leader what is accepted, once it is durable. */
+export function sendAccepted(paxos: PaxosState, to: MemberId, firstSlot: number, lastSlot: number): void {
+  const { round, acceptedThrough: throughSlot } = paxos
+  paxos.sendDurably(to, { type: 'accepted', round, firstSlot, lastSlot, throughSlot })
+}
+
+export function onAccepted(paxos: PaxosState, from: MemberId, message: Accepted): void {
+  const progress = paxos.progress.get(from)
+  if (progress === undefined || message.lastSlot > paxos.acceptedThrough) return
+  progress.recentlyActive = true
+  // A member can know more to be chosen than this proposer has proposed yet.
+  const through = Math.min(message.throughSlot, paxos.acceptedThrough)
+  progress.acknowledged(message.firstSlot, message.lastSlot, through, paxos.log.firstIndex)
+  transferIfCaughtUp(paxos, from, progress)
+}

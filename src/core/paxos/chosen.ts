@@ -1,0 +1,59 @@
+import { committedIndex, voteResult } from '../quorum/index.ts'
+import type { MemberId } from '../replicated-log.ts'
+import type { ChosenNotice } from './message.ts'
+import type { PaxosState } from './paxos-state.ts'
+import { configurationChosen } from './reconfiguration.ts'
+import { heardLeader } from './roles.ts'
+
+/**
+ * Learning what is chosen (Paxos Made Simple §2.3). The leader learns it from the acceptors; everybody else from the leader,
+ * who tells how far the chosen prefix goes. A follower whose acceptance in a slot is of the leader's round holds the leader's
+ * value there, since a ballot proposes one value; an older acceptance may be of another value, and waits for the leader's.
+ */
+
+/** Leader: a slot is chosen when a quorum has accepted it, durably and in this very ballot. Slots are taken in order (M4). */
+export function chooseByCounting(paxos: PaxosState): void {
+  for (;;) {
+    const before = paxos.chosenIndex
+    const prefix = committedIndex(paxos.configuration, (member) => acceptedBy(paxos, member))
+    advanceChosen(paxos, Math.min(prefix, paxos.pendingConfigurationIndex || prefix, paxos.acceptedThrough))
+    while (paxos.chosenIndex < paxos.acceptedThrough && isAcceptedByQuorum(paxos, paxos.chosenIndex + 1)) {
+      advanceChosen(paxos, paxos.chosenIndex + 1)
+    }
+    if (paxos.chosenIndex === before || !paxos.isProposing) return
+  }
+}
+
+function acceptedBy(paxos: PaxosState, member: MemberId): number {
+  if (member === paxos.id) return paxos.durability.durableThrough(paxos.round)
+  return paxos.progress.get(member)?.matchIndex ?? 0
+}
+
+/** Acceptances come in any order: a slot can be chosen though no quorum has everything before it. */
+function isAcceptedByQuorum(paxos: PaxosState, slot: number): boolean {
+  const result = voteResult(paxos.configuration, (voter) => {
+    if (voter === paxos.id) return slot <= paxos.durability.durableThrough(paxos.round) ? true : undefined
+    return paxos.progress.get(voter)?.isAcked(slot) === true ? true : undefined
+  })
+  return result === 'won'
+}
+
+/** Everything up to `index`, whose values are here, is chosen. */
+export function advanceChosen(paxos: PaxosState, index: number): void {
+  while (paxos.chosenIndex < index) {
+    const entry = paxos.log.entryAt(paxos.chosenIndex + 1)
+    paxos.learnChosen(entry.index)
+    if (paxos.configurations.chosen(entry)) configurationChosen(paxos)
+  }
+}
+
+/** Follower: the leader of this round says that everything up to `index` is chosen. */
+export function toldChosen(paxos: PaxosState, index: number): void {
+  paxos.toldChosenIndex = Math.max(paxos.toldChosenIndex, index)
+  advanceChosen(paxos, Math.min(paxos.toldChosenIndex, paxos.acceptedThrough))
+}
+
+export function onChosenNotice(paxos: PaxosState, from: MemberId, message: ChosenNotice): void {
+  heardLeader(paxos, from)
+  toldChosen(paxos, message.chosenIndex)
+}

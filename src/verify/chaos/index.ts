@@ -1,0 +1,7 @@
+export type { Finding } from './checks/finding.ts'
+export { ClusterStartError } from './cluster/chaos-cluster.ts'
+export { type FaultKind, type FaultName, faultKinds, faultNames } from './faults/fault-kinds.ts'
+export type { FaultEvent } from './faults/nemesis.ts'
+export type { ChaosProgress, ChaosReport } from './report.ts'
+export { type ChaosOptions, runChaos } from './run-chaos.ts'
+export { clientsMin } from './workload/workload.ts'

@@ -1,0 +1,6 @@
+export { allPlants } from './catalogue/index.ts'
+export { canPlant } from './install.ts'
+export { PlantError } from './patch.ts'
+export type { Plant } from './plant.ts'
+export { type BaselineWorlds, baselineOf, runPlants } from './run-all.ts'
+export { type PlantReport, runPlant } from './run-plant.ts'
