@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly kind: ServerKind
   /** Members: 1, 3 or 5. Default 3. */
   readonly nodes?: number
+  /** Places for members that may join later (`Cluster.join`), named and numbered on from the founders. Default 0. */
+  readonly spares?: number
   /** More flags for every member, such as `--quota-backend-bytes=…`. */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -37,18 +39,39 @@ export function skipWithoutServer(kind: ServerKind): string | false {
   return kind === 'synod' ? false : skipWithout(kind)
 }
 
+/** Where a member has its place: its name, addresses and files. */
+export interface Seat {
+  readonly name: string
+  readonly clientUrl: string
+  readonly peerUrl: string
+  readonly dataDir: string
+  readonly logFile: string
+}
+
 /** A running cluster. */
 export class Cluster {
   readonly kind: ServerKind
-  readonly members: readonly Member[]
+  /** The founders, then those who joined, in their order. */
+  readonly members: Member[]
+  readonly spares: readonly Seat[]
   readonly folder: string
   readonly #keep: boolean
+  readonly #seatNewcomer: (seat: Seat, initialCluster: string) => Member
 
-  constructor(kind: ServerKind, members: readonly Member[], folder: string, keep: boolean) {
+  constructor(
+    kind: ServerKind,
+    members: readonly Member[],
+    folder: string,
+    keep: boolean,
+    spares: readonly Seat[],
+    seatNewcomer: (seat: Seat, initialCluster: string) => Member,
+  ) {
     this.kind = kind
-    this.members = members
+    this.members = [...members]
+    this.spares = spares
     this.folder = folder
     this.#keep = keep
+    this.#seatNewcomer = seatNewcomer
   }
 
   /** All client addresses, comma-separated, as etcdctl's `--endpoints` takes them. */
@@ -58,6 +81,26 @@ export class Cluster {
 
   member(at: number): Member {
     return this.members[at % this.members.length]!
+  }
+
+  named(name: string): Member {
+    const member = this.members.find((candidate) => candidate.name === name)
+    if (member === undefined) throw new Error(`${name} is no member of this cluster`)
+    return member
+  }
+
+  /**
+   * Starts the spare of this name with an empty directory as a member that was added, and waits until it serves.
+   * `initialCluster` is what `member add` printed.
+   */
+  async join(name: string, initialCluster: string): Promise<Member> {
+    const seat = this.spares.find((spare) => spare.name === name)
+    if (seat === undefined) throw new Error(`this cluster has no spare ${name}`)
+    const member = this.#seatNewcomer(seat, initialCluster)
+    this.members.push(member)
+    member.start()
+    await member.ready()
+    return member
   }
 
   async ready(timeoutMs?: number): Promise<void> {
@@ -100,46 +143,47 @@ async function layOut(options: ClusterOptions): Promise<Cluster> {
   mkdirSync(parent, { recursive: true })
   const folder = mkdtempSync(join(parent, `synod-conformance-${options.kind}-`))
   if (!keep) folders.add(folder)
-  const ports = await freePorts(2 * nodes)
-  const seats = Array.from({ length: nodes }, (_, at) => ({
+  const ports = await freePorts(2 * (nodes + (options.spares ?? 0)))
+  const seats = Array.from({ length: ports.length / 2 }, (_, at) => ({
     name: `n${at + 1}`,
     clientUrl: `http://127.0.0.1:${ports[2 * at]}`,
     peerUrl: `http://127.0.0.1:${ports[2 * at + 1]}`,
     dataDir: join(folder, `n${at + 1}`),
     logFile: join(folder, `n${at + 1}.log`),
   }))
-  const initialCluster = seats.map((seat) => `${seat.name}=${seat.peerUrl}`).join(',')
-  const members = seats.map(
-    (seat) =>
-      new Member({
-        ...seat,
-        cwd: folder,
-        env: options.env ?? {},
-        command: [
-          ...program(options.kind),
-          '--name',
-          seat.name,
-          '--data-dir',
-          seat.dataDir,
-          '--listen-client-urls',
-          seat.clientUrl,
-          '--advertise-client-urls',
-          seat.clientUrl,
-          '--listen-peer-urls',
-          seat.peerUrl,
-          '--initial-advertise-peer-urls',
-          seat.peerUrl,
-          '--initial-cluster',
-          initialCluster,
-          '--initial-cluster-token',
-          `conformance-${ports[0]}`,
-          '--initial-cluster-state',
-          'new',
-          ...(options.flags ?? []),
-        ],
-      }),
-  )
-  return new Cluster(options.kind, members, folder, keep)
+  const founders = seats.slice(0, nodes)
+  const initialCluster = founders.map((seat) => `${seat.name}=${seat.peerUrl}`).join(',')
+  const seated = (seat: Seat, initialCluster: string, state: 'new' | 'existing'): Member =>
+    new Member({
+      ...seat,
+      cwd: folder,
+      env: options.env ?? {},
+      command: [
+        ...program(options.kind),
+        '--name',
+        seat.name,
+        '--data-dir',
+        seat.dataDir,
+        '--listen-client-urls',
+        seat.clientUrl,
+        '--advertise-client-urls',
+        seat.clientUrl,
+        '--listen-peer-urls',
+        seat.peerUrl,
+        '--initial-advertise-peer-urls',
+        seat.peerUrl,
+        '--initial-cluster',
+        initialCluster,
+        '--initial-cluster-token',
+        `conformance-${ports[0]}`,
+        '--initial-cluster-state',
+        state,
+        ...(options.flags ?? []),
+      ],
+    })
+  const members = founders.map((seat) => seated(seat, initialCluster, 'new'))
+  const seatNewcomer = (seat: Seat, initialCluster: string) => seated(seat, initialCluster, 'existing')
+  return new Cluster(options.kind, members, folder, keep, seats.slice(nodes), seatNewcomer)
 }
 
 function program(kind: ServerKind): string[] {

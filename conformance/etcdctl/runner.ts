@@ -18,6 +18,7 @@ export function declareScripts(group: ScriptGroup, clients: readonly PeerName[] 
       const pair = new Pair({
         ...(group.nodes === undefined ? {} : { nodes: group.nodes }),
         ...(group.flags === undefined ? {} : { flags: group.flags }),
+        ...(group.spares === undefined ? {} : { spares: group.spares }),
       })
       let contexts: Sides<Side> | undefined
       after(() => pair.recycle())
@@ -27,6 +28,9 @@ export function declareScripts(group: ScriptGroup, clients: readonly PeerName[] 
           try {
             contexts ??= await onBoth(await pair.sides(), (cluster) => Side.of(cluster, client))
             await runScript(contexts, script, at)
+            if (group.fresh !== true) return
+            contexts = undefined
+            await pair.recycle()
           } catch (error) {
             contexts = undefined
             await pair.recycle()
@@ -51,13 +55,15 @@ class Side implements MaskContext {
   readonly started = new Map<string, { readonly background: Background; readonly step: Start }>()
   readonly cluster: Cluster
   readonly #client: string
+  /** The ids of the founders, and the addresses of all. */
+  readonly #names = new Map<string, string>()
   #turn = 0
 
   private constructor(cluster: Cluster, client: PeerName) {
     this.cluster = cluster
     this.#client = requirePeer(client)
-    for (const member of cluster.members) {
-      this.exact.set(member.endpoint, `<client ${member.name}>`)
+    for (const member of [...cluster.members, ...cluster.spares]) {
+      this.exact.set(new URL(member.clientUrl).host, `<client ${member.name}>`)
       this.exact.set(new URL(member.peerUrl).host, `<peer ${member.name}>`)
     }
   }
@@ -67,7 +73,11 @@ class Side implements MaskContext {
     const { stdout } = await side.execute(['member', 'list', '-w', 'json'], cluster.endpoints)
     const clusterId = /"cluster_id":(\d+)/.exec(stdout)?.[1]
     if (clusterId !== undefined) side.hide(clusterId, '<cluster>')
-    for (const [, id, name] of stdout.matchAll(/"ID":(\d+),"name":"([^"]+)"/g)) side.hide(id!, `<member ${name}>`)
+    for (const [, id, name] of stdout.matchAll(/"ID":(\d+),"name":"([^"]+)"/g)) {
+      side.hide(id!, `<member ${name}>`)
+      side.#names.set(`ID_${name}`, BigInt(id!).toString(16))
+    }
+    for (const { name, peerUrl } of [...cluster.members, ...cluster.spares]) side.#names.set(`PEER_${name}`, peerUrl)
     return side
   }
 
@@ -88,7 +98,10 @@ class Side implements MaskContext {
       .replace(/\{rev(?:\+(\d+))?\}/g, (_, plus) => String(startRevision + Number(plus ?? 0)))
       .replace(/\{rev-(\d+)\}/g, (_, minus) => String(startRevision - Number(minus)))
       .replace(/\{endpoints\}/g, this.cluster.endpoints)
-      .replace(/\{([A-Z]\w*)\}/g, (_, name) => this.captured.get(name) ?? `no ${name} was captured`)
+      .replace(
+        /\{([A-Z]\w*)\}/g,
+        (_, name) => this.captured.get(name) ?? this.#names.get(name) ?? `no ${name} was captured`,
+      )
   }
 
   endpointsFor(step: Run, script: Script, scriptAt: number): string {
@@ -106,6 +119,19 @@ class Side implements MaskContext {
 
   async execute(args: readonly string[], endpoints: string, stdin?: string): Promise<Outcome> {
     return this.spawn(args, endpoints, stdin ?? '').ended(30_000)
+  }
+
+  async join(name: string): Promise<void> {
+    const initialCluster = this.captured.get('INITIAL')
+    if (initialCluster === undefined) throw new Error('no INITIAL was captured')
+    await this.cluster.join(name, initialCluster)
+  }
+
+  /** Waits until the member's process has ended by itself. */
+  async left(name: string): Promise<void> {
+    const member = this.cluster.named(name)
+    const waited = await Promise.race([member.exited(), delay(10_000, 'still running' as const)])
+    assert.notEqual(waited, 'still running', `${name} of ${this.cluster.kind} ends`)
   }
 
   masked(outcome: Outcome, step: Run): Outcome {
@@ -177,6 +203,9 @@ async function runScript(sides: Sides<Side>, script: Script, scriptAt: number): 
       if (typeof step === 'string') await compareRun(sides, { run: step }, script, scriptAt, startRevision)
       else if ('pauseMs' in step) await delay(step.pauseMs)
       else if ('finish' in step) await compareFinish(sides, step)
+      else if ('join' in step) await onBoth(sides, (side) => side.join(step.join))
+      else if ('crash' in step) await onBoth(sides, (side) => side.cluster.named(step.crash).crash())
+      else if ('leaves' in step) await onBoth(sides, (side) => side.left(step.leaves))
       else if ('start' in step) await startBoth(sides, step, script, scriptAt, startRevision)
       else await compareRun(sides, step, script, scriptAt, startRevision)
     }
@@ -233,11 +262,14 @@ async function compareFinish(sides: Sides<Side>, finish: Finish): Promise<void> 
 async function compareRun(sides: Sides<Side>, step: Run, script: Script, at: number, rev: number): Promise<void> {
   const outcomes = await onBoth(sides, async (side) => {
     const endpoints = side.endpointsFor(step, script, at)
-    const outcome = await side.execute(
-      splitCommandLine(side.fill(step.run, rev)),
-      endpoints,
-      side.fill(step.stdin ?? '', rev),
-    )
+    const once = () =>
+      side.execute(splitCommandLine(side.fill(step.run, rev)), endpoints, side.fill(step.stdin ?? '', rev))
+    const deadline = Date.now() + 10_000
+    let outcome = await once()
+    while (step.untilOk && outcome.exit !== '0' && Date.now() < deadline) {
+      await delay(100)
+      outcome = await once()
+    }
     for (const [name, pattern] of Object.entries(step.capture ?? {})) {
       const value = pattern.exec(outcome.stdout)?.[1]
       if (value !== undefined) side.capture(name, value)

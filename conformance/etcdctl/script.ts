@@ -5,7 +5,8 @@ import type { ServerKind } from '../cluster.ts'
 export interface Run {
   /**
    * The command line after `etcdctl --endpoints=…`, with shell quoting. `{rev}` is the revision at the start of the
-   * script, `{rev+N}` is N later, `{NAME}` is a captured value, `{endpoints}` lists all members.
+   * script, `{rev+N}` is N later, `{NAME}` is a captured value, `{endpoints}` lists all members. `{PEER_n4}` is the peer
+   * URL of the founder or spare n4, `{ID_n1}` the id of the founder n1.
    */
   readonly run: string
   readonly stdin?: string
@@ -19,6 +20,8 @@ export interface Run {
   readonly everyMember?: true
   /** Talks to this member of the cluster. */
   readonly member?: number
+  /** Runs again, up to ten seconds, while it fails: what it needs takes time. */
+  readonly untilOk?: true
 }
 
 /** Starts a command that goes on beside the following steps, until `finish`. */
@@ -38,12 +41,27 @@ export interface Finish {
   readonly ends?: true
 }
 
+/** Starts a spare as a member that was added, with the captured value INITIAL as its --initial-cluster. */
+export interface Join {
+  readonly join: string
+}
+
+/** Kills a member. */
+export interface Crash {
+  readonly crash: string
+}
+
+/** Waits until a member's process has ended by itself. */
+export interface Leave {
+  readonly leaves: string
+}
+
 /** Lets time pass, where time is what the script is about. */
 export interface Pause {
   readonly pauseMs: number
 }
 
-export type Step = string | Run | Start | Finish | Pause
+export type Step = string | Run | Start | Finish | Join | Crash | Leave | Pause
 
 export interface Script {
   readonly name: string
@@ -60,6 +78,10 @@ export interface ScriptGroup {
   readonly name: string
   readonly scripts: readonly Script[]
   readonly nodes?: number
+  /** Places for members that join. */
+  readonly spares?: number
+  /** Each script begins on clusters of its own: it changes them for good. */
+  readonly fresh?: true
   readonly flags?: readonly string[]
 }
 

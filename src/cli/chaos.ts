@@ -51,7 +51,10 @@ export async function chaos(args: readonly string[]): Promise<void> {
     }),
   )
   if (settings.data !== undefined && existsSync(settings.data) && readdirSync(settings.data).length > 0)
-    throw new CommandError(`${settings.data} is not empty: chaos founds a new cluster. Name another --data directory.`, 2)
+    throw new CommandError(
+      `${settings.data} is not empty: chaos founds a new cluster. Name another --data directory.`,
+      2,
+    )
   const directory = settings.data ?? mkdtempSync(join(tmpdir(), 'synod-chaos-'))
   const interrupted = new AbortController()
   let keep = true

@@ -85,6 +85,32 @@ export function decodeFields(message: Uint8Array): Fields {
   }
 }
 
+/** A member of the cluster. */
+export interface MemberFields {
+  readonly id: bigint
+  readonly name: string
+  readonly peerUrls: readonly string[]
+  readonly clientUrls: readonly string[]
+  readonly isLearner: boolean
+}
+
+export function decodeMember(bytes: Uint8Array): MemberFields {
+  const fields = decodeFields(bytes)
+  const texts = (field: number): string[] => fields.all(field).map((text) => Buffer.from(text).toString('utf8'))
+  return {
+    id: BigInt.asUintN(64, fields.int64(1)),
+    name: fields.text(2),
+    peerUrls: texts(3),
+    clientUrls: texts(4),
+    isLearner: fields.number(5) === 1,
+  }
+}
+
+/** The members in field `field` of a response. */
+export function decodeMembers(response: Uint8Array, field: number): readonly MemberFields[] {
+  return decodeFields(response).all(field).map(decodeMember)
+}
+
 /** The end of the range of all keys that begin with `key`; '\0' (all keys from `key` on) when there is no such end. */
 export function prefixEnd(key: Uint8Array): Uint8Array {
   for (let i = key.length - 1; i >= 0; i--) {

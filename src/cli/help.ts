@@ -34,6 +34,7 @@ ${rows([
   ['del KEY', 'Delete a key, or a range.'],
   ['watch KEY', 'Print changes as they happen.'],
   ['lease grant|revoke|keep-alive|list|ttl', 'Leases.'],
+  ['member list|add|promote|remove|update', 'Who belongs to the cluster.'],
 ])}
 
   synod COMMAND --help tells more. synod --version prints the version.
@@ -156,6 +157,25 @@ Examples
   id=$(synod lease grant 30)
   synod put worker/1 alive --lease $id
   synod lease keep-alive $id`,
+
+  member: `synod member: who belongs to the cluster, while it works
+
+  synod member list                                       All members.
+  synod member add NAME --peer-urls URL[,URL] [--learner] Make room for one; prints the settings to start it with.
+  synod member promote ID|NAME                            Make a learner that has caught up a voter.
+  synod member remove ID|NAME                             Take one out, for good.
+  synod member update ID|NAME --peer-urls URL[,URL]       Change where the others reach it.
+
+A member is named by its id (hexadecimal, as list prints it) or its name; one that has not started yet has no name. To
+replace a member that is lost, remove it first, then add the new one. A learner receives all writes and does not vote.
+
+Flags
+${clientFlags}
+
+Examples
+  synod member add n4 --peer-urls http://127.0.0.1:42380 --learner
+  synod member promote n4
+  synod member remove n1`,
 
   sim: `synod sim: prove it in simulated worlds
 

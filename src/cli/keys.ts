@@ -29,6 +29,13 @@ export function operand(operands: readonly string[], position: number, command: 
   return value
 }
 
+/** Refuses operands past the first `count`: what a command does not understand it must not pass over. */
+export function refuseMore(operands: readonly string[], count: number, command: string): void {
+  const extra = operands[count]
+  if (extra !== undefined)
+    throw new CommandError(`"${extra}" is one argument too many. See synod ${command} --help.`, 2)
+}
+
 /** A lease id as people write it: hexadecimal, as `lease grant` prints it. */
 export function leaseId(text: string): bigint {
   if (!/^[0-9a-f]{1,16}$/i.test(text)) throw new CommandError(`"${text}" is not a lease id (hexadecimal).`, 2)
@@ -39,8 +46,9 @@ export async function put(args: readonly string[]): Promise<void> {
   const { flags, operands } = parseArguments('put', args, { ...common, lease: { type: 'string' } })
   const key = operand(operands, 0, 'put', 'KEY')
   const given = operand(operands, 1, 'put', 'VALUE')
-  const value = given === '-' ? await readStandardInput() : Buffer.from(given, 'utf8')
+  refuseMore(operands, 2, 'put')
   const lease = typeof flags['lease'] === 'string' ? leaseId(flags['lease']) : 0n
+  const value = given === '-' ? await readStandardInput() : Buffer.from(given, 'utf8')
   await withConnection(flags['endpoints'], async (connection) => {
     const request = encode((w) => w.bytes(1, Buffer.from(key, 'utf8')).bytes(2, value).int64(3, lease))
     const response = decodeFields(await connection.unary('/etcdserverpb.KV/Put', request))
@@ -63,14 +71,17 @@ export async function get(args: readonly string[]): Promise<void> {
   const range = keyRange(operand(operands, 0, 'get', 'KEY'), prefix)
   const number = (name: string) =>
     typeof flags[name] === 'string' ? wholeNumber(name, flags[name], 0, Number.MAX_SAFE_INTEGER) : 0
+  const limit = number('limit')
+  const revision = number('rev')
   const keysOnly = flags['keys-only'] === true
+  refuseMore(operands, 1, 'get')
   await withConnection(flags['endpoints'], async (connection) => {
     const request = encode((w) =>
       w
         .bytes(1, range.key)
         .bytes(2, range.end)
-        .int(3, number('limit'))
-        .int(4, number('rev'))
+        .int(3, limit)
+        .int(4, revision)
         .bool(7, flags['stale'] === true)
         .bool(8, keysOnly),
     )
@@ -91,6 +102,7 @@ export async function get(args: readonly string[]): Promise<void> {
 export async function del(args: readonly string[]): Promise<void> {
   const { flags, operands } = parseArguments('del', args, { ...common, prefix: { type: 'boolean' } })
   const range = keyRange(operand(operands, 0, 'del', 'KEY'), flags['prefix'] === true)
+  refuseMore(operands, 1, 'del')
   await withConnection(flags['endpoints'], async (connection) => {
     const request = encode((w) => w.bytes(1, range.key).bytes(2, range.end))
     const response = decodeFields(await connection.unary('/etcdserverpb.KV/DeleteRange', request))

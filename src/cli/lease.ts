@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArguments, wholeNumber } from './arguments.ts'
 import type { EtcdConnection } from './etcd-connection.ts'
 import { decodeFields, encode, printable } from './etcd-messages.ts'
-import { leaseId, operand, withConnection } from './keys.ts'
+import { leaseId, operand, refuseMore, withConnection } from './keys.ts'
 import { CommandError, printJson, printLine } from './output.ts'
 
 /** etcd's limit for a time to live, in seconds. */
@@ -17,30 +17,35 @@ export async function lease(args: readonly string[]): Promise<void> {
   })
   const json = flags['json'] === true
   const action = operand(operands, 0, 'lease', 'action: grant, revoke, keep-alive, ttl or list')
-  await withConnection(flags['endpoints'], async (connection) => {
-    switch (action) {
-      case 'grant':
-        return grant(connection, operand(operands, 1, 'lease', 'number of SECONDS'), json)
-      case 'revoke':
-        return revoke(connection, leaseId(operand(operands, 1, 'lease', 'lease ID')), json)
-      case 'keep-alive':
-        return keepAlive(connection, leaseId(operand(operands, 1, 'lease', 'lease ID')), flags['once'] === true, json)
-      case 'ttl':
-        return timeToLive(connection, leaseId(operand(operands, 1, 'lease', 'lease ID')), json)
-      case 'list':
-        return list(connection, json)
-      default:
-        throw new CommandError(`"${action}" is not an action of synod lease. See synod lease --help.`, 2)
-    }
-  })
+  refuseMore(operands, action === 'list' ? 1 : 2, 'lease')
+  await withConnection(flags['endpoints'], actionOf(action, operands, flags['once'] === true, json))
+}
+
+/** Reads the rest of the arguments, so that what is wrong with them is told before anything is connected. */
+function actionOf(
+  action: string,
+  operands: readonly string[],
+  once: boolean,
+  json: boolean,
+): (connection: EtcdConnection) => Promise<void> {
+  if (action === 'list') return (connection) => list(connection, json)
+  if (action === 'grant') {
+    const ttl = wholeNumber('SECONDS', operand(operands, 1, 'lease', 'number of SECONDS'), 1, ttlSecondsMax)
+    return (connection) => grant(connection, ttl, json)
+  }
+  if (action !== 'revoke' && action !== 'keep-alive' && action !== 'ttl')
+    throw new CommandError(`"${action}" is not an action of synod lease. See synod lease --help.`, 2)
+  const id = leaseId(operand(operands, 1, 'lease', 'lease ID'))
+  if (action === 'revoke') return (connection) => revoke(connection, id, json)
+  if (action === 'ttl') return (connection) => timeToLive(connection, id, json)
+  return (connection) => keepAlive(connection, id, once, json)
 }
 
 function hex(id: bigint): string {
   return BigInt.asUintN(64, id).toString(16).padStart(16, '0')
 }
 
-async function grant(connection: EtcdConnection, seconds: string, json: boolean): Promise<void> {
-  const ttl = wholeNumber('SECONDS', seconds, 1, ttlSecondsMax)
+async function grant(connection: EtcdConnection, ttl: number, json: boolean): Promise<void> {
   const response = decodeFields(
     await connection.unary(
       '/etcdserverpb.Lease/LeaseGrant',

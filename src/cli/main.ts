@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   del: async () => (await import('./keys.ts')).del,
   watch: async () => (await import('./watch.ts')).watch,
   lease: async () => (await import('./lease.ts')).lease,
+  member: async () => (await import('./member.ts')).member,
   chaos: async () => (await import('./chaos.ts')).chaos,
   sim: async () => (await import('./sim.ts')).sim,
 }

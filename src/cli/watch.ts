@@ -1,7 +1,7 @@
 /** synod watch. */
 import { parseArguments, wholeNumber } from './arguments.ts'
 import { decodeFields, decodeKeyValue, encode, jsonOf, keyRange, printable } from './etcd-messages.ts'
-import { operand, withConnection } from './keys.ts'
+import { operand, refuseMore, withConnection } from './keys.ts'
 import { CommandError, printJson, printLine } from './output.ts'
 
 const tombstoneType = 1
@@ -14,6 +14,7 @@ export async function watch(args: readonly string[]): Promise<void> {
     rev: { type: 'string' },
   })
   const range = keyRange(operand(operands, 0, 'watch', 'KEY'), flags['prefix'] === true)
+  refuseMore(operands, 1, 'watch')
   const revision = typeof flags['rev'] === 'string' ? wholeNumber('rev', flags['rev'], 1, Number.MAX_SAFE_INTEGER) : 0
   await withConnection(flags['endpoints'], async (connection) => {
     const stream = connection.stream('/etcdserverpb.Watch/Watch')

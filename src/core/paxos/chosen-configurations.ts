@@ -103,9 +103,7 @@ export function configurationOf(entry: Entry): Configuration | undefined {
 
 /** Whether two configurations give everybody the same part. */
 export function sameMembers(a: Configuration, b: Configuration): boolean {
-  return (
-    sameSet(a.voters, b.voters) && sameSet(a.outgoing, b.outgoing) && sameSet(a.learners, b.learners)
-  )
+  return sameSet(a.voters, b.voters) && sameSet(a.outgoing, b.outgoing) && sameSet(a.learners, b.learners)
 }
 
 function sameSet(a: readonly MemberId[], b: readonly MemberId[]): boolean {

@@ -1,8 +1,9 @@
 import { assert } from '../../base/index.ts'
 import { voteResult } from '../quorum/index.ts'
 import { type Entry, type MemberId, noMember } from '../replicated-log.ts'
-import { configurationOf } from './chosen-configurations.ts'
 import { advanceChosen } from './chosen.ts'
+import { configurationOf } from './chosen-configurations.ts'
+import { beginRound } from './election.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import type { PaxosState } from './paxos-state.ts'
 import { Recovery } from './recovery.ts'
@@ -43,7 +44,13 @@ export function advancePhaseOne(paxos: PaxosState): void {
   // M1: what is proposed after a configuration waits until that is chosen.
   if (paxos.pendingConfigurationIndex !== 0) return
   const result = voteResult(paxos.configuration, (voter) => recovery.voteOf(voter))
-  if (result === 'lost' && !paxos.isProposing) return becomeFollower(paxos, paxos.round, noMember)
+  if (result === 'lost') {
+    const isLeading = paxos.isProposing
+    becomeFollower(paxos, paxos.round, noMember)
+    // Members of a new configuration promised this round to a rival that failed: a new round can have their promise.
+    if (isLeading) beginRound(paxos, true)
+    return
+  }
   paxos.isCovered = result === 'won'
   if (!paxos.isCovered) return
   if (!paxos.isProposing) {

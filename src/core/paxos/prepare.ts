@@ -12,7 +12,7 @@ import { entryBytes, type Slot } from './slot-log.ts'
 
 /** The gate has entered the message's round already if it was higher. */
 export function onPrepare(paxos: PaxosState, from: MemberId, message: Prepare): void {
-  const isFirst = paxos.promisedTo === noMember && paxos.leader === noMember
+  const isFirst = paxos.promisedTo === noMember && (paxos.leader === noMember || paxos.leader === from)
   const isFree = isFirst || paxos.promisedTo === from
   // What is in a snapshot here cannot be reported: who needs it must not lead before it has it.
   if (!isFree || message.fromSlot < paxos.log.firstIndex) {
@@ -54,8 +54,7 @@ export function onPromise(paxos: PaxosState, from: MemberId, message: PromiseMes
   const { recovery } = paxos
   if (recovery === undefined) return
   if (!message.granted) {
-    recovery.refused(from)
-    advancePhaseOne(paxos)
+    if (recovery.refused(from)) advancePhaseOne(paxos)
     return
   }
   if (!recovery.promised(from, message)) return

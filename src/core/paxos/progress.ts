@@ -85,9 +85,8 @@ export class Progress {
   acceptSent(first: number, last: number, chosenIndex: number): void {
     assert(this.state === 'replicate', 'accepts are sent in replicate')
     this.sentChosenIndex = Math.max(this.sentChosenIndex, chosenIndex)
-    if (last < first) return
     this.nextSlot = last + 1
-    this.inflight.push({ first, last })
+    if (last >= first) this.inflight.push({ first, last })
   }
 
   /** The member durably has `first` to `last`, and everything up to `through`. `firstIndex` is the leader's first slot. */

@@ -75,8 +75,11 @@ export class Recovery {
     this.reports.set(id, { granted: true, nextSlot: chosenIndex + 1, complete: true, chosenIndex })
   }
 
-  refused(member: MemberId): void {
-    if (!this.reports.has(member)) this.reports.set(member, { granted: false, nextSlot: 0, complete: false, chosenIndex: 0 })
+  /** Returns whether that was news. */
+  refused(member: MemberId): boolean {
+    if (this.reports.has(member) || !this.asked.has(member)) return false
+    this.reports.set(member, { granted: false, nextSlot: 0, complete: false, chosenIndex: 0 })
+    return true
   }
 
   /** Takes in a page; returns whether it told something new. A page that would leave a hole is ignored. */

@@ -8,29 +8,26 @@ import type { Progress } from './progress.ts'
  */
 export function replicate(paxos: PaxosState): void {
   for (const [member, progress] of paxos.progress) {
-    while (progress.canSend && progress.nextSlot <= paxos.acceptedThrough) {
-      if (!sendAccept(paxos, member, progress)) break
-    }
+    while (progress.canSend && progress.nextSlot <= paxos.acceptedThrough) sendAccept(paxos, member, progress)
     if (progress.state === 'replicate') noticeChosen(paxos, member, progress)
   }
 }
 
 /**
- * Sends values from `nextSlot` on that the member has not acknowledged, as many as fit; an empty accept if there are none; a
- * snapshot if they are gone. Returns whether an accept with values was sent.
+ * Sends values from `nextSlot` on that the member has not acknowledged, as many as fit; an empty accept if there are none,
+ * which asks how far the member is; a snapshot if they are gone.
  */
-export function sendAccept(paxos: PaxosState, member: MemberId, progress: Progress): boolean {
+export function sendAccept(paxos: PaxosState, member: MemberId, progress: Progress): void {
   const { round, chosenIndex, log, acceptedThrough } = paxos
   if (progress.nextSlot < log.firstIndex) {
     sendSnapshot(paxos, member, progress)
-    return false
+    return
   }
   const range = progress.unackedFrom(progress.nextSlot, acceptedThrough)
-  const firstSlot = range?.first ?? progress.nextSlot
+  const firstSlot = range?.first ?? acceptedThrough + 1
   const entries = range === undefined ? [] : log.batch(range.first, range.last, paxos.options.maxAcceptBytes)
   paxos.send(member, { type: 'accept', round, firstSlot, chosenIndex, entries })
   progress.acceptSent(firstSlot, firstSlot + entries.length - 1, chosenIndex)
-  return entries.length > 0
 }
 
 function sendSnapshot(paxos: PaxosState, member: MemberId, progress: Progress): void {

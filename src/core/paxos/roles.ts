@@ -71,7 +71,10 @@ export function trackMembers(paxos: PaxosState): void {
   for (const member of members) {
     if (member === paxos.id || paxos.progress.has(member)) continue
     const progress = new Progress(paxos.options.maxInflightAccepts)
-    if (paxos.recovery?.voteOf(member) === true) progress.begin(paxos.recovery.chosenAt(member))
+    if (paxos.recovery?.voteOf(member) === true) {
+      progress.begin(paxos.recovery.chosenAt(member))
+      progress.recentlyActive = true
+    }
     paxos.progress.set(member, progress)
   }
 }

@@ -9,7 +9,7 @@ import { encodeConfiguration } from './configuration-codec.ts'
 import { isSameSet } from './configuration-history.ts'
 import { entryBytes } from './raft-log.ts'
 import type { RaftState } from './raft-state.ts'
-import { becomeFollower, configurationChanged, trackMembers } from './roles.ts'
+import { becomeFollower, configurationChanged, isSettled, trackMembers } from './roles.ts'
 import { bestSuccessor } from './timeout-now.ts'
 
 /**
@@ -33,7 +33,7 @@ export function proposeConfiguration(raft: RaftState, target: Membership): Propo
   if (raft.role !== 'leader') return { ok: false, reason: 'not-leader', leader }
   if (raft.transferee !== noMember) return { ok: false, reason: 'transferring', leader }
   const { configuration } = raft
-  if (isJoint(configuration) || !isSettledHere(raft)) return { ok: false, reason: 'changing', leader }
+  if (!isSettled(raft) || !isCommittedHere(raft)) return { ok: false, reason: 'changing', leader }
   const sameVoters = isSameSet(target.voters, configuration.voters)
   if (sameVoters && isSameSet(target.learners, configuration.learners)) {
     return { ok: false, reason: 'unchanged', leader }
@@ -46,7 +46,7 @@ export function proposeConfiguration(raft: RaftState, target: Membership): Propo
 /** Leader, at the end of each step, before it sends: leaves a joint configuration that is committed. */
 export function leaveJoint(raft: RaftState): void {
   const { configuration } = raft
-  if (!isJoint(configuration) || !isSettledHere(raft)) return
+  if (configuration.outgoing.length === 0 || !isCommittedHere(raft)) return
   // The successor shall have everything; it will carry the change on itself.
   if (raft.transferee !== noMember) return
   appendConfiguration(raft, { voters: configuration.voters, outgoing: [], learners: configuration.learners })
@@ -60,21 +60,17 @@ export function leaveJoint(raft: RaftState): void {
  * to campaign at once.
  */
 export function settleConfiguration(raft: RaftState): void {
-  if (raft.configurations.currentIndex > raft.commitIndex) return
+  if (!isSettled(raft)) return
   const others = raft.configurations.members.length - (raft.configurations.isMember(raft.id) ? 1 : 0)
   if (raft.progress.size > others) trackMembers(raft)
-  if (isJoint(raft.configuration) || raft.configurations.isVoter(raft.id)) return
+  if (raft.configurations.isVoter(raft.id)) return
   const successor = bestSuccessor(raft)
   if (successor !== noMember) raft.send(successor, { type: 'timeoutNow', term: raft.term })
   becomeFollower(raft, raft.term, noMember)
 }
 
-export function isJoint(configuration: Configuration): boolean {
-  return configuration.outgoing.length > 0
-}
-
 /** Whether the configuration is committed, and this leader knows what is: it has committed an entry of its own term. */
-function isSettledHere(raft: RaftState): boolean {
+function isCommittedHere(raft: RaftState): boolean {
   return raft.configurations.currentIndex <= raft.commitIndex && raft.log.termAt(raft.commitIndex) === raft.term
 }
 

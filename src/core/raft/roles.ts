@@ -69,12 +69,14 @@ export function becomeLeader(raft: RaftState): void {
 }
 
 /**
- * Leader: tracks exactly the other members of the configuration, and those that leave by it until it is committed, so
- * that they learn of it.
+ * Leader: tracks exactly the other members of the configuration; while a change is under way, those that leave by it
+ * too, so that they learn of it.
  */
 export function trackMembers(raft: RaftState): void {
   const members = raft.configurations.membersSince(raft.commitIndex)
-  for (const member of raft.progress.keys()) if (!members.includes(member)) raft.progress.delete(member)
+  if (isSettled(raft)) {
+    for (const member of raft.progress.keys()) if (!members.includes(member)) raft.progress.delete(member)
+  }
   for (const member of members) {
     if (member === raft.id || raft.progress.has(member)) continue
     raft.progress.set(member, new Progress(raft.log.lastIndex + 1, raft.options.maxInflightAppends))
@@ -90,6 +92,11 @@ export function configurationChanged(raft: RaftState): void {
     // Fewer voters may have confirmed already what more had not.
     confirmReads(raft)
   }
+}
+
+/** Whether no change of the members is under way: the configuration is committed and not joint. */
+export function isSettled(raft: RaftState): boolean {
+  return raft.configurations.currentIndex <= raft.commitIndex && raft.configuration.outgoing.length === 0
 }
 
 /** At the end of a step: what is committed, and the configuration in force, decide whether this node may campaign. */

@@ -104,6 +104,8 @@ export class TestCluster {
   private readonly reads = new Map<string, number>()
   private lastReadId = 0
   readsDone = 0
+  /** Of these, answered in the step that asked, without a message. */
+  readsAtOnce = 0
   private acknowledgedIndex = 0
   /** Configurations that were committed. */
   changesDone = 0
@@ -254,7 +256,10 @@ export class TestCluster {
     if (this.isStopped(member)) return
     const readId = ++this.lastReadId
     this.reads.set(`${id}/${readId}`, this.acknowledgedIndex)
+    const isAlone = member.raft?.status().configuration.voters.length === 1
+    const before = this.readsDone
     this.step(member, { type: 'readIndex', id: readId, nowMs: member.nowMs })
+    if (!isAlone) this.readsAtOnce += this.readsDone - before
   }
 
   /** Makes the oldest `count` persists of a member durable. */

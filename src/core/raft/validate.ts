@@ -2,6 +2,7 @@ import { assert } from '../../base/index.ts'
 import { noMember } from '../replicated-log.ts'
 import { entryBytes } from './raft-log.ts'
 import type { RaftState } from './raft-state.ts'
+import { isSettled } from './roles.ts'
 
 /**
  * The invariants of a node between two steps.
@@ -9,7 +10,7 @@ import type { RaftState } from './raft-state.ts'
  * - S1  `lastApplied <= commitIndex <= lastIndex`; what is before the log's window is committed.
  * - S2  The term is not below the last entry's.
  * - S3  A leader knows itself as the leader and voted for itself; it tracks exactly the other members of the
- *       configuration, and while that is not committed also those of the committed one.
+ *       configuration; while a change is under way perhaps others, which leave by it.
  * - S4  A candidate voted for itself and knows no leader; a pre-candidate knows no leader.
  * - S5  Only a voter campaigns, or one that may be needed until a change is committed; a follower that is neither is called
  *       `learner`.
@@ -64,7 +65,8 @@ function validateLeader(raft: RaftState): void {
     assert(member === raft.id || raft.progress.has(member), 'each other member is tracked (S3)')
   }
   for (const [member, progress] of raft.progress) {
-    assert(member !== raft.id && tracked.includes(member), 'only other members are tracked (S3)')
+    assert(member !== raft.id, 'a leader does not track itself (S3)')
+    assert(tracked.includes(member) || !isSettled(raft), 'only other members are tracked (S3)')
     progress.validate(raft.log.lastIndex)
     assert(progress.ackedSentMs <= raft.lease.clockMs, 'a round left before now (S12)')
   }
@@ -81,8 +83,7 @@ function validateLeadersConfiguration(raft: RaftState): void {
   const { currentIndex, previousIndex } = raft.configurations
   const isOwn = currentIndex > previousIndex && raft.log.termAt(currentIndex) === raft.term
   assert(!isOwn || previousIndex <= raft.commitIndex, 'a change begins on a committed configuration (S10)')
-  const isSettled = currentIndex <= raft.commitIndex && raft.configuration.outgoing.length === 0
-  assert(!isSettled || raft.configurations.isVoter(raft.id), 'a leader without a vote steps down (S11)')
+  assert(!isSettled(raft) || raft.configurations.isVoter(raft.id), 'a leader without a vote steps down (S11)')
 }
 
 function validateNotLeader(raft: RaftState): void {

@@ -1,5 +1,13 @@
 export type { Algorithm } from './algorithm.ts'
-export type { Group, GroupConfiguration, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome, Refusal } from './group.ts'
+export type {
+  Group,
+  GroupConfiguration,
+  GroupStatus,
+  LeaderAnswer,
+  ProposalOutcome,
+  ReadOutcome,
+  Refusal,
+} from './group.ts'
 export { defaultGroupOptions, type GroupOptions } from './options.ts'
 export { raftAlgorithm } from './raft-algorithm.ts'
 export type { ReplicatedGroup } from './replicated-group.ts'

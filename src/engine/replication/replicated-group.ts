@@ -12,7 +12,9 @@ import {
   type CoreStatus,
   type Entry,
   type MemberId,
+  type Membership,
   noMember,
+  type ProposeConfigurationResult,
   type ReplicatedLog,
   type Role,
   type SnapshotMeta,
@@ -20,9 +22,11 @@ import {
 import type { SnapshotFiles } from '../../storage/snapshot/index.ts'
 import type { Algorithm } from './algorithm.ts'
 import { ApplyLoop } from './apply-loop.ts'
+import { ConfigurationWatch } from './configuration-watch.ts'
 import { commandOf, Envelope, envelopeBytes } from './envelope.ts'
-import type { Group, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome } from './group.ts'
+import type { Group, GroupConfiguration, GroupStatus, LeaderAnswer, ProposalOutcome, ReadOutcome } from './group.ts'
 import type { GroupPort } from './group-port.ts'
+import { GroupSnapshots } from './group-snapshots.ts'
 import { LeaderCalls, type LeaderService } from './leader-calls.ts'
 import { LogTrimmer } from './log-trimmer.ts'
 import { LogWriter } from './log-writer.ts'
@@ -32,10 +36,6 @@ import { Outbox } from './outbox.ts'
 import { ProposalQueue } from './proposal-queue.ts'
 import { Proposer } from './proposer.ts'
 import { ReadQueue } from './read-queue.ts'
-import { SnapshotKeeper } from './snapshot-keeper.ts'
-import { decodeSnapshotMeta } from './snapshot-meta.ts'
-import { SnapshotReceiver } from './snapshot-receiver.ts'
-import { SnapshotSender } from './snapshot-sender.ts'
 import type { StateMachine } from './state-machine.ts'
 
 /** Answers that wait for the disk; past this many no more appends are taken in. */
@@ -57,7 +57,6 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private readonly options: GroupOptions
   private readonly algorithm: Algorithm<M>
   private readonly machine: StateMachine<Result>
-  private readonly files: SnapshotFiles
   private readonly core: ReplicatedLog<M>
   private readonly envelope: Envelope
   private readonly queue: ProposalQueue<Result>
@@ -66,9 +65,8 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private readonly proposer: Proposer
   private readonly reads: ReadQueue
   private readonly leaderCalls: LeaderCalls
-  private readonly sender: SnapshotSender
-  private readonly receiver: SnapshotReceiver
-  private readonly keeper: SnapshotKeeper
+  private readonly snapshots: GroupSnapshots
+  private readonly configurationWatch: ConfigurationWatch
   private readonly statusListeners = new Set<(status: GroupStatus) => void>()
   private effects: CoreEffect<M>[] = []
   private draining = false
@@ -91,7 +89,6 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.options = options
     this.algorithm = setup.algorithm
     this.machine = setup.machine
-    this.files = setup.files
     this.term = restore.hardState.term
     this.appliedTerm = restore.snapshot.term
     this.logWriter = new LogWriter(port, restore)
@@ -142,15 +139,23 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       () => this.leader === this.memberId || (this.leader !== noMember && port.isConnected(this.leader)),
     )
     this.leaderCalls = new LeaderCalls(port, () => this.role === 'leader')
-    this.sender = new SnapshotSender(port, options.snapshotChunkBytes, (to, index, ok) =>
-      this.step({ type: 'snapshotSent', to, index, ok }),
-    )
-    this.receiver = new SnapshotReceiver(port, setup.files, setup.machine as StateMachine<unknown>, {
+    this.snapshots = new GroupSnapshots({
+      port,
+      options,
+      files: setup.files,
+      machine: setup.machine as StateMachine<unknown>,
+      restoredIndex: restore.snapshot.index,
+      appliedMeta: () => this.appliedMeta(),
+      offered: (from, term, meta) => {
+        this.step({ type: 'message', from, message: this.algorithm.snapshotOffer(term, meta) })
+        return this.algorithm.acceptsSnapshot(this.core, from, meta)
+      },
       wanted: (from, meta) => this.algorithm.acceptsSnapshot(this.core, from, meta),
       restored: (meta) => this.onRestored(meta),
+      sent: (to, index, ok) => this.step({ type: 'snapshotSent', to, index, ok }),
     })
-    this.keeper = new SnapshotKeeper(port, setup.files, options, restore.snapshot.index, () => this.releaseLog())
-    this.keeper.onLogWritten(restore.entries.filter((entry) => entry.index > restore.snapshot.index))
+    this.configurationWatch = new ConfigurationWatch(() => this.core.status())
+    this.snapshots.onLogWritten(restore.entries.filter((entry) => entry.index > restore.snapshot.index))
   }
 
   // What callers use.
@@ -202,6 +207,24 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.guard(() => this.step({ type: 'transferLeadership', to }))
   }
 
+  proposeConfiguration(target: Membership): ProposeConfigurationResult {
+    if (this.stopped) return { ok: false, reason: 'not-leader', leader: noMember }
+    let result: ProposeConfigurationResult | undefined
+    this.guard(() => {
+      result = this.core.proposeConfiguration(target)
+      this.drain()
+    })
+    return result ?? { ok: false, reason: 'not-leader', leader: noMember }
+  }
+
+  configuration(): GroupConfiguration {
+    return this.configurationWatch.current()
+  }
+
+  onConfigurationChange(listener: (configuration: GroupConfiguration) => void): () => void {
+    return this.configurationWatch.add(listener)
+  }
+
   status(): GroupStatus {
     const core = this.core.status()
     return {
@@ -240,7 +263,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.queue.expire(nowMs)
     this.reads.expire(nowMs, this.leader === noMember ? 'no-leader' : 'timeout')
     this.leaderCalls.expire(nowMs)
-    this.sender.expire(nowMs)
+    this.snapshots.onTick(nowMs)
     this.proposer.onTick()
     this.handOverIfFull(nowMs)
     this.scheduleFlush()
@@ -263,24 +286,14 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
         return this.leaderCalls.onCall(from, payload)
       case messageKind.leaderReply:
         return this.leaderCalls.onReply(from, payload)
-      case messageKind.snapshotBegin:
-        return this.onSnapshotBegin(from, payload)
-      case messageKind.snapshotChunk:
-        return this.receiver.onChunk(from, payload)
-      case messageKind.snapshotEnd:
-        return this.receiver.onEnd(from, payload)
-      case messageKind.snapshotAck:
-        return this.sender.onAck(from, payload)
-      case messageKind.snapshotResult:
-        return this.sender.onResult(from, payload)
       default:
-        // A later version's message: it must be prepared for us not to know it.
-        return
+        // What is none of these is a later version's message: it must be prepared for us not to know it.
+        this.snapshots.onMessage(from, kind, payload)
     }
   }
 
   onPeerLost(peer: MemberId): void {
-    this.sender.abandon(peer)
+    this.snapshots.onPeerLost(peer)
     this.step({ type: 'connectionLost', peer })
   }
 
@@ -296,8 +309,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
 
   /** Resolves when no file of this group is being written any more; after `stop`. */
   async settled(): Promise<void> {
-    await this.keeper.settled()
-    await this.receiver.settled()
+    await this.snapshots.settled()
   }
 
   /** Tries again now and then: the successor may be behind, cut off, or out of room, too. */
@@ -318,9 +330,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   stop(): void {
     if (this.stopped) return
     this.stopped = true
-    this.keeper.close()
-    this.receiver.abandon()
-    this.sender.abandonAll()
+    this.snapshots.stop()
     this.queue.stop()
     this.reads.stop()
     this.leaderCalls.stop()
@@ -352,13 +362,14 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private carryOut(effect: CoreEffect<M>): void {
     switch (effect.type) {
       case 'persist':
-        this.keeper.onLogWritten(effect.entries)
+        this.snapshots.onLogWritten(effect.entries)
         return this.logWriter.write(effect, () => this.onDurable(effect.id))
       case 'send':
         return this.outbox.send(effect.to, effect.message, effect.afterPersist)
       case 'commit':
         this.applying.commitTo(effect.index)
         this.proposer.onCommit(effect.index)
+        this.configurationWatch.onCommit(effect.index)
         if (this.proposer.hasWork) this.scheduleFlush()
         return
       case 'readReady':
@@ -369,8 +380,10 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
         return this.reads.onFailed(effect.id)
       case 'status':
         return this.onStatus(effect.leader, effect.term, effect.role)
+      case 'configuration':
+        return this.configurationWatch.onConfiguration(effect.configuration, effect.index)
       case 'sendSnapshot':
-        return this.sendSnapshot(effect.to)
+        return this.snapshots.send(effect.to, this.term)
     }
   }
 
@@ -387,8 +400,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.role = role
     this.proposer.onStatus()
     this.outbox.reset()
-    if (role !== 'leader') this.sender.abandonAll()
-    this.receiver.onLeader(leader)
+    this.snapshots.onStatus(leader, role === 'leader')
     this.leaderCalls.onLeaderChanged(leader)
     this.scheduleFlush()
     if (changed) this.port.runtime.logger.info('consensus role changed', { role, term, leader: leader.toString(16) })
@@ -433,7 +445,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       const compactTo = this.trimmer.trimTo(status, index)
       if (compactTo >= status.firstIndex) this.step({ type: 'snapshotTaken', meta: this.appliedMeta(), compactTo })
     }
-    if (this.keeper.isDue(index)) this.keeper.begin(this.appliedMeta(), this.machine.snapshot())
+    this.snapshots.onApplied(index)
   }
 
   private appliedMeta(): SnapshotMeta {
@@ -441,37 +453,13 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     return { index, term: this.appliedTerm, configuration: this.algorithm.configurationAt(this.core, index) }
   }
 
-  // Snapshots between nodes.
-
-  private sendSnapshot(to: MemberId): void {
-    this.sender.begin(to, this.term, this.appliedMeta(), this.machine.snapshot())
-  }
-
-  private onSnapshotBegin(from: MemberId, payload: Uint8Array): void {
-    const id = decodeNumber(payload, 0)
-    const term = decodeNumber(payload, 8)
-    const meta = decodeSnapshotMeta(payload.subarray(16))
-    if (id < 0 || term < 0 || meta === undefined) return
-    this.step({ type: 'message', from, message: this.algorithm.snapshotOffer(term, meta) })
-    if (this.algorithm.acceptsSnapshot(this.core, from, meta)) this.receiver.begin(from, id, meta)
-    else this.receiver.refuse(from, id)
-  }
-
   private onRestored(meta: SnapshotMeta): void {
     this.queue.onEntriesSkipped()
     this.applying.jumpTo(meta.index)
     this.appliedTerm = meta.term
-    this.keeper.onRestored(meta.index)
     this.logWriter.onRestored(meta.index)
     this.step({ type: 'snapshotRestored', meta })
-    this.releaseLog()
     this.reads.onApplied(meta.index)
-  }
-
-  /** The log reaches back to the oldest snapshot kept: should the newest rot, that one and the log still make the state. */
-  private releaseLog(): void {
-    const oldest = this.files.list()[0]
-    if (oldest !== undefined) this.port.release(oldest.index)
   }
 
   private deadline(): number {

@@ -18,7 +18,7 @@ import {
   type Wal,
   type WalState,
 } from '../../storage/wal/index.ts'
-import { type PeerRefusal, PeerTransport } from '../transport/index.ts'
+import { type MessageDelivery, type PeerRefusal, PeerTransport } from '../transport/index.ts'
 import type { Algorithm } from './algorithm.ts'
 import type { Group } from './group.ts'
 import type { GroupPort } from './group-port.ts'
@@ -36,7 +36,7 @@ export interface ReplicationHostSetup {
   /** Drawn when the data directory was made. */
   readonly incarnation: bigint
   readonly listen: readonly Address[]
-  /** The other members. */
+  /** The other members, at first. */
   readonly peers: ReadonlyMap<MemberId, Address>
   /** The groups that this node hosts. */
   readonly groups: readonly number[]
@@ -47,6 +47,12 @@ export interface ReplicationHostSetup {
   /** Whether a member that greets with `incarnation` is the one known by that id. */
   readonly recognises: (peer: MemberId, incarnation: bigint) => boolean
   readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
+  /** Whether `peer` was a member and is none any more. Default: none was. */
+  readonly isRemoved?: (peer: MemberId) => boolean
+  /** What a node that wants to join is told. Default: nothing. */
+  readonly answerJoin?: () => Uint8Array | undefined
+  /** For tests: decides what becomes of messages that arrived. */
+  readonly delivery?: MessageDelivery | undefined
   readonly onDiskFull?: (full: boolean) => void
   /** Each append to the log, with the time it took to be durable, in milliseconds. */
   readonly onPersisted?: (tookMs: number) => void
@@ -80,6 +86,7 @@ export class ReplicationHost {
   private report!: RecoveryReport
   private persistQueue!: PersistQueue
   private transport: PeerTransport | undefined
+  private peers: ReadonlyMap<MemberId, Address>
   private tickTimer: Timer | undefined
   private retryTimer: Timer | undefined
   private stopped = false
@@ -89,6 +96,7 @@ export class ReplicationHost {
     this.runtime = setup.runtime
     this.options = { ...defaultGroupOptions, ...setup.options }
     this.storage = storage
+    this.peers = setup.peers
   }
 
   /** Opens the log and the snapshots. Rejects with a WalError, SnapshotError or DiskError that says what to do. */
@@ -148,7 +156,7 @@ export class ReplicationHost {
       self: setup.memberId,
       incarnation: setup.incarnation,
       listen: setup.listen,
-      peers: setup.peers,
+      peers: this.peers,
       onMessage: (from, kind, group, payload) =>
         this.guard(() => this.groups.get(group)?.onMessage(from, kind, payload)),
       onPeerLost: (peer) =>
@@ -157,6 +165,9 @@ export class ReplicationHost {
         }),
       recognises: setup.recognises,
       onRefused: setup.onRefused,
+      isRemoved: setup.isRemoved ?? (() => false),
+      answerJoin: setup.answerJoin ?? (() => undefined),
+      delivery: setup.delivery,
     })
     this.scheduleTick()
   }
@@ -164,6 +175,12 @@ export class ReplicationHost {
   /** Where peers are listened for, with real ports. */
   get peerAddresses(): readonly Address[] {
     return this.transport?.addresses ?? []
+  }
+
+  /** Who the other members are from now on, and where. What is sent to anyone else is dropped. */
+  setPeers(peers: ReadonlyMap<MemberId, Address>): void {
+    this.peers = peers
+    this.transport?.setPeers(peers)
   }
 
   isConnected(peer: MemberId): boolean {

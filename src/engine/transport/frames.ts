@@ -24,8 +24,11 @@ export const frameBytesMax = 128 * 1024 * 1024
 const magic = utf8Bytes('SYNODP')
 const protocolVersion = 1
 
-/** Why a greeting is refused. `foreign`: wrong cluster or member. `replaced`: known under another disk. */
-export type RefusalCode = 'protocol' | 'foreign' | 'replaced'
+/**
+ * Why a greeting is refused. `foreign`: wrong cluster or member. `replaced`: known under another disk. `unknown`: not a
+ * member as far as this node has heard, which may change any moment. `removed`: no member any more, for good.
+ */
+export type RefusalCode = 'protocol' | 'foreign' | 'replaced' | 'unknown' | 'removed'
 
 export interface PeerRefusal {
   readonly code: RefusalCode
@@ -37,7 +40,7 @@ export function encodeRefusal(refusal: PeerRefusal): Uint8Array {
 }
 
 export function decodeRefusal(text: string): PeerRefusal {
-  const match = /^(protocol|foreign|replaced): (.*)$/s.exec(text)
+  const match = /^(protocol|foreign|replaced|unknown|removed): (.*)$/s.exec(text)
   return match === null ? { code: 'protocol', message: text } : { code: match[1] as RefusalCode, message: match[2]! }
 }
 

@@ -40,6 +40,8 @@ export class PeerLink {
   private reconnectTimer: Timer | undefined
   /** The peer's words when it refused the greeting; kept for the log and for status pages. */
   private refusal = ''
+  /** The peer's last word was that it does not know this node yet. */
+  private waitsToBeKnown = false
   droppedMessages = 0
   sentBytes = 0
 
@@ -130,7 +132,9 @@ export class PeerLink {
     if (this.closed) return
     if (this.refusal !== '') {
       const refusal = decodeRefusal(this.refusal)
-      this.logger.warn('peer refused this node', { reason: refusal.message })
+      if (refusal.code !== 'unknown') this.logger.warn('peer refused this node', { reason: refusal.message })
+      else if (!this.waitsToBeKnown) this.logger.info('a peer does not know this node yet; asking again until it does')
+      this.waitsToBeKnown = refusal.code === 'unknown'
       this.options.onRefused(this.options.peer, refusal)
       this.reconnectDelayMs = this.options.reconnectDelayMsMax
     } else if (wasOpen) {

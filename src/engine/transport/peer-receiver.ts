@@ -13,12 +13,15 @@ import {
   type PeerRefusal,
   StreamCutter,
 } from './frames.ts'
+import { encodeJoinAnswer, readJoinQuestion } from './join-frames.ts'
 
 export interface PeerReceiverOptions {
   /** A greeting that has not come by then ends the connection. */
   readonly helloTimeoutMs: number
   /** Returns why the greeting is refused, or undefined. */
   readonly admit: (hello: Hello) => PeerRefusal | undefined
+  /** What a node that wants to join is told; undefined while there is nothing to tell. */
+  readonly answerJoin: () => Uint8Array | undefined
   readonly onMessage: (from: MemberId, kind: number, group: number, payload: Uint8Array) => void
   readonly onClosed: (receiver: PeerReceiver, from: MemberId | undefined, reason: CloseReason) => void
 }
@@ -83,6 +86,12 @@ export class PeerReceiver {
   private readHello(): boolean {
     const bytes = this.cutter.take(helloBytes)
     if (bytes === undefined) return false
+    const question = readJoinQuestion(bytes)
+    if (question !== 'other') {
+      if (question === 'question') this.tellJoiner()
+      else this.refuse(question.problem)
+      return false
+    }
     const hello = decodeHello(bytes)
     if (typeof hello === 'string') {
       this.refuse(hello)
@@ -114,12 +123,24 @@ export class PeerReceiver {
     this.turnAway({ code: 'protocol', message })
   }
 
+  private tellJoiner(): void {
+    const answer = this.options.answerJoin()
+    if (answer === undefined) return this.refuse('this node cannot tell yet how to join its cluster; ask again')
+    this.sayLast(encodeJoinAnswer(answer))
+  }
+
   private turnAway(refusal: PeerRefusal): void {
     if (this.dead) return
+    // A member that comes a moment before this node hears of it asks again and again.
+    if (refusal.code === 'unknown') this.logger.debug('refused a peer connection', { reason: refusal.message })
+    else this.logger.warn('refused a peer connection', { reason: refusal.message })
+    this.sayLast(encodeRefusal(refusal))
+  }
+
+  private sayLast(bytes: Uint8Array): void {
     this.dead = true
-    this.logger.warn('refused a peer connection', { reason: refusal.message })
-    this.connection.write(encodeRefusal(refusal))
-    // The reason must arrive: half-close, and leave the rest to the peer, or to the timer.
+    this.connection.write(bytes)
+    // It must arrive: half-close, and leave the rest to the peer, or to the timer.
     this.connection.end()
     this.closeTimer = this.runtime.scheduler.setTimer(1000, () => this.connection.destroy())
   }

@@ -2,7 +2,8 @@
  * Messages between the nodes of a cluster. Owned by the replication host; knows nothing of what it carries.
  *
  * - T1  Messages to one peer arrive in the order sent, or not at all: any may be lost, none is repeated.
- * - T2  Only members of the same cluster are heard, each under the id it greeted with.
+ * - T2  Only members of the same cluster are heard, each under the id it greeted with. Who is one can change at any time
+ *       (`setPeers`): what is sent to others is dropped, and what they send is refused.
  * - T3  `onPeerLost` comes once for each loss of contact: when an established connection with the peer, in either
  *       direction, is ended or reset by the other side. It suggests, and does not prove, that the peer's process died.
  */
@@ -12,14 +13,38 @@ import type { Hello, OutgoingMessage, PeerRefusal } from './frames.ts'
 import { PeerLink } from './peer-link.ts'
 import { PeerReceiver } from './peer-receiver.ts'
 
+/**
+ * Stands between the network and the node: calls `deliver` once, later, twice or never, as a network that loses, delays
+ * and repeats would.
+ */
+export type MessageDelivery = (
+  message: {
+    readonly from: MemberId
+    readonly to: MemberId
+    readonly kind: number
+    readonly group: number
+    readonly payload: Uint8Array
+  },
+  deliver: () => void,
+) => void
+
+interface Link {
+  readonly link: PeerLink
+  readonly address: Address
+}
+
 export interface PeerTransportOptions {
   readonly clusterId: bigint
   readonly self: MemberId
   /** Drawn when this node's data directory was made. */
   readonly incarnation: bigint
   readonly listen: readonly Address[]
-  /** The other members. */
+  /** The other members, at first. */
   readonly peers: ReadonlyMap<MemberId, Address>
+  /** Whether `peer` was a member and is none any more. */
+  readonly isRemoved: (peer: MemberId) => boolean
+  /** What a node that wants to join is told; undefined while there is nothing to tell. */
+  readonly answerJoin: () => Uint8Array | undefined
   readonly onMessage: (from: MemberId, kind: number, group: number, payload: Uint8Array) => void
   readonly onPeerLost: (peer: MemberId) => void
   /** Whether a member that greets with `incarnation` is the one known: false refuses it as `replaced`. */
@@ -28,6 +53,8 @@ export interface PeerTransportOptions {
   readonly reconnectDelayMsMin?: number
   readonly reconnectDelayMsMax?: number
   readonly queuedBytesMax?: number
+  /** For tests: decides what becomes of a message that arrived. Without it, each is delivered at once. */
+  readonly delivery?: MessageDelivery | undefined
   /** More incoming connections than this are turned away. */
   readonly incomingConnectionsMax?: number
 }
@@ -35,10 +62,12 @@ export interface PeerTransportOptions {
 export class PeerTransport {
   private readonly runtime: Runtime
   private readonly options: PeerTransportOptions
-  private readonly links = new Map<MemberId, PeerLink>()
+  private readonly links = new Map<MemberId, Link>()
   private readonly receivers = new Set<PeerReceiver>()
   private listeners: Listener[] = []
   private closed = false
+  /** Sent over links that are no more. */
+  private formerlySentBytes = 0
 
   private constructor(runtime: Runtime, options: PeerTransportOptions) {
     this.runtime = runtime
@@ -55,7 +84,7 @@ export class PeerTransport {
       await transport.close()
       throw error
     }
-    for (const [peer, address] of options.peers) transport.addPeer(peer, address)
+    transport.setPeers(options.peers)
     return transport
   }
 
@@ -65,31 +94,44 @@ export class PeerTransport {
 
   /** Bytes sent to all peers since the start. */
   get sentBytes(): number {
-    let bytes = 0
-    for (const link of this.links.values()) bytes += link.sentBytes
+    let bytes = this.formerlySentBytes
+    for (const { link } of this.links.values()) bytes += link.sentBytes
     return bytes
   }
 
+  /** Who the other members are from now on, and where. Links to the rest end; one to another address is made anew. */
+  setPeers(peers: ReadonlyMap<MemberId, Address>): void {
+    if (this.closed) return
+    for (const [peer, { address }] of this.links) {
+      const now = peers.get(peer)
+      if (now?.host === address.host && now.port === address.port) continue
+      this.removeLink(peer)
+      if (now === undefined) for (const receiver of this.receivers) if (receiver.peer === peer) receiver.close()
+    }
+    for (const [peer, address] of peers)
+      if (peer !== this.options.self && !this.links.has(peer)) this.addPeer(peer, address)
+  }
+
   send(to: MemberId, message: OutgoingMessage): void {
-    this.links.get(to)?.send(message)
+    this.links.get(to)?.link.send(message)
   }
 
   isConnected(peer: MemberId): boolean {
-    return this.links.get(peer)?.connected ?? false
+    return this.links.get(peer)?.link.connected ?? false
   }
 
   async close(): Promise<void> {
     this.closed = true
-    for (const link of this.links.values()) link.close()
+    for (const { link } of this.links.values()) link.close()
     for (const receiver of this.receivers) receiver.close()
     await Promise.all(this.listeners.map((listener) => listener.close()))
     this.listeners = []
   }
 
   private addPeer(peer: MemberId, address: Address): void {
-    this.links.set(
-      peer,
-      new PeerLink(this.runtime, {
+    this.links.set(peer, {
+      address,
+      link: new PeerLink(this.runtime, {
         clusterId: this.options.clusterId,
         self: this.options.self,
         incarnation: this.options.incarnation,
@@ -101,7 +143,15 @@ export class PeerTransport {
         queuedBytesMax: this.options.queuedBytesMax ?? 64 * 1024 * 1024,
         onLost: (lost) => this.onLost(lost),
       }),
-    )
+    })
+  }
+
+  private removeLink(peer: MemberId): void {
+    const link = this.links.get(peer)?.link
+    if (link === undefined) return
+    this.formerlySentBytes += link.sentBytes
+    link.close()
+    this.links.delete(peer)
   }
 
   private accept(connection: Connection): void {
@@ -114,7 +164,8 @@ export class PeerTransport {
       new PeerReceiver(this.runtime, connection, {
         helloTimeoutMs: 5000,
         admit: (hello) => this.admit(hello),
-        onMessage: this.options.onMessage,
+        answerJoin: this.options.answerJoin,
+        onMessage: this.receive,
         onClosed: (receiver, from, reason) => {
           this.receivers.delete(receiver)
           if (from !== undefined && reason !== 'local') this.onLost(from)
@@ -149,7 +200,10 @@ export class PeerTransport {
       return foreign(
         `this node is member ${self.toString(16)}, not ${hello.to.toString(16)}; check the peer URLs in --initial-cluster`,
       )
-    if (!this.links.has(hello.from)) return foreign(`member ${hello.from.toString(16)} is not in this cluster`)
+    if (this.options.isRemoved(hello.from))
+      return { code: 'removed', message: `member ${hello.from.toString(16)} was removed from this cluster` }
+    if (!this.links.has(hello.from))
+      return { code: 'unknown', message: `member ${hello.from.toString(16)} is not known here (yet)` }
     if (!this.options.recognises(hello.from, hello.incarnation))
       return {
         code: 'replaced',
@@ -158,6 +212,12 @@ export class PeerTransport {
     // A peer that greets anew has lost its former connection, whether or not we were told.
     for (const receiver of this.receivers) if (receiver.peer === hello.from) receiver.close()
     return undefined
+  }
+
+  private readonly receive: PeerTransportOptions['onMessage'] = (from, kind, group, payload) => {
+    const { delivery, onMessage, self } = this.options
+    if (delivery === undefined) return onMessage(from, kind, group, payload)
+    delivery({ from, to: self, kind, group, payload }, () => onMessage(from, kind, group, payload))
   }
 
   private onLost(peer: MemberId): void {

@@ -1,3 +1,5 @@
+export { allCheckers, checkHistory, type HistoryJudgement } from './all-checkers.ts'
+export { leases } from './leases.ts'
 export {
   checkLinearizability,
   type LinearizabilityOptions,
@@ -5,3 +7,8 @@ export {
 } from './linearizability/check-linearizability.ts'
 export { linearizability, linearizabilityChecker } from './linearizability/checker.ts'
 export { describeOperation } from './linearizability/wording.ts'
+export { fencing, lockExclusion } from './locks.ts'
+export { committedEntries, oneLeader, stateHashes } from './replicas.ts'
+export { revisionOrder } from './revisions/checker.ts'
+export { serializableReads } from './revisions/serializable-reads.ts'
+export { watches } from './watches.ts'

@@ -133,7 +133,7 @@ function touches(
   attached: { readonly key: string; readonly revision: number },
   atMs: number,
 ): boolean {
-  if (outcome === 'failed' || invokedMs > atMs || output?.revision === attached.revision) return false
+  if (outcome === 'failed' || invokedMs > atMs || (output?.revision ?? Number.POSITIVE_INFINITY) <= attached.revision) return false
   if (input.op === 'get' || input.op === 'range') return false
   if (input.op !== 'txn') return input.key === attached.key
   return [...input.success, ...input.failure].some((step) => step.op !== 'get' && step.key === attached.key)

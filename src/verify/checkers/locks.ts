@@ -51,17 +51,14 @@ function overlap(intervals: readonly LockRecord[]): Breach | undefined {
   const trusted = intervals
     .filter((each) => each.outsideBound !== true && endOf(each) > each.fromMs)
     .sort((a, b) => a.fromMs - b.fromMs)
-  /** Of the intervals that began so far the one that ends last, and the one of another holder that does. */
+  /** Of the intervals that began so far the one that ends last, and the one of other holders that does. */
   let latest: LockRecord | undefined
-  let latestOfOther: LockRecord | undefined
+  let latestOfOthers: LockRecord | undefined
   for (const interval of trusted) {
-    const rival = latest?.holder === interval.holder && latest.token === interval.token ? latestOfOther : latest
+    const rival = latest?.holder === interval.holder ? latestOfOthers : latest
     if (rival !== undefined && endOf(rival) > interval.fromMs) return ['two holders at a time', rival, interval]
-    if (latest === undefined || endOf(interval) > endOf(latest)) {
-      if (latest !== undefined && (latest.holder !== interval.holder || latest.token !== interval.token))
-        latestOfOther = latest
-      latest = interval
-    } else latestOfOther = interval
+    if (latest !== undefined && latest.holder !== interval.holder) latestOfOthers = latest
+    if (latest === undefined || latest.holder !== interval.holder || endOf(interval) > endOf(latest)) latest = interval
   }
   return undefined
 }

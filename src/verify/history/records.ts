@@ -8,6 +8,16 @@
  * - R3  Keys and values are strings. A binary one is written as latin-1.
  */
 
+/**
+ * What the store held when the history began; at most one. Without it the store was empty at revision 1, as etcd's and
+ * Synod's are when new.
+ */
+export interface StartRecord {
+  readonly type: 'start'
+  readonly revision: number
+  readonly entries?: readonly KvEntry[]
+}
+
 /** One operation of one client; a client has one open operation at a time, unless its name differs. */
 export interface OperationRecord {
   readonly type: 'operation'
@@ -95,7 +105,13 @@ export interface WatchRecord {
   readonly what: /** (Re)created: every change of the range from `startRevision` on is due. */
     | { readonly event: 'created'; readonly key: string; readonly end?: string; readonly startRevision: number }
     /** All changes of one or several revisions. `revision` is the store's at sending. */
-    | { readonly event: 'events'; readonly revision: number; readonly changes: readonly WatchChange[] }
+    | {
+        readonly event: 'events'
+        readonly revision: number
+        readonly changes: readonly WatchChange[]
+        /** True: the next message continues this one, and may hold more changes of its last revision. */
+        readonly fragment?: boolean
+      }
     /** Nothing is missing up to `revision`. */
     | { readonly event: 'progress'; readonly revision: number }
     /** The history before `compactRevision` is gone; the watch ended. */
@@ -183,6 +199,7 @@ export interface StateHashRecord {
 }
 
 export type HistoryRecord =
+  | StartRecord
   | OperationRecord
   | WatchRecord
   | LeaseRecord

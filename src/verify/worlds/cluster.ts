@@ -109,7 +109,7 @@ export class Cluster {
     state.apply = (command, position, wanted) => {
       this.noteApplied(machine, position.index, position.term, command)
       const result = apply(command, position, wanted)
-      if (position.index % hashEveryEntries === 0) this.noteStateHash(machine, running)
+      if (position.index % hashEveryEntries === 0) this.noteStateHash(machine)
       return result
     }
   }
@@ -138,8 +138,9 @@ export class Cluster {
     this.recorder.add({ type: 'applied', node: machine.name, index, term, hash })
   }
 
-  noteStateHash(machine: Machine, running: RunningNode): void {
-    running.services.engine.stateHash(({ hash, appliedIndex }) => {
+  /** Takes a hash over what the node on `machine` has applied so far. */
+  noteStateHash(machine: Machine): void {
+    machine.running?.services.engine.stateHash(({ hash, appliedIndex }) => {
       const text = hash.toString(16).padStart(8, '0')
       this.recorder.add({ type: 'stateHash', node: machine.name, at: appliedIndex, hash: text })
     })

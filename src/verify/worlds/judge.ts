@@ -1,16 +1,14 @@
-import { linearizability } from '../checkers/index.ts'
-import type { Checker, HistoryRecord } from '../history/index.ts'
+import { checkHistory } from '../checkers/index.ts'
+import type { HistoryRecord } from '../history/index.ts'
 import { Violation } from './violation.ts'
-
-const checkers: readonly Checker[] = [linearizability]
 
 /** Throws a Violation when the history breaks a property, and when a checker could not tell: that is no good news. */
 export function judge(records: readonly HistoryRecord[]): void {
-  for (const { property, check } of checkers) {
-    const verdict = check(records)
-    if (verdict.verdict === 'valid') continue
-    if (verdict.verdict === 'unknown')
-      throw new Violation(property, `could not tell: ${verdict.explanation}`)
-    throw new Violation(verdict.property, verdict.explanation, { evidence: verdict.evidence })
-  }
+  const { verdicts } = checkHistory(records)
+  const bad =
+    verdicts.find(({ verdict }) => verdict.verdict === 'invalid') ??
+    verdicts.find(({ verdict }) => verdict.verdict === 'unknown')
+  if (bad === undefined || bad.verdict.verdict === 'valid') return
+  if (bad.verdict.verdict === 'unknown') throw new Violation(bad.property, `could not tell: ${bad.verdict.explanation}`)
+  throw new Violation(bad.verdict.property, bad.verdict.explanation, { evidence: bad.verdict.evidence })
 }

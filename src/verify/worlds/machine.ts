@@ -84,6 +84,7 @@ export class Machine {
       processMetrics: () => ({}),
       groupOptions: this.settings.groupOptions,
       walSegmentBytes: this.settings.walSegmentBytes,
+      watchOptions: this.settings.watchOptions,
     }
     startNode(this.config, runtime, hooks).then((running) => {
       if (this.life !== life) return

@@ -1,4 +1,5 @@
 /** The settings of one world's nodes: small bounds, drawn, so that what is rare in a year comes about in seconds. */
+import type { WatchHubOptions } from '../../engine/coordination/index.ts'
 import type { GroupOptions } from '../../engine/replication/index.ts'
 import { type NodeConfig, readNodeConfig } from '../../node/config/index.ts'
 import type { Random } from '../../runtime/index.ts'
@@ -10,6 +11,7 @@ export interface NodeSettings {
   readonly electionTimeoutMs: number
   readonly groupOptions: Partial<GroupOptions>
   readonly walSegmentBytes: number
+  readonly watchOptions: Partial<WatchHubOptions>
 }
 
 export const dataDirectory = '/data'
@@ -38,6 +40,12 @@ export function drawSettings(random: Random, consensus: 'raft' | 'paxos'): NodeS
       undurableBytesMax: pick(random, [4000, 1 << 20]),
       // A negative budget yields after every slice: a backlog is then worked off over many turns.
       applyBudgetMs: pick(random, [-1, 5]),
+    },
+    watchOptions: {
+      progressIntervalMs: pick(random, [300, 2000]),
+      deliveryBytesMax: pick(random, [100, 2000, 64 * 1024]),
+      sliceChangesMax: pick(random, [1, 10, 1000]),
+      turnBudgetMs: pick(random, [-1, 4]),
     },
   }
 }

@@ -161,19 +161,22 @@ export class World implements FaultWorld {
   }
 
   private async demandAgreement(machines: readonly Machine[]): Promise<void> {
-    const idle = await this.runUntil(() => this.load.idle, progressMs)
-    if (!idle) throw new Violation('liveness', `client calls stay open. ${this.cluster.describe()}`)
+    const { load, cluster } = this
+    await this.demand(() => load.leasesEnded, 'lease-expiry', 'a lease that nobody renews does not end')
+    await this.demand(() => load.idle, 'liveness', 'client calls stay open')
     const applied = (machine: Machine) => machine.running?.inspect().group.status().appliedIndex
     const agree = () => new Set(machines.map(applied)).size === 1 && applied(machines[0] as Machine) !== undefined
-    if (!(await this.runUntil(agree, progressMs)))
-      throw new Violation('liveness', `the healed nodes do not catch up. ${this.cluster.describe()}`)
-    for (const { running } of machines.map((machine) => ({ running: machine.running })))
-      if (running !== undefined) this.noteFinalState(running)
+    await this.demand(agree, 'liveness', 'the healed nodes do not catch up')
+    const { running } = machines[0] as Machine
+    const revision = running?.services.engine.revision ?? 0
+    await this.demand(() => load.watchersHaveSeen(revision), 'watch-liveness', 'a watcher misses what is there to see')
+    load.stopWatching()
+    for (const machine of machines) cluster.noteStateHash(machine)
     await this.pass(500)
   }
 
-  private noteFinalState(running: NonNullable<Machine['running']>): void {
-    const machine = this.cluster.machines.find((each) => each.running === running)
-    if (machine !== undefined) this.cluster.noteStateHash(machine, running)
+  private async demand(what: () => boolean, property: string, otherwise: string): Promise<void> {
+    if (await this.runUntil(what, progressMs)) return
+    throw new Violation(property, `${otherwise}, ${progressMs / 1000} s after healing. ${this.cluster.describe()}`)
   }
 }

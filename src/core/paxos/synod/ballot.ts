@@ -15,7 +15,10 @@ export interface Proposal<V> {
 }
 
 /** The one with the higher ballot; `a` when they are equal, since one ballot proposes one value. */
-export function higherProposal<P extends { readonly ballot: Ballot }>(a: P | undefined, b: P | undefined): P | undefined {
+export function higherProposal<P extends { readonly ballot: Ballot }>(
+  a: P | undefined,
+  b: P | undefined,
+): P | undefined {
   if (a === undefined) return b
   if (b === undefined) return a
   return b.ballot > a.ballot ? b : a

@@ -39,11 +39,12 @@ export function planFaults({ seed, durationMs, nodes, faults }: PlanOptions): Pl
     )
     if (kinds.length === 0) continue
     const random = new Prng(`${seed}/faults/${lane}`)
+    let number = 0
     for (let atMs = 0; ; ) {
       atMs += between(random, pauses[lane].min, pauses[lane].max)
       const kind = drawWeighted(random, kinds)
       const holdMs = between(random, kind.holdMsMin, kind.holdMsMax)
-      const fault = { name: kind.name as FaultName, lane, atMs, holdMs, seed: `${seed}/${lane}/${planned.length}` }
+      const fault = { name: kind.name as FaultName, lane, atMs, holdMs, seed: `${seed}/${lane}/${number++}` }
       if (atMs + holdMs > durationMs) break
       planned.push(fault)
       atMs += holdMs

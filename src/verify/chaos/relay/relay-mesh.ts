@@ -22,8 +22,8 @@ export class RelayMesh {
     this.draw = draw
   }
 
-  /** Opens the relay before node `name`, on `port`. */
-  async add(name: string, port: number, targetPort: number): Promise<void> {
+  /** Opens the relay before node `name`, on `port` (0: any). Resolves with its port. */
+  async add(name: string, port: number, targetPort: number): Promise<number> {
     const relay = new PeerRelay({
       to: name,
       targetPort,
@@ -33,6 +33,7 @@ export class RelayMesh {
     })
     await relay.listen(port)
     this.relays.set(name, relay)
+    return relay.port
   }
 
   remove(name: string): void {

@@ -9,6 +9,7 @@ import type { WorkloadWorld } from './world.ts'
 const ttlSecondsMin = 2
 const ttlSecondsMax = 4
 const keysPerLease = 2
+const leasesAtOnce = 4
 const renewForMsMax = 6000
 const pollMs = 200
 /** A lease whose keys are still there so long after its time is left as it is; the record of its keys says so. */
@@ -28,11 +29,15 @@ export class LeaseWorker {
   }
 
   async run(): Promise<void> {
+    await Promise.all(Array.from({ length: leasesAtOnce }, () => this.runOne()))
+    this.seat.close()
+  }
+
+  private async runOne(): Promise<void> {
     while (!this.world.ended.aborted) {
       await this.oneLease()
       await delay(100)
     }
-    this.seat.close()
   }
 
   private async oneLease(): Promise<void> {
@@ -45,18 +50,18 @@ export class LeaseWorker {
     const name = lease.toString(16)
     const ttlMs = granted.ttlSeconds * 1000
     this.record(name, { event: 'granted', sentMs, atMs: recorder.nowMs(), ttlMs })
-    let attached = 0
+    const attached: string[] = []
     for (let at = 0; at < keysPerLease; at++) {
       const key = `lease/${name}/${at}`
       const revision = await this.tried('lease put', () => this.seat.api.put(key, name, operationTimeoutMs, lease))
       if (revision === undefined) continue
-      attached++
+      attached.push(key)
       this.record(name, { event: 'attached', key, revision, atMs: recorder.nowMs() })
     }
     await this.renewForAWhile(lease, name, ttlMs)
     if (this.random.below(3) === 0) await this.revoke(lease, name)
     // Only a key that was there can show by its absence that the lease is gone.
-    if (attached > 0) await this.awaitGone(name)
+    if (attached.length > 0) await this.awaitGone(name, attached)
   }
 
   /** Renews every third of the time to live, unless the lease is found gone. */
@@ -83,10 +88,11 @@ export class LeaseWorker {
     this.record(name, { event: 'revoked', sentMs, ...(done === undefined ? {} : { atMs: recorder.nowMs() }) })
   }
 
-  /** Reads the lease's keys until they are gone. */
-  private async awaitGone(name: string): Promise<void> {
+  /** Reads the lease's keys until one of `attached` is missing, and once more when some are left: they may not be. */
+  private async awaitGone(name: string, attached: readonly string[]): Promise<void> {
     const { recorder, operationTimeoutMs, ended } = this.world
     const giveUpMs = recorder.nowMs() + goneTimeoutMs
+    let gone = false
     while (recorder.nowMs() < giveUpMs && !ended.aborted) {
       await delay(pollMs)
       const range = { key: `lease/${name}/`, end: `lease/${name}0` }
@@ -94,9 +100,11 @@ export class LeaseWorker {
       if (reply === undefined) continue
       const keys = reply.entries.map((entry) => entry.key)
       this.record(name, { event: 'keys', atMs: recorder.nowMs(), keys })
-      if (keys.length > 0) continue
+      if (gone) return
+      if (attached.every((key) => keys.includes(key))) continue
       this.record(name, { event: 'gone', atMs: recorder.nowMs() })
-      return
+      if (keys.length === 0) return
+      gone = true
     }
   }
 

@@ -16,8 +16,8 @@ export class LeaseClient {
   private readonly name: string
   private rounds = 0
   private stopped = false
-  /** Set while a lease that nobody renews any more is waited for: its end is owed. */
-  private waitingSinceMs: number | undefined
+  /** No lease of its is there, or may be there that it knows of. */
+  idle = true
 
   constructor(world: ClientWorld, random: Random, name: string) {
     this.world = world
@@ -29,6 +29,7 @@ export class LeaseClient {
     this.later(this.random.below(2000), () => this.begin())
   }
 
+  /** Takes no more leases; those that are there still have to end. */
   stop(): void {
     this.stopped = true
   }
@@ -38,16 +39,18 @@ export class LeaseClient {
   }
 
   private later(delayMs: number, run: () => void): void {
-    this.world.simulation.after(delayMs, () => {
-      if (!this.stopped) run()
-    })
+    this.world.simulation.after(delayMs, run)
   }
 
   private begin(): void {
+    if (this.stopped) return
     const prefix = `lease/${this.name}.${this.rounds++}/`
     LeaseSession.grant(this.world, this.machine, between(this.random, 1, 4), (session) => {
       if (session === undefined) this.later(300, () => this.begin())
-      else this.attach(session, prefix, between(this.random, 1, 2))
+      else {
+        this.idle = false
+        this.attach(session, prefix, between(this.random, 1, 2))
+      }
     })
   }
 
@@ -61,8 +64,7 @@ export class LeaseClient {
 
   /** Renews and looks, in turn, until `untilMs`. */
   private hold(session: LeaseSession, prefix: string, untilMs: number): void {
-    if (this.stopped) return
-    if (session.gone || this.world.recorder.nowMs >= untilMs) return this.letGo(session, prefix)
+    if (session.gone || this.stopped || this.world.recorder.nowMs >= untilMs) return this.letGo(session, prefix)
     session.renew(this.machine, () => {
       if (session.gone) return this.letGo(session, prefix)
       session.readKeys(this.machine, prefix, (keys) => {
@@ -73,21 +75,18 @@ export class LeaseClient {
   }
 
   private letGo(session: LeaseSession, prefix: string): void {
-    if (!session.gone && chance(this.random, 0.4))
-      session.revoke(this.machine, () => this.awaitEnd(session, prefix))
+    if (!session.gone && chance(this.random, 0.4)) session.revoke(this.machine, () => this.awaitEnd(session, prefix))
     else this.awaitEnd(session, prefix)
   }
 
   private awaitEnd(session: LeaseSession, prefix: string): void {
-    if (this.stopped) return
-    this.waitingSinceMs ??= this.world.recorder.nowMs
     session.readKeys(this.machine, prefix, (keys) => {
       if (keys === undefined || (keys.length > 0 && !session.gone)) {
         this.later(lookEveryMs, () => this.awaitEnd(session, prefix))
         return
       }
       session.noteGone()
-      this.waitingSinceMs = undefined
+      this.idle = true
       this.later(this.random.below(500), () => this.begin())
     })
   }

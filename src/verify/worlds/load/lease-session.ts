@@ -3,32 +3,40 @@
  * the holder's own decisions.
  *
  * - E1  What is recorded of the server's promise counts from the moment the request was sent: the holder cannot know when
- *       it arrived.
+ *       it arrived. The bound on drift is taken off: the leader's clock may run fast by so much.
  */
 import type { CoordinationEngine } from '../../../engine/coordination/index.ts'
 import type { LeaseRecord } from '../../history/index.ts'
+import { driftBoundPpm } from '../faults/clock-faults.ts'
 import type { Machine } from '../machine.ts'
 import type { ClientWorld } from './kv-client.ts'
 import { leaseGrant, put, range } from './requests.ts'
 
-type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly unknown: boolean }
+/** How long a lease of `ttlMs` lasts at least, by true time. */
+export function owedMs(ttlMs: number): number {
+  return ttlMs / (1 + driftBoundPpm / 1e6)
+}
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly unknown: boolean; readonly code?: string }
 
 export class LeaseSession {
   readonly id: bigint
   readonly ttlMs: number
-  /** Until when, at least, the server owes the lease, by true time and clocks that do not drift. */
-  owedUntilMs: number
   /** The holder knows that it is gone. */
   gone = false
   private readonly world: ClientWorld
   private sequence = 0
+  private puts = 0
+  /** The keys that are known to be tied to it. */
+  private readonly keys: string[] = []
 
   private constructor(world: ClientWorld, id: bigint, ttlMs: number, sentMs: number) {
     this.world = world
     this.id = id
     this.ttlMs = ttlMs
-    this.owedUntilMs = sentMs + ttlMs
-    this.record({ event: 'granted', sentMs, atMs: world.recorder.nowMs, ttlMs })
+    this.record({ event: 'granted', sentMs, atMs: world.recorder.nowMs, ttlMs: owedMs(ttlMs) })
   }
 
   /** Asks for a lease. Undefined when it did not come about, or nobody knows. */
@@ -67,10 +75,9 @@ export class LeaseSession {
           this.noteGone()
           return done(false)
         }
-        const ttlMs = ttlSeconds * 1000
+        const ttlMs = owedMs(ttlSeconds * 1000)
         this.record({ event: 'renewed', sentMs, atMs: this.world.recorder.nowMs, ttlMs })
         this.world.recorder.count('lease renewed')
-        this.owedUntilMs = Math.max(this.owedUntilMs, sentMs + ttlMs)
         done(true)
       },
     )
@@ -79,6 +86,7 @@ export class LeaseSession {
   /** Puts a key tied to the lease. */
   attach(machine: Machine, key: string, value: string, done: (attached: boolean) => void): void {
     const { request, bytes } = put(key, value, this.id)
+    const finish = this.beginPut(machine, key, value)
     this.call(
       machine,
       (engine, answer) =>
@@ -86,24 +94,56 @@ export class LeaseSession {
           answer(
             outcome.ok
               ? { ok: true, value: outcome.revision }
-              : { ok: false, unknown: outcome.outcome === 'unknown' || outcome.code !== 'LEASE_NOT_FOUND' },
+              : { ok: false, unknown: outcome.outcome === 'unknown', code: outcome.code },
           ),
         ),
       (outcome: Outcome<number>) => {
-        if (outcome.ok) this.noteAttached(key, outcome.value)
-        else if (!outcome.unknown) this.noteGone()
+        finish(outcome)
+        if (!outcome.ok && outcome.code === 'LEASE_NOT_FOUND') this.noteGone()
         done(outcome.ok)
       },
     )
   }
 
-  noteAttached(key: string, revision: number): void {
-    this.record({ event: 'attached', key, revision, atMs: this.world.recorder.nowMs })
+  /**
+   * A key is about to be put with the lease, perhaps on a condition: notes what comes of it. The write is an operation like
+   * any other; when nobody knows whether it happened, nobody knows which keys the lease takes with it, either.
+   */
+  beginPut(machine: Machine, key: string, value: string): (outcome: Outcome<number>) => void {
+    const { recorder } = this.world
+    const client = `lease-${this.id.toString(16)}-${this.puts++}`
+    const begun = {
+      type: 'operation',
+      client,
+      node: machine.name,
+      invokedMs: recorder.nowMs,
+      input: { op: 'put', key, value },
+    } as const
+    const unknown = { ...begun, outcome: 'unknown', error: 'no answer' } as const
+    const finish = recorder.beginOperation(unknown)
+    const removal = [...this.keys, key].map((each) => ({ op: 'delete', key: each }) as const)
+    const finishEnd = recorder.beginOperation({
+      ...unknown,
+      client: `${client}-end`,
+      input: { op: 'txn', compares: [], success: removal, failure: [] },
+    })
+    return (outcome) => {
+      if (outcome.ok) {
+        this.keys.push(key)
+        const returnedMs = recorder.nowMs
+        finish({ ...begun, returnedMs, outcome: 'ok', output: { revision: outcome.value } })
+        finishEnd(undefined)
+        this.record({ event: 'attached', key, revision: outcome.value, atMs: returnedMs })
+      } else if (!outcome.unknown) {
+        finish({ ...begun, returnedMs: recorder.nowMs, outcome: 'failed' })
+        finishEnd(undefined)
+      }
+      // Else both stay open: they may have happened, may yet, or never.
+    }
   }
 
   /** Reads, linearizably, which keys of the lease's own prefix are still there. */
   readKeys(machine: Machine, prefix: string, done: (keys: readonly string[] | undefined) => void): void {
-    const sentMs = this.world.recorder.nowMs
     const { request } = range(prefix, `${prefix}~`, false)
     this.call(
       machine,
@@ -116,7 +156,8 @@ export class LeaseSession {
         }),
       (outcome: Outcome<readonly string[]>) => {
         if (!outcome.ok) return done(undefined)
-        if (outcome.value.length > 0) this.record({ event: 'keys', atMs: sentMs, keys: outcome.value })
+        if (outcome.value.length > 0)
+          this.record({ event: 'keys', atMs: this.world.recorder.nowMs, keys: outcome.value })
         done(outcome.value)
       },
     )
@@ -125,7 +166,6 @@ export class LeaseSession {
   /** Asks for its end. Whatever the answer, from now on the lease may be gone. */
   revoke(machine: Machine, done: (gone: boolean) => void): void {
     const sentMs = this.world.recorder.nowMs
-    this.owedUntilMs = Math.min(this.owedUntilMs, sentMs)
     // Written down before anything can show its end.
     const sequence = this.sequence++
     this.call(

@@ -55,6 +55,11 @@ export class WatchClient {
     this.connectLater(this.random.below(1000))
   }
 
+  /** Everything up to `revision` has arrived, as far as the node told. */
+  hasSeen(revision: number): boolean {
+    return this.due > revision
+  }
+
   /** Ends it, with its connection. */
   stop(): void {
     this.stopped = true

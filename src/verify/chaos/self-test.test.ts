@@ -1,0 +1,62 @@
+/**
+ * Can chaos fail? The same clients and the same checks, on a store in this process that makes one known mistake: each
+ * must be caught, and the correct store must not be.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Prng } from '../../base/index.ts'
+import { judge } from './checks/judge.ts'
+import { Recorder } from './recorder.ts'
+import { type Mistake, StandInStore } from './testing/stand-in-store.ts'
+import { Tally } from './workload/tally.ts'
+import { Workload } from './workload/workload.ts'
+import type { WorkloadWorld } from './workload/world.ts'
+
+/** Runs the clients for `ms`; resolves with the properties found violated. */
+async function violated(mistake: Mistake, ms: number): Promise<{ properties: string[]; mistakes: number; ok: number }> {
+  const store = new StandInStore(mistake, new Prng(`store/${mistake}`))
+  const recorder = new Recorder()
+  const ended = new AbortController()
+  const tally = new Tally()
+  const world: WorkloadWorld = {
+    recorder,
+    tally,
+    endpoints: () => ['n1', 'n2'].map((name) => ({ name, connect: () => store.connect() })),
+    ended: ended.signal,
+    rate: 1000,
+    operationTimeoutMs: 1000,
+  }
+  const workload = new Workload(world, 20, (name) => new Prng(`${mistake}/${name}`), store.revision + 1)
+  await delay(ms)
+  ended.abort()
+  await workload.finished()
+  await workload.finishWatching(store.revision, 2000)
+  const findings = judge(recorder.records)
+  const properties = findings.filter((finding) => finding.verdict !== 'valid').map((finding) => finding.check)
+  return { properties, mistakes: store.mistakes, ok: tally.total.ok }
+}
+
+describe('chaos can fail', { concurrency: true }, () => {
+  it('a correct store is found valid', async () => {
+    const { properties, ok } = await violated('none', 4000)
+    assert.deepEqual(properties, [])
+    assert.ok(ok > 500, `only ${ok} operations were acknowledged`)
+  })
+
+  const caught: readonly (readonly [Mistake, number, RegExp])[] = [
+    ['stale read', 1500, /linearizability|revision-order/],
+    ['lost write', 1500, /linearizability|revision-order/],
+    ['repeated write', 1500, /linearizability|revision-order/],
+    ['unchecked condition', 1500, /linearizability|revision-order/],
+    ['missed event', 1500, /watch/],
+    ['early lease', 6000, /lease/],
+    ['kept keys', 8000, /lease/],
+  ]
+  for (const [mistake, ms, property] of caught)
+    it(`catches: ${mistake}`, async () => {
+      const { properties, mistakes } = await violated(mistake, ms)
+      assert.ok(mistakes > 0, 'the mistake was never made')
+      assert.match(properties.join(' '), property)
+    })
+})
