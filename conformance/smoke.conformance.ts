@@ -4,6 +4,7 @@ import { concurrencyScripts } from './etcdctl/concurrency-scripts.ts'
 import { historyScripts } from './etcdctl/history-scripts.ts'
 import { kvScripts } from './etcdctl/kv-scripts.ts'
 import { leaseScripts } from './etcdctl/lease-scripts.ts'
+import { memberScripts } from './etcdctl/member-scripts.ts'
 import { declareScripts } from './etcdctl/runner.ts'
 import { txnScripts } from './etcdctl/txn-scripts.ts'
 import { watchScripts } from './etcdctl/watch-scripts.ts'
@@ -16,3 +17,5 @@ const scripts = groups.flatMap((group) =>
 )
 
 declareScripts({ name: 'smoke', scripts }, ['etcdctl36'])
+const memberSmoke = memberScripts.scripts.filter((script) => script.smoke)
+declareScripts({ ...memberScripts, name: 'smoke: members', scripts: memberSmoke }, ['etcdctl36'])

@@ -55,6 +55,8 @@ const everything: Step[] = [
   ...nodeTests('real clients', ['conformance/*.conformance.ts'], [...real, '--test-concurrency=2']),
   ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], [...real, '--test-concurrency=1']),
   ...nodeTests('faults on real processes', ['conformance/faults/*.conformance.ts'], [...real, '--test-concurrency=1']),
+  // Each test has a time limit of its own: they run for as long as SYNOD_CHAOS_SECONDS says.
+  ...nodeTests('chaos', ['conformance/chaos/*.conformance.ts'], ['--test-force-exit', '--test-concurrency=1']),
   { title: 'the package, installed', command: process.execPath, args: ['scripts/check-package.ts'] },
 ]
 

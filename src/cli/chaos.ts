@@ -11,12 +11,13 @@ import {
   ClusterStartError,
   clientsMin,
   type FaultName,
+  faultKinds,
   faultNames,
   runChaos,
 } from '../verify/chaos/index.ts'
 import { type ParsedArguments, parseArguments, wholeNumber } from './arguments.ts'
 import { chaosJson, chaosText } from './chaos-report.ts'
-import { CommandError, ProgressLine, printJson, printLine } from './output.ts'
+import { CommandError, formatTable, ProgressLine, printJson, printLine } from './output.ts'
 
 const nodeCounts = [3, 5]
 const exitStatus = { valid: 0, invalid: 1, unknown: 2 } as const
@@ -33,6 +34,7 @@ interface Settings {
   readonly data: string | undefined
   readonly history: string | undefined
   readonly json: boolean
+  readonly list: boolean
 }
 
 export async function chaos(args: readonly string[]): Promise<void> {
@@ -48,8 +50,10 @@ export async function chaos(args: readonly string[]): Promise<void> {
       data: { type: 'string' },
       history: { type: 'string' },
       json: { type: 'boolean' },
+      list: { type: 'boolean' },
     }),
   )
+  if (settings.list) return listFaults(settings.json)
   if (settings.data !== undefined && existsSync(settings.data) && readdirSync(settings.data).length > 0)
     throw new CommandError(
       `${settings.data} is not empty: chaos founds a new cluster. Name another --data directory.`,
@@ -158,6 +162,7 @@ function settingsOf({ flags, operands }: ParsedArguments): Settings {
     data: data === undefined ? undefined : resolve(data),
     history: history === undefined ? undefined : resolve(history),
     json: flags['json'] === true,
+    list: flags['list'] === true,
   }
 }
 
@@ -170,6 +175,17 @@ function faultsOf(list: string | undefined): readonly FaultName[] {
       throw new CommandError(`--faults knows no "${part.trim()}"; it knows ${faultNames.join(', ')}, all and none.`, 2)
     return name
   })
+}
+
+function listFaults(json: boolean): void {
+  if (json) for (const { name, lane, summary } of faultKinds) printJson({ name, lane, summary })
+  else
+    printLine(
+      formatTable(
+        ['FAULT', 'OF', 'WHAT IT DOES'],
+        faultKinds.map(({ name, lane, summary }) => [name, lane, summary]),
+      ),
+    )
 }
 
 /** Runs `synod node` as this process runs: the same Node, the same flags. */

@@ -25,7 +25,10 @@ ${rows([
 ])}
 
 Prove
-${rows([['sim', 'Run clusters in simulated worlds full of faults.']])}
+${rows([
+  ['sim', 'Run clusters in simulated worlds full of faults.'],
+  ['chaos', 'Run a cluster of real processes under faults.'],
+])}
 
 Use
 ${rows([
@@ -201,4 +204,32 @@ Exit status is 1 when a world failed. A failure names its seed and prints the li
 Examples
   synod sim --seeds 100
   synod sim --scenario clock-drift --seed 42 --history /tmp/h.jsonl`,
+
+  chaos: `synod chaos: prove it on real processes
+
+Starts a cluster of real nodes on loopback with a relay between every two of them, drives it with clients, kills, stops,
+cuts, slows and restarts, and then judges what the clients saw. Needs no root. The seed gives the faults, their order and
+their planned times; what they hit takes real time, so a run is not repeated exactly. docs/chaos.md tells more.
+
+Flags
+${rows([
+  ['--consensus raft|paxos', 'The algorithm (default raft).'],
+  ['--nodes 3|5', 'How many nodes (default 3).'],
+  ['--duration S', 'How long faults go on, in seconds (default 60).'],
+  ['--seed TEXT', 'From which faults and operations are drawn (default: a new one).'],
+  ['--clients N', 'How many clients (default 20).'],
+  ['--rate N', 'Operations a second that they aim at together (default 1000).'],
+  ['--faults LIST', 'Which faults, comma-separated; all (default), or none.'],
+  ['--list', 'Name the faults.'],
+  ['--data DIR', 'An empty directory for data and logs (default: a temporary one, kept only on failure).'],
+  ['--history FILE', 'Where the history is written (default: history.jsonl in the data directory).'],
+  ['--json', 'The result as one JSON object.'],
+])}
+
+Exit status is 0 when everything holds, 1 when something does not or there was no progress, 2 when it cannot be told.
+
+Examples
+  synod chaos
+  synod chaos --consensus paxos --nodes 5 --duration 120 --seed 7
+  synod chaos --faults kill,stop,partition --history /tmp/history.jsonl`,
 }

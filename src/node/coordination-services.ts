@@ -8,6 +8,8 @@ import {
   WatchHub,
   type WatchHubOptions,
 } from '../engine/coordination/index.ts'
+import type { GroupMembership } from './group-membership.ts'
+import { isMembershipRequest } from './membership-codec.ts'
 
 export interface CoordinationServicesOptions extends CoordinationOptions {
   readonly electionTimeoutMs: number
@@ -28,7 +30,7 @@ export interface CoordinationServices {
 
 /** Sets up the coordination plane over a group and the state machine that it feeds. */
 export function startCoordination(
-  context: CoordinationEngineContext,
+  context: CoordinationEngineContext & { readonly membership: GroupMembership },
   options: CoordinationServicesOptions,
 ): CoordinationServices {
   const { runtime, machine, group } = context
@@ -40,7 +42,10 @@ export function startCoordination(
   const leaseClient = new LeaseClient({ clock, scheduler, group, state: machine }, { requestTimeoutMs })
   const expire: LessorContext['expire'] = (id, done) => engine.leaseRevoke(id, 'expired', done)
   const lessor = new Lessor({ clock, scheduler, logger, group, state: machine, expire }, { electionTimeoutMs })
-  group.setLeaderService((request, reply) => lessor.serve(request, reply))
+  group.setLeaderService((request, reply) => {
+    if (isMembershipRequest(request)) context.membership.serve(request, reply)
+    else lessor.serve(request, reply)
+  })
 
   const stop = (): void => {
     lessor.stop()

@@ -8,6 +8,8 @@ const config = {
   dataDir: '/var/lib/synod/a',
   name: 'a',
   clusterId: 7n,
+  clusterState: 'new',
+  consensus: 'raft',
   memberId: 1n,
   members: [],
 } as unknown as NodeConfig
@@ -15,7 +17,7 @@ const config = {
 function open(simulation: Simulation): Promise<DataDirectory> {
   const { disk, random } = simulation.node('a').runtime
   const failed = (error: unknown): never => assert.fail(String(error))
-  return simulation.runUntilDone(openDataDirectory(disk, random, config, 'the test', failed))
+  return simulation.runUntilDone(openDataDirectory(disk, random, config, 'the test', failed, failed as never))
 }
 
 function powerLoss(simulation: Simulation): void {
@@ -28,11 +30,11 @@ describe('data directory, after a loss of power and without room', () => {
     for (let seed = 0; seed < 20; seed++) {
       const simulation = createSimulation({ seed })
       simulation.createNode('a')
-      const { incarnation } = await open(simulation)
+      const { incarnation } = (await open(simulation)).identity
       powerLoss(simulation)
       const again = await open(simulation)
       assert.equal(again.fresh, false, `seed ${seed}`)
-      assert.equal(again.incarnation, incarnation)
+      assert.equal(again.identity.incarnation, incarnation)
     }
   })
 

@@ -3,25 +3,23 @@
  *
  * ```
  * DIR/LOCK       held while a process lives; the kernel frees it
- * DIR/identity   cluster, member, algorithm, incarnation; written once
+ * DIR/identity   cluster, member, algorithm, founders, incarnation: see identity.ts
  * DIR/peers      the incarnation by which each other member is known
  * DIR/wal/       the write-ahead log      DIR/snap/   snapshots
+ * DIR/recovered-N/wal/, …/snap/           these instead, after the N-th recovery
  * ```
  */
 import type { MemberId } from '../core/index.ts'
 import { type Disk, DiskError, type DiskLock, type Random } from '../runtime/index.ts'
 import type { NodeConfig } from './config/index.ts'
+import { DataDirectoryError } from './data-directory-error.ts'
+import { type Founding, founder, hex, type Identity, readIdentity, writeIdentity } from './identity.ts'
 import { readSealedFile, writeSealedFile } from './sealed-file.ts'
 
-/** The directory cannot be used by this member; the message says why and what to do. */
-export class DataDirectoryError extends Error {
-  override readonly name = 'DataDirectoryError'
-}
-
 export interface DataDirectory {
-  readonly path: string
-  /** Drawn when the directory was made. */
-  readonly incarnation: bigint
+  readonly identity: Identity
+  /** Where the log and the snapshots are. */
+  readonly home: string
   /** True when this very start made it. */
   readonly fresh: boolean
   /** Whether `peer` may be known under `incarnation`: the first one seen is remembered. */
@@ -29,32 +27,30 @@ export interface DataDirectory {
   close(): Promise<void>
 }
 
-const identityKind = 'identity'
 const peersKind = 'peers'
 
+/** `join` finds out who this member is in a running cluster. */
 export async function openDataDirectory(
   disk: Disk,
   random: Random,
   config: NodeConfig,
   owner: string,
   onFailure: (error: unknown) => void,
+  join: () => Promise<Founding>,
 ): Promise<DataDirectory> {
   const path = config.dataDir
-  await makeDurably(disk, path)
-  let lock: DiskLock
+  const lock = await claimDataDirectory(disk, path, owner)
   try {
-    lock = await disk.lock(`${path}/LOCK`, owner)
-  } catch (error) {
-    if (error instanceof DiskError && error.code === 'LOCKED') throw new DataDirectoryError(error.message)
-    throw error
-  }
-  try {
-    const found = await readSealedFile(disk, path, 'identity', identityKind)
-    const incarnation = found === undefined ? await createIdentity(disk, random, config) : checkIdentity(found, config)
+    const found = await readIdentity(disk, path, config)
+    if (found !== undefined) checkIdentity(found, config)
+    const identity = found ?? (await createIdentity(disk, random, config, join))
+    const home = homeOf(path, identity)
+    await makeDurably(disk, home)
+    await removeOtherHomes(disk, path, identity)
     const peers = await PeerRegister.open(disk, path, onFailure)
     return {
-      path,
-      incarnation,
+      identity,
+      home,
       fresh: found === undefined,
       recognises: (peer, seen) => peers.recognises(peer, seen),
       close: async () => {
@@ -68,46 +64,103 @@ export async function openDataDirectory(
   }
 }
 
-async function createIdentity(disk: Disk, random: Random, config: NodeConfig): Promise<bigint> {
+/** Makes the directory, if need be, and locks it. */
+export async function claimDataDirectory(disk: Disk, path: string, owner: string): Promise<DiskLock> {
+  await makeDurably(disk, path)
+  try {
+    return await disk.lock(`${path}/LOCK`, owner)
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'LOCKED') throw new DataDirectoryError(error.message)
+    throw error
+  }
+}
+
+/** Where a member's log and snapshots are. */
+export function homeOf(path: string, { home }: Pick<Identity, 'home'>): string {
+  return home === '' ? path : `${path}/${home}`
+}
+
+/**
+ * Removes what a recovery left behind that did not come to its end, or came before the last one. The log and the
+ * snapshots from before the first recovery, in the directory itself, stay: they are the only copy of what was.
+ */
+async function removeOtherHomes(disk: Disk, path: string, { home }: Identity): Promise<void> {
+  for (const name of await disk.readDirectory(path))
+    if (recoveredHome.test(name) && name !== home) await disk.remove(`${path}/${name}`)
+}
+
+/** How a recovery names the directory that it makes. */
+const recoveredHome = /^recovered-\d+$/
+
+async function createIdentity(
+  disk: Disk,
+  random: Random,
+  config: NodeConfig,
+  join: () => Promise<Founding>,
+): Promise<Identity> {
   const leftovers = (await disk.readDirectory(config.dataDir)).filter((name) => name === 'wal' || name === 'snap')
   if (leftovers.length > 0)
     throw new DataDirectoryError(
-      `${config.dataDir} holds ${leftovers.join(' and ')} but no identity file, so whose data it is cannot be told. Restore the file "identity", or move the directory away; then remove this member from the cluster and add it again.`,
+      `${config.dataDir} holds ${leftovers.join(' and ')} but no identity file, so whose data it is cannot be told. Restore the file "identity", or move the directory away; then remove this member from the cluster and add it again (synod member remove, synod member add).`,
     )
-  if (config.clusterState === 'existing')
-    throw new DataDirectoryError(
-      `--initial-cluster-state is "existing", but ${config.dataDir} holds no data of this member. Joining a running cluster is not carried out yet: use "new" to found a cluster, or give the member its data directory back.`,
-    )
-  const incarnation = Buffer.from(random.bytes(8)).readBigUInt64LE(0)
-  await writeSealedFile(disk, config.dataDir, 'identity', identityKind, {
-    clusterId: config.clusterId.toString(16),
-    memberId: config.memberId.toString(16),
-    name: config.name,
-    algorithm: 'raft',
-    members: config.members.map((member) => `${member.name}=${member.peerUrls.map((url) => url.text).join('+')}`),
-    incarnation: incarnation.toString(16),
-  })
-  return incarnation
+  const founding = config.clusterState === 'existing' ? await join() : foundingOf(config)
+  const identity = { ...founding, incarnation: Buffer.from(random.bytes(8)).readBigUInt64LE(0), home: '' }
+  await writeIdentity(disk, config.dataDir, identity)
+  return identity
 }
 
-function checkIdentity(found: Readonly<Record<string, unknown>>, config: NodeConfig): bigint {
-  if (found['clusterId'] !== config.clusterId.toString(16))
+/** The settings of a new cluster, as all its founders have them. */
+function foundingOf({ clusterId, memberId, name, consensus, members }: NodeConfig): Founding {
+  const founders = members.map((member) =>
+    founder(
+      member.id,
+      member.name,
+      member.peerUrls.map((url) => url.text),
+    ),
+  )
+  return {
+    clusterId,
+    memberId,
+    name,
+    algorithm: consensus,
+    founders,
+    origin: 'founded',
+    foundedAs: clusterId,
+    peers: [],
+  }
+}
+
+/**
+ * The settings say how the cluster began; who belongs to it by now, the log knows. So they are compared with the
+ * beginning, where this member was there and they claim to tell it.
+ */
+function checkIdentity(found: Identity, config: NodeConfig): void {
+  const { dataDir, name } = config
+  if (config.consensus !== found.algorithm)
     throw new DataDirectoryError(
-      `${config.dataDir} belongs to another cluster (${String(found['clusterId'])}; the settings mean ${config.clusterId.toString(16)}). It was founded with ${(found['members'] as string[]).join(',')}: use the same --initial-cluster and --initial-cluster-token, or another --data-dir.`,
+      `${dataDir} was written by the consensus algorithm ${found.algorithm}, and --consensus says ${config.consensus}: say --consensus ${found.algorithm}. A cluster keeps the algorithm it was founded with.`,
     )
-  if (found['memberId'] !== config.memberId.toString(16))
+  if (config.clusterState === 'existing' || found.foundedAs === undefined) {
+    if (name !== found.name)
+      throw new DataDirectoryError(
+        `${dataDir} belongs to member ${found.name} (${hex(found.memberId)}), not to ${name}: check --name and --data-dir.`,
+      )
+    return
+  }
+  if (found.foundedAs !== config.clusterId) {
+    const founders = found.founders.map((member) => `${member.name}=${member.peerUrls.join('+')}`).join(',')
     throw new DataDirectoryError(
-      `${config.dataDir} belongs to member ${String(found['name'])} (${String(found['memberId'])}), not to ${config.name} (${config.memberId.toString(16)}): check --name and --data-dir.`,
+      `${dataDir} belongs to another cluster (${hex(found.foundedAs)}; the settings mean ${hex(config.clusterId)}). It was founded with ${founders}: use the same --initial-cluster and --initial-cluster-token, or another --data-dir. If its members have changed since, --initial-cluster-state existing takes the data directory's word.`,
     )
-  if (found['algorithm'] !== 'raft')
+  }
+  if (found.memberId !== config.memberId)
     throw new DataDirectoryError(
-      `${config.dataDir} was written by the consensus algorithm ${String(found['algorithm'])}; this version runs raft.`,
+      `${dataDir} belongs to member ${found.name} (${hex(found.memberId)}), not to ${name} (${hex(config.memberId)}): check --name and --data-dir.`,
     )
-  return BigInt(`0x${String(found['incarnation'])}`)
 }
 
 /** Makes `path` and its missing parents, so that none of their names is lost with the power. */
-async function makeDurably(disk: Disk, path: string): Promise<void> {
+export async function makeDurably(disk: Disk, path: string): Promise<void> {
   const made = [path]
   for (let parent = parentOf(path); (await disk.stat(parent)) === undefined; parent = parentOf(parent))
     made.push(parent)

@@ -1,3 +1,3 @@
-export { DataDirectoryError } from './data-directory.ts'
+export { DataDirectoryError, MemberRemovedError } from './data-directory-error.ts'
 export type { ProcessMetrics } from './node-metrics.ts'
 export { type NodeHooks, type RunningNode, startNode } from './synod-node.ts'

@@ -3,28 +3,39 @@
  * that knows all parts. Started by the command line; runs on any Runtime, so the simulator can start it too.
  */
 import { assertDefined } from '../base/index.ts'
-import type { MemberId } from '../core/index.ts'
-import type { RaftMessage } from '../core/raft/index.ts'
 import {
   type AutoCompaction,
   CoordinationStateMachine,
   minLeaseTtlSeconds,
   type WatchHubOptions,
 } from '../engine/coordination/index.ts'
-import { type GroupOptions, type ReplicatedGroup, ReplicationHost, raftAlgorithm } from '../engine/replication/index.ts'
+import {
+  type Algorithm,
+  defaultGroupOptions,
+  type GroupOptions,
+  leaseReadsRaftAlgorithm,
+  type ReplicatedGroup,
+  ReplicationHost,
+  raftAlgorithm,
+} from '../engine/replication/index.ts'
+import type { MessageDelivery, PeerRefusal } from '../engine/transport/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
 import { MemoryStore, MemoryStoreLoader } from '../storage/mvcc/index.ts'
 import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
 import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
 import { type CoordinationServices, startCoordination } from './coordination-services.ts'
-import { type DataDirectory, DataDirectoryError, openDataDirectory } from './data-directory.ts'
+import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { DataDirectoryError } from './data-directory-error.ts'
+import type { Identity } from './identity.ts'
+import { joinCluster } from './join.ts'
 import { MemberPublisher } from './member-publisher.ts'
+import { NodeMembership } from './node-membership.ts'
 import { nodeMetrics, type ProcessMetrics } from './node-metrics.ts'
 import { StallMonitor } from './stall-monitor.ts'
 
 type CommandResult = ReturnType<CoordinationStateMachine['apply']>
-type CoordinationGroup = ReplicatedGroup<CommandResult, RaftMessage>
+type CoordinationGroup = ReplicatedGroup<CommandResult, unknown>
 
 /** The consensus group that holds the coordination state. */
 const coordinationGroup = 1
@@ -41,9 +52,12 @@ export interface NodeHooks {
   readonly groupOptions?: Partial<GroupOptions>
   readonly walSegmentBytes?: number
   readonly watchOptions?: Partial<WatchHubOptions>
+  /** Decides what becomes of messages that arrived from peers: lost, late, twice. */
+  readonly delivery?: MessageDelivery
 }
 
 export interface RunningNode {
+  /** With the ids that the data directory gives this member, which the settings alone may not tell. */
   readonly config: NodeConfig
   readonly services: CoordinationServices
   /** Where clients are served, with real ports. */
@@ -70,7 +84,7 @@ export async function startNode(config: NodeConfig, runtime: Runtime, hooks: Nod
 }
 
 class SynodNode implements RunningNode {
-  readonly config: NodeConfig
+  config: NodeConfig
   private readonly runtime: Runtime
   private readonly hooks: NodeHooks
   private readonly stalls: StallMonitor
@@ -80,6 +94,7 @@ class SynodNode implements RunningNode {
   private group: CoordinationGroup | undefined
   private machine: CoordinationStateMachine | undefined
   private coordination: CoordinationServices | undefined
+  private membership: NodeMembership | undefined
   private ports: ClientPorts | undefined
   private publisher: MemberPublisher | undefined
   private stopping: Promise<void> | undefined
@@ -106,19 +121,21 @@ class SynodNode implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const { config, runtime } = this
-    for (const url of config.exposedUrls)
+    const { runtime } = this
+    for (const url of this.config.exposedUrls)
       runtime.logger.warn('listening where other machines can reach it, without TLS (--insecure)', { url: url.text })
     const startMs = runtime.clock.monotonicMs()
-    const owner = `process ${this.hooks.processId}, member ${config.name}, clients at ${config.listenClientUrls.map((url) => url.text).join(',')}`
-    const onFailure = (error: unknown) => this.fail(error)
-    this.directory = await openDataDirectory(runtime.disk, runtime.random, config, owner, onFailure)
+    this.directory = await this.openDirectory()
+    const { identity } = this.directory
+    this.config = { ...this.config, memberId: identity.memberId, clusterId: identity.clusterId }
+    const { config } = this
     this.host = await this.openHost(this.directory)
-    const { machine, group } = await this.openGroup(this.host)
+    const { machine, group } = await this.openGroup(this.host, identity)
+    this.membership = this.composeMembership(this.host, identity, machine, group)
     this.group = group
     this.machine = machine
     this.coordination = startCoordination(
-      { runtime, machine, group },
+      { runtime, machine, group, membership: this.membership.view },
       { ...coordinationOptions(config), watch: this.hooks.watchOptions ?? {} },
     )
     const publisher = new MemberPublisher(runtime, config, this.coordination.engine)
@@ -135,6 +152,7 @@ class SynodNode implements RunningNode {
     runtime.logger.info('node started', {
       memberId: config.memberId.toString(16),
       clusterId: config.clusterId.toString(16),
+      consensus: config.consensus,
       clients: config.listenClientUrls.map((url) => url.text).join(','),
       revision: this.coordination.engine.revision,
       replayedRecords: this.host.recovery.records,
@@ -151,15 +169,14 @@ class SynodNode implements RunningNode {
 
   private async openHost(directory: DataDirectory): Promise<ReplicationHost> {
     const { config, runtime } = this
-    const others = config.members.filter((member) => member.id !== config.memberId)
     return ReplicationHost.open({
       runtime,
-      directory: directory.path,
+      directory: directory.home,
       clusterId: config.clusterId,
       memberId: config.memberId,
-      incarnation: directory.incarnation,
+      incarnation: directory.identity.incarnation,
       listen: config.listenPeerUrls.map(addressOf),
-      peers: new Map(others.map((member): [MemberId, Address] => [member.id, addressOf(member.peerUrls[0]!)])),
+      peers: new Map(),
       groups: [coordinationGroup],
       options: {
         heartbeatIntervalMs: config.heartbeatIntervalMs,
@@ -172,15 +189,11 @@ class SynodNode implements RunningNode {
       walSegmentBytes: this.hooks.walSegmentBytes ?? Math.max(64 * 1024 * 1024, 4 * config.maxRequestBytes),
       onFailure: (error) => this.fail(error),
       recognises: (peer, incarnation) => directory.recognises(peer, incarnation),
-      onRefused: (peer, refusal) => {
-        if (refusal.code !== 'replaced') return
-        const member = config.members.find((candidate) => candidate.id === peer)
-        this.fail(
-          new DataDirectoryError(
-            `member ${member?.name ?? peer.toString(16)} knows ${config.name} by another data directory, which this one (${config.dataDir}) has replaced: what ${config.name} had promised is lost with it. Give it its old directory back; or remove it from the cluster and add it again as a new member.`,
-          ),
-        )
-      },
+      onRefused: (peer, refusal) => this.onRefused(peer, refusal),
+      isRemoved: (peer) => this.membership?.isRemoved(peer) ?? false,
+      onUnknown: () => this.membership?.onUnknown(),
+      answerJoin: () => this.membership?.describeCluster(),
+      delivery: this.hooks.delivery,
       onPersisted: (tookMs) => this.walSyncSeconds.observe(tookMs / 1000),
       onDiskFull: (full) => {
         if (full)
@@ -190,21 +203,61 @@ class SynodNode implements RunningNode {
     })
   }
 
-  private async openGroup(host: ReplicationHost) {
-    const founders = this.config.members.map(({ id, name, peerUrls }) => {
-      return { id, name, peerUrls: peerUrls.map((url) => url.text), clientUrls: [], isLearner: false }
+  private async openDirectory(): Promise<DataDirectory> {
+    const { config, runtime } = this
+    const owner = `process ${this.hooks.processId}, member ${config.name}, clients at ${config.listenClientUrls.map((url) => url.text).join(',')}`
+    const onFailure = (error: unknown) => this.fail(error)
+    const join = () => joinCluster(runtime, config)
+    return openDataDirectory(runtime.disk, runtime.random, config, owner, onFailure, join)
+  }
+
+  private composeMembership(
+    host: ReplicationHost,
+    identity: Identity,
+    machine: CoordinationStateMachine,
+    group: CoordinationGroup,
+  ): NodeMembership {
+    return new NodeMembership({
+      runtime: this.runtime,
+      identity,
+      group,
+      machine,
+      setPeers: (peers) => host.setPeers(peers),
+      isConnected: (peer) => host.isConnected(peer),
+      onRemoved: (error) => this.fail(error),
     })
+  }
+
+  private onRefused(peer: bigint, refusal: PeerRefusal): void {
+    const { name, dataDir, memberId } = this.config
+    if (refusal.code === 'removed') this.membership?.onRefusedAsRemoved()
+    if (refusal.code !== 'replaced') return
+    const other = this.machine?.member(peer)?.name ?? peer.toString(16)
+    this.fail(
+      new DataDirectoryError(
+        `member ${other} knows ${name} by another data directory, which this one (${dataDir}) has replaced: what ${name} had promised is lost with it. Give it its old directory back; or replace it by a new member: synod member remove ${memberId.toString(16)}, synod member add ${name} --peer-urls …, and start it with an empty data directory and --initial-cluster-state existing.`,
+      ),
+    )
+  }
+
+  private async openGroup(host: ReplicationHost, { founders }: Identity) {
     const machine = new CoordinationStateMachine(
       { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
       founders,
     )
     const group = await host.addGroup({
       group: coordinationGroup,
-      algorithm: raftAlgorithm,
+      algorithm: this.algorithm(),
       machine,
-      initialConfiguration: { voters: this.config.members.map((member) => member.id), outgoing: [], learners: [] },
+      initialConfiguration: { voters: founders.map((member) => member.id), outgoing: [], learners: [] },
     })
     return { machine, group }
+  }
+
+  private algorithm(): Algorithm<unknown> {
+    const { leaseReads } = this.config
+    const tickMs = this.hooks.groupOptions?.tickMs ?? defaultGroupOptions.tickMs
+    return (leaseReads ? leaseReadsRaftAlgorithm(tickMs) : raftAlgorithm) as Algorithm<unknown>
   }
 
   /** Logs the line that supervisors wait for: this node reads, writes, and is known to the others. */
@@ -227,6 +280,7 @@ class SynodNode implements RunningNode {
     this.publisher?.stop()
     if (this.group !== undefined && !this.failed) await this.handOver(this.group)
     await this.ports?.close(drainMs)
+    this.membership?.stop()
     this.coordination?.stop()
     await this.host?.close()
     await this.directory?.close()
@@ -234,7 +288,7 @@ class SynodNode implements RunningNode {
 
   /** Gives leadership to another member, so that nobody has to wait for an election. */
   private async handOver(group: CoordinationGroup): Promise<void> {
-    if (group.status().role !== 'leader' || this.config.members.length === 1) return
+    if (group.status().role !== 'leader' || group.configuration().configuration.voters.length === 1) return
     await new Promise<void>((resolve) => {
       const end = (): void => {
         timer.cancel()

@@ -5,26 +5,35 @@ import type { Configuration, Entry, MemberId } from '../replicated-log.ts'
 interface ChosenConfiguration {
   /** The slot of the value that set it; it governs from the next one on. */
   readonly index: number
+  /** Without `outgoing`. */
   readonly configuration: Configuration
+  /** The voters before it. */
+  readonly former: readonly MemberId[]
 }
 
 /**
  * The configurations in the chosen part of the log. Values that are accepted but not known chosen have no say: see
- * `reconfiguration.ts`.
+ * `reconfiguration.ts`. Told to the host, a configuration names the former voters as `outgoing` until it is settled.
  *
  * Invariants:
  * - C1  There is at least one element; slots rise. The first is that of the snapshot (or older, before compaction).
+ * - C2  `former` is not empty only while no slot after the current configuration's is known chosen (M5).
  */
 export class ChosenConfigurations {
   private history: ChosenConfiguration[]
-  private currentMembers: readonly MemberId[]
+  /** The current one as the host sees it: another object whenever it changes. */
+  reported: Configuration
+  private currentMembers: readonly MemberId[] = []
+  /** The voters before the current configuration, until that is settled: they may still lead. */
+  private formerVoters: readonly MemberId[] = []
 
   constructor(index: number, configuration: Configuration) {
-    this.history = [{ index, configuration }]
-    this.currentMembers = membersOf(configuration)
+    this.history = []
+    this.reported = configuration
+    this.reset(index, configuration)
   }
 
-  /** The one that governs the next slot to be chosen. */
+  /** The one that decides on the next slot to be chosen. */
   get current(): Configuration {
     return this.latest.configuration
   }
@@ -34,7 +43,12 @@ export class ChosenConfigurations {
     return this.latest.index
   }
 
-  /** All voters and learners, each once. */
+  /** Whether the current configuration can do without the one before it (M5). */
+  get isSettled(): boolean {
+    return this.formerVoters.length === 0
+  }
+
+  /** All voters, learners and former voters, each once. */
   get members(): readonly MemberId[] {
     return this.currentMembers
   }
@@ -44,53 +58,65 @@ export class ChosenConfigurations {
   }
 
   isVoter(member: MemberId): boolean {
-    return this.current.voters.includes(member) || this.current.outgoing.includes(member)
+    return this.current.voters.includes(member)
+  }
+
+  /** Whether `member` may propose: a voter, or one of before as long as it takes. */
+  mayLead(member: MemberId): boolean {
+    return this.isVoter(member) || this.formerVoters.includes(member)
   }
 
   /** The configuration that the values up to `index` leave in force, for the snapshot of that slot. */
   at(index: number): Configuration {
-    for (let i = this.history.length - 1; i > 0; i--) {
-      const element = this.history[i] as ChosenConfiguration
-      if (element.index <= index) return element.configuration
-    }
-    return (this.history[0] as ChosenConfiguration).configuration
+    const element = this.history.findLast((candidate, i) => i === 0 || candidate.index <= index) as ChosenConfiguration
+    const { configuration, former } = element
+    return element.index === index && former.length > 0 ? { ...configuration, outgoing: former } : configuration
   }
 
-  /** A value was chosen; returns whether it set a configuration. */
+  /** A value was chosen; returns whether it set or settled a configuration. */
   chosen(entry: Entry): boolean {
+    const settles = !this.isSettled
     const configuration = configurationOf(entry)
-    if (configuration === undefined) return false
-    this.history.push({ index: entry.index, configuration })
-    this.currentMembers = membersOf(configuration)
+    if (configuration === undefined) {
+      if (settles) this.enter([])
+      return settles
+    }
+    const former = this.current.voters
+    this.history.push({ index: entry.index, configuration, former })
+    this.enter(former)
     return true
   }
 
   /** Slots up to `index` are in a snapshot: only the configuration in force there is kept of theirs. */
   compactedTo(index: number): void {
-    if (this.history.length === 1) return
-    const later = this.history.filter((element) => element.index > index)
-    const base = this.history.findLast((element) => element.index <= index)
-    this.history = base === undefined ? this.history : [base, ...later]
+    const base = this.history.findLastIndex((element) => element.index <= index)
+    if (base > 0) this.history = this.history.slice(base)
   }
 
-  /** A snapshot took the place of everything up to `index`; returns whether the current one changed. */
-  reset(index: number, configuration: Configuration): boolean {
-    const isSame = sameMembers(configuration, this.current)
-    this.history = [{ index, configuration }]
-    this.currentMembers = membersOf(configuration)
-    return !isSame
+  /** A snapshot took the place of everything up to `index`. */
+  reset(index: number, { voters, outgoing, learners }: Configuration): void {
+    this.history = [{ index, configuration: { voters, outgoing: [], learners }, former: outgoing }]
+    this.enter(outgoing)
   }
 
-  validate(): void {
+  validate(chosenIndex: number): void {
     assert(this.history.length > 0, 'there is a configuration (C1)')
     for (let i = 1; i < this.history.length; i++) {
       const earlier = this.history[i - 1] as ChosenConfiguration
       assert((this.history[i] as ChosenConfiguration).index > earlier.index, 'configurations rise in slot (C1)')
     }
+    assert(this.isSettled || this.currentIndex === chosenIndex, 'a later slot settles a configuration (C2)')
   }
 
   private get latest(): ChosenConfiguration {
     return this.history[this.history.length - 1] as ChosenConfiguration
+  }
+
+  private enter(former: readonly MemberId[]): void {
+    const { voters, learners } = this.current
+    this.formerVoters = former
+    this.reported = former.length === 0 ? this.current : { voters, outgoing: former, learners }
+    this.currentMembers = [...new Set([...voters, ...learners, ...former])]
   }
 }
 
@@ -108,8 +134,4 @@ export function sameMembers(a: Configuration, b: Configuration): boolean {
 
 function sameSet(a: readonly MemberId[], b: readonly MemberId[]): boolean {
   return a.length === b.length && a.every((member) => b.includes(member))
-}
-
-function membersOf(configuration: Configuration): readonly MemberId[] {
-  return [...new Set([...configuration.voters, ...configuration.outgoing, ...configuration.learners])]
 }

@@ -2,7 +2,7 @@ import { committedIndex, voteResult } from '../quorum/index.ts'
 import type { MemberId } from '../replicated-log.ts'
 import type { ChosenNotice } from './message.ts'
 import type { PaxosState } from './paxos-state.ts'
-import { configurationChosen } from './reconfiguration.ts'
+import { configurationChanged } from './reconfiguration.ts'
 import { heardLeader } from './roles.ts'
 
 /**
@@ -17,9 +17,7 @@ export function chooseByCounting(paxos: PaxosState): void {
     const before = paxos.chosenIndex
     const prefix = committedIndex(paxos.configuration, (member) => acceptedBy(paxos, member))
     advanceChosen(paxos, Math.min(prefix, paxos.pendingConfigurationIndex || prefix, paxos.acceptedThrough))
-    while (paxos.chosenIndex < paxos.acceptedThrough && isAcceptedByQuorum(paxos, paxos.chosenIndex + 1)) {
-      advanceChosen(paxos, paxos.chosenIndex + 1)
-    }
+    while (isNextAccepted(paxos)) advanceChosen(paxos, paxos.chosenIndex + 1)
     if (paxos.chosenIndex === before || !paxos.isProposing) return
   }
 }
@@ -29,8 +27,10 @@ function acceptedBy(paxos: PaxosState, member: MemberId): number {
   return paxos.progress.get(member)?.matchIndex ?? 0
 }
 
-/** Acceptances come in any order: a slot can be chosen though no quorum has everything before it. */
-function isAcceptedByQuorum(paxos: PaxosState, slot: number): boolean {
+/** Acceptances come in any order: a slot can be chosen though no quorum has everything before it. Not so in M5. */
+function isNextAccepted(paxos: PaxosState): boolean {
+  const slot = paxos.chosenIndex + 1
+  if (slot > paxos.acceptedThrough || !paxos.configurations.isSettled || !paxos.isProposing) return false
   const result = voteResult(paxos.configuration, (voter) => {
     if (voter === paxos.id) return slot <= paxos.durability.durableThrough(paxos.round) ? true : undefined
     return paxos.progress.get(voter)?.isAcked(slot) === true ? true : undefined
@@ -43,7 +43,7 @@ export function advanceChosen(paxos: PaxosState, index: number): void {
   while (paxos.chosenIndex < index) {
     const entry = paxos.log.entryAt(paxos.chosenIndex + 1)
     paxos.learnChosen(entry.index)
-    if (paxos.configurations.chosen(entry)) configurationChosen(paxos)
+    if (paxos.configurations.chosen(entry)) configurationChanged(paxos)
   }
 }
 

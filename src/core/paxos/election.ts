@@ -14,7 +14,7 @@ import { becomeCandidate, becomeFollower, becomePreCandidate } from './roles.ts'
 
 /** Whether this node may campaign at all. */
 export function isPromotable(paxos: PaxosState): boolean {
-  return !paxos.isProposing && paxos.configurations.isVoter(paxos.id)
+  return !paxos.isProposing && paxos.configurations.mayLead(paxos.id)
 }
 
 /** Whether nobody else's word is needed, so that waiting for a time-out is pointless. */
@@ -48,8 +48,10 @@ export function beginRound(paxos: PaxosState, transfer: boolean): void {
 
 /** Promises nothing and changes nothing: it only says how a prepare request would fare. */
 export function onPreVote(paxos: PaxosState, from: MemberId, message: PreVote): void {
-  const granted =
-    message.round > paxos.round && message.fromSlot >= paxos.log.firstIndex && !isRivalry(paxos, from, message)
+  // Phase 1 of another proposer takes long, but it moves: every page it asks for puts the time-out off.
+  const isBusy = paxos.isReporting && paxos.electionElapsedTicks < paxos.options.electionTimeoutTicks
+  const isAhead = message.round > paxos.round && message.fromSlot >= paxos.log.firstIndex
+  const granted = isAhead && !isBusy && !isRivalry(paxos, from, message)
   if (granted) yieldToCandidate(paxos)
   paxos.send(from, { type: 'preVoteResponse', round: granted ? message.round : paxos.round, granted })
 }
@@ -69,5 +71,5 @@ function countVote(paxos: PaxosState, from: MemberId, granted: boolean): void {
 }
 
 function otherVoters(paxos: PaxosState): readonly MemberId[] {
-  return paxos.configurations.members.filter((member) => member !== paxos.id && paxos.configurations.isVoter(member))
+  return paxos.configuration.voters.filter((voter) => voter !== paxos.id)
 }

@@ -32,7 +32,8 @@ export function onSnapshotRestored(paxos: PaxosState, meta: SnapshotMeta): void 
   if (!acceptsSnapshot(paxos, meta)) return
   paxos.lastApplied = meta.index
   paxos.replaceThrough(meta.index)
-  if (paxos.configurations.reset(meta.index, meta.configuration)) membersChanged(paxos)
+  paxos.configurations.reset(meta.index, meta.configuration)
+  membersChanged(paxos)
   // No commit effect: the state machine is there already.
   paxos.emittedChosenIndex = paxos.chosenIndex
   paxos.advanceAccepted()

@@ -50,6 +50,8 @@ export class PaxosState {
   round: number
   /** Who asked first for `round`, and got the promise: nobody else will. */
   promisedTo: MemberId
+  /** Pages of the report to that proposer are still to be asked for. */
+  isReporting = false
   /** Every slot up to here is accepted in `round` or known chosen, durable or not. */
   acceptedThrough: number
   /** As `acceptedThrough`, but it stands still while more than `maxUndurableBytes` wait for the disk. */
@@ -67,8 +69,6 @@ export class PaxosState {
   lastApplied: number
   /** The slot of the snapshot last taken in from a leader: see `slot-record.ts`. */
   chosenAfter: number
-  /** Known chosen, with all records on their way to the disk: what the next records may claim. */
-  private claimableThrough: number
 
   // Who leads.
 
@@ -128,7 +128,6 @@ export class PaxosState {
     this.log = restored.log
     this.chosenIndex = restored.chosenIndex
     this.chosenAfter = restored.chosenAfter
-    this.claimableThrough = restored.chosenIndex
     this.round = restore.hardState.term
     this.promisedTo = restore.hardState.votedFor
     this.configurations = new ChosenConfigurations(restore.snapshot.index, restore.snapshot.configuration)
@@ -148,14 +147,14 @@ export class PaxosState {
     if (this.round < restore.snapshot.term) this.enterRound(restore.snapshot.term)
   }
 
-  /** The configuration that decides on the next slot to be chosen. */
+  /** Decides on the next slot to be chosen. */
   get configuration(): Configuration {
     return this.configurations.current
   }
 
-  /** A follower that may not vote is called a learner. */
+  /** A follower that may not lead is called a learner. */
   get followingRole(): Role {
-    return this.configurations.isVoter(this.id) ? 'follower' : 'learner'
+    return this.configurations.mayLead(this.id) ? 'follower' : 'learner'
   }
 
   /** A draw from `range`, both ends included. */
@@ -173,6 +172,7 @@ export class PaxosState {
     assert(round > this.round, 'rounds rise')
     this.round = round
     this.promisedTo = noMember
+    this.isReporting = false
     this.acceptedThrough = this.chosenIndex
     this.receivedThrough = this.chosenIndex
     this.toldChosenIndex = 0
@@ -225,7 +225,6 @@ export class PaxosState {
     this.log.compactTo(index)
     this.unpersisted = this.unpersisted.filter((slot) => slot.value.index > index)
     this.chosenAfter = index
-    this.claimableThrough = Math.max(this.claimableThrough, index)
   }
 
   /** Issues what is not yet part of a persist effect, and returns the id to wait for (0: all is durable already). */
@@ -235,14 +234,12 @@ export class PaxosState {
       for (const slot of this.unpersisted) bytes += entryBytes(slot.value)
       const id = this.durability.issued(this.round, this.acceptedThrough, bytes, this.hardStateChanged)
       const hardState = this.hardStateChanged ? { term: this.round, votedFor: this.promisedTo } : undefined
-      const claim = { chosenAfter: this.chosenAfter, chosenThrough: this.claimableThrough }
+      const claim = { chosenAfter: this.chosenAfter, chosenThrough: this.chosenIndex }
       const entries = encodeRecords(this.unpersisted, claim)
       this.hardStateChanged = false
       this.unpersisted = []
       this.sink({ type: 'persist', id, hardState, entries })
     }
-    // All values up to there are in this persist or an earlier one, so the next one may say so.
-    this.claimableThrough = this.chosenIndex
     return this.durability.fence
   }
 

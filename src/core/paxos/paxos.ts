@@ -71,7 +71,7 @@ export class Paxos implements ReplicatedLog<PaxosMessage> {
     this.toldLeader = this.leader
     this.toldTerm = this.state.round
     this.toldRole = this.state.role
-    this.toldConfiguration = this.state.configuration
+    this.toldConfiguration = this.state.configurations.reported
   }
 
   step(event: CoreEvent<PaxosMessage>): void {
@@ -126,7 +126,7 @@ export class Paxos implements ReplicatedLog<PaxosMessage> {
     for (const [member, { matchIndex, answersLately }] of this.state.progress) {
       progress.set(member, { matchIndex, recentlyActive: answersLately })
     }
-    const { current: configuration, currentIndex: configurationIndex } = configurations
+    const { reported: configuration, currentIndex: configurationIndex } = configurations
     const { leader } = this
     return { id, role, leader, term, commitIndex, lastIndex, firstIndex, configuration, configurationIndex, progress }
   }
@@ -210,7 +210,7 @@ export class Paxos implements ReplicatedLog<PaxosMessage> {
   }
 
   private tellConfiguration(): void {
-    const { current: configuration, currentIndex: index } = this.state.configurations
+    const { reported: configuration, currentIndex: index } = this.state.configurations
     if (configuration === this.toldConfiguration) return
     this.toldConfiguration = configuration
     this.state.sink({ type: 'configuration', configuration, index })

@@ -57,11 +57,16 @@ export function advancePhaseOne(paxos: PaxosState): void {
     becomeProposer(paxos)
     broadcastHeartbeat(paxos)
   }
-  if (!proposeRecovered(paxos, recovery) || paxos.role === 'leader') return
-  becomeLeader(paxos)
-  // Like Raft's opening entry: what callers handed to an earlier leader and is not chosen by now has no certain fate.
-  paxos.openingIndex = paxos.acceptedThrough + 1
-  proposeValue(paxos, noop(paxos, paxos.openingIndex))
+  if (!proposeRecovered(paxos, recovery)) return
+  if (paxos.role !== 'leader') {
+    becomeLeader(paxos)
+    // Like Raft's opening entry: what callers handed to an earlier leader and is not chosen by now has no certain fate.
+    paxos.openingIndex = paxos.acceptedThrough + 1
+    proposeValue(paxos, noop(paxos, paxos.openingIndex))
+  } else if (!paxos.configurations.isSettled && paxos.acceptedThrough === paxos.chosenIndex) {
+    // M5.
+    proposeValue(paxos, noop(paxos, paxos.acceptedThrough + 1))
+  }
 }
 
 /** The choice rule, slot by slot; returns false when a configuration stands in the way. */
@@ -126,8 +131,7 @@ function askForPromises(paxos: PaxosState, transfer: boolean): void {
 }
 
 function votersToAsk(paxos: PaxosState): readonly MemberId[] {
-  const { voters, outgoing } = paxos.configuration
-  const asked = new Set([...voters, ...outgoing])
+  const asked = new Set(paxos.configuration.voters)
   const { pendingConfigurationIndex } = paxos
   if (pendingConfigurationIndex !== 0) {
     const next = configurationOf(paxos.log.entryAt(pendingConfigurationIndex))

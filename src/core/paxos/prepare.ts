@@ -25,7 +25,9 @@ export function onPrepare(paxos: PaxosState, from: MemberId, message: Prepare): 
     yieldToCandidate(paxos)
   }
   // The promise, and what it reports, leave only when they are durable.
-  paxos.sendDurably(from, reportFrom(paxos, message.fromSlot))
+  const report = reportFrom(paxos, message.fromSlot)
+  paxos.isReporting = !report.complete
+  paxos.sendDurably(from, report)
 }
 
 /** One page of what is accepted here from `fromSlot` on. It cannot change under the proposer: lower ballots are shut out. */

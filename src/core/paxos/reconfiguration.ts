@@ -4,7 +4,7 @@ import { sameMembers } from './chosen-configurations.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import type { PaxosState } from './paxos-state.ts'
 import { advancePhaseOne, proposeValue } from './phase-one.ts'
-import { becomeFollower, membersChanged, trackMembers } from './roles.ts'
+import { membersChanged, trackMembers } from './roles.ts'
 import { onTransferLeadership } from './timeout-now.ts'
 
 /**
@@ -21,6 +21,11 @@ import { onTransferLeadership } from './timeout-now.ts'
  *       then gives it a configuration value in slot i, it carries that slot to the end by the old quorums, as M1 says, and
  *       goes on by M2. It is called leader when nothing is left to recover.
  * - M4  A slot counts as chosen only after all before it do, by the configuration those leave in force.
+ * - M5  The leader gives slot i + 1 a noop at once (or what it must recover there). For this slot, acceptances count only from
+ *       members that hold everything before it: they know i chosen, and their records say so. When it is chosen, a quorum of
+ *       the new configuration knows itself to be one, for good: the change is settled, and the former voters are not needed
+ *       any more. Until then they may still lead (a proposer need not be an acceptor): should everybody who knows of i be one
+ *       of them, one of them finishes the change. The host sees them as `outgoing` meanwhile.
  *
  * Why that is safe. Take slot s, and let i < s be the last configuration value chosen before it, with configuration B. Call a
  * proposal for s lawful when its proposer knew i chosen (M1, M2): it holds promises of a quorum of B, so lawful proposals
@@ -39,8 +44,8 @@ export function proposeConfiguration(paxos: PaxosState, target: Membership): Pro
   const { leader } = paxos
   if (paxos.role !== 'leader') return { ok: false, reason: 'not-leader', leader: paxos.isProposing ? noMember : leader }
   if (paxos.transferee !== noMember) return { ok: false, reason: 'transferring', leader }
-  const isSettled = paxos.isCovered && paxos.pendingConfigurationIndex === 0 && paxos.chosenIndex >= paxos.openingIndex
-  if (!isSettled) return { ok: false, reason: 'changing', leader }
+  const isSettled = paxos.isCovered && paxos.configurations.isSettled && paxos.chosenIndex >= paxos.openingIndex
+  if (!isSettled || paxos.pendingConfigurationIndex !== 0) return { ok: false, reason: 'changing', leader }
   const configuration: Configuration = { voters: target.voters, outgoing: [], learners: target.learners }
   if (sameMembers(configuration, paxos.configuration)) return { ok: false, reason: 'unchanged', leader }
   if (paxos.unchosenBytes > paxos.options.maxUnchosenBytes) return { ok: false, reason: 'full', leader }
@@ -52,20 +57,22 @@ export function proposeConfiguration(paxos: PaxosState, target: Membership): Pro
   return { ok: true, term: paxos.round, index }
 }
 
-/** The configuration in force is another one: its value was chosen. */
-export function configurationChosen(paxos: PaxosState): void {
-  paxos.pendingConfigurationIndex = 0
-  if (paxos.isProposing) {
-    paxos.isCovered = false
-    tellLeavers(paxos)
-    trackMembers(paxos)
-    broadcastHeartbeat(paxos)
-    if (paxos.configurations.isVoter(paxos.id)) advancePhaseOne(paxos)
-    else if (paxos.role === 'leader') onTransferLeadership(paxos, noMember)
-    else becomeFollower(paxos, paxos.round, noMember)
+/** A chosen value set another configuration, or settled the one in force. */
+export function configurationChanged(paxos: PaxosState): void {
+  if (!paxos.isProposing) {
+    membersChanged(paxos)
     return
   }
-  membersChanged(paxos)
+  if (paxos.pendingConfigurationIndex <= paxos.chosenIndex) paxos.pendingConfigurationIndex = 0
+  tellLeavers(paxos)
+  trackMembers(paxos)
+  if (paxos.configurations.currentIndex === paxos.chosenIndex) {
+    paxos.isCovered = false
+    broadcastHeartbeat(paxos)
+    advancePhaseOne(paxos)
+  } else if (!paxos.configurations.mayLead(paxos.id)) {
+    onTransferLeadership(paxos, noMember)
+  }
 }
 
 /** Whoever is not a member any more hears of it once: nobody will tell it again. */

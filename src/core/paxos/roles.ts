@@ -79,11 +79,10 @@ export function trackMembers(paxos: PaxosState): void {
   }
 }
 
-/** Anyone but a proposer: who may vote has changed. */
+/** Anyone but a proposer: who may lead has changed. */
 export function membersChanged(paxos: PaxosState): void {
-  const isVoter = paxos.configurations.isVoter(paxos.id)
   if (paxos.role === 'follower' || paxos.role === 'learner') paxos.role = paxos.followingRole
-  else if (!isVoter) becomeFollower(paxos, paxos.round, noMember)
+  else if (!paxos.configurations.mayLead(paxos.id)) becomeFollower(paxos, paxos.round, noMember)
 }
 
 function leaveRole(paxos: PaxosState): void {

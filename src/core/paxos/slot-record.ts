@@ -13,7 +13,8 @@ import type { Slot } from './slot-log.ts'
  * The last two numbers are a claim about the log itself: the records of every slot above `chosenAfter` up to
  * `chosenThrough`, all written before this one, hold chosen values. `chosenAfter` is the snapshot that this node last took
  * from a leader: what it held below that was never known to be chosen. A restart goes by the furthest claim that its snapshot
- * reaches; without claims a whole log would have to be prepared and accepted anew after every restart.
+ * reaches; without claims a whole log would have to be prepared and accepted anew after every restart, and a member of a
+ * new configuration could forget that it is one (M5 in `reconfiguration.ts`).
  *
  * Worked example: slots 1..3 are accepted in ballot 4 while nothing is known chosen (claims 0..0), then 4 when 1..3 are known
  * (claim 0..3). A snapshot of slot 9 arrives; slot 10 is written with the claim 9..9. A restart from snapshot 9 finds the claim
@@ -32,17 +33,21 @@ export interface SlotRecord {
   readonly claim: ChosenClaim
 }
 
-/** The records of one persist effect; their payloads share one buffer. */
+/**
+ * The records of one persist effect, by rising slot; their payloads share one buffer. `claim` is what is known chosen by now:
+ * each record claims as much of it as is written before it, since a crash may keep any first part of them.
+ */
 export function encodeRecords(slots: readonly Slot[], claim: ChosenClaim): Entry[] {
   let size = 0
   for (const { value } of slots) size += headBytes + value.payload.length
   const target = Buffer.allocUnsafeSlow(size)
   const writer = new WireWriter(target, 0)
-  return slots.map(({ ballot, value }) => {
+  const rising = slots.toSorted((a, b) => a.value.index - b.value.index)
+  return rising.map(({ ballot, value }) => {
     const start = writer.offset
     writer.u53(value.term)
     writer.u53(claim.chosenAfter)
-    writer.u53(claim.chosenThrough)
+    writer.u53(Math.min(claim.chosenThrough, value.index - 1))
     writer.bytes(value.payload)
     return { index: value.index, term: ballot, kind: value.kind, payload: target.subarray(start, writer.offset) }
   })

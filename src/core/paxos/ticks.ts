@@ -41,7 +41,7 @@ function tickProposer(paxos: PaxosState): void {
   for (const progress of paxos.progress.values()) progress.heartbeatTimerFired()
   broadcastHeartbeat(paxos)
   if (!paxos.isCovered) repeatQuestions(paxos)
-  const isLeaving = !paxos.configurations.isVoter(paxos.id)
+  const isLeaving = !paxos.configurations.mayLead(paxos.id)
   if (isLeaving && paxos.transferee === noMember) onTransferLeadership(paxos, noMember)
 }
 
@@ -49,8 +49,8 @@ function tickProposer(paxos: PaxosState): void {
 function endPeriod(paxos: PaxosState): boolean {
   paxos.electionElapsedTicks = 0
   paxos.transferee = noMember
-  // One who is no voter any more had its time to hand over.
-  if (!paxos.configurations.isVoter(paxos.id)) return false
+  // One who may lead no more had its time to hand over.
+  if (!paxos.configurations.mayLead(paxos.id)) return false
   return quorumIsActive(paxos) || !paxos.options.checkQuorum
 }
 

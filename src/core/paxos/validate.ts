@@ -12,7 +12,7 @@ import { entryBytes } from './slot-log.ts'
  * - S3  `chosenIndex <= acceptedThrough`; the slots between are accepted in this round, and the next one is not.
  * - S4  A proposer promised its round to itself and tracks exactly the other members; nobody else tracks any.
  * - S5  A candidate promised its round to itself; who asks or prepares knows no leader.
- * - S6  Only a voter campaigns; `learner` is what a follower without a vote is called.
+ * - S6  Only who may lead campaigns: a voter, or a former one (M5). Other followers are called learners.
  * - S7  A proposer has proposed every slot of its window's end; nothing after a configuration that is not chosen (M1).
  * - S8  `unchosenBytes` is the size of a proposer's proposals after `chosenIndex`, else 0.
  * - S9  Reads wait only while a leader is known.
@@ -21,7 +21,7 @@ import { entryBytes } from './slot-log.ts'
 export function validatePaxos(paxos: PaxosState): void {
   paxos.log.validate()
   paxos.durability.validate()
-  paxos.configurations.validate()
+  paxos.configurations.validate(paxos.chosenIndex)
   paxos.reads.validate()
   validateSlots(paxos)
   validateRole(paxos)
@@ -49,13 +49,13 @@ function validateSlots(paxos: PaxosState): void {
 
 function validateRole(paxos: PaxosState): void {
   const { role } = paxos
-  const isVoter = paxos.configurations.isVoter(paxos.id)
+  const mayLead = paxos.configurations.mayLead(paxos.id)
   assert(role !== 'candidate' || paxos.promisedTo === paxos.id, 'a candidate promised its round to itself (S5)')
   const seeks = role === 'pre-candidate' || (role === 'candidate' && !paxos.isProposing)
   assert(!seeks || paxos.leader === noMember, 'who campaigns knows no leader (S5)')
-  assert(!seeks || isVoter, 'only a voter campaigns (S6)')
-  assert(role !== 'follower' || isVoter, 'a follower may vote (S6)')
-  assert(role !== 'learner' || !isVoter, 'a learner may not vote (S6)')
+  assert(!seeks || mayLead, 'only who may lead campaigns (S6)')
+  assert(role !== 'follower' || mayLead, 'a follower may lead (S6)')
+  assert(role !== 'learner' || !mayLead, 'a learner may not lead (S6)')
   assert(role === 'pre-candidate' || paxos.votes.size === 0, 'only a pre-candidate collects answers (S5)')
   assert(role === 'candidate' || role === 'leader' || paxos.recovery === undefined, 'only a proposer prepares (S5)')
 }

@@ -22,8 +22,12 @@ interface Temper {
   readonly change: number
   readonly stop: number
   readonly read: number
-  /** Ticks in four rounds, one of these for each member. */
-  readonly ticks: readonly number[]
+  /** Ticks in four rounds, of others and of leaders. */
+  readonly ticks: number
+  readonly leaderTicks: number
+  readonly stopSteps: number
+  /** After each message that a member takes in: a chance of a read there. */
+  readonly readBetween: number
 }
 
 interface Outcome {
@@ -80,24 +84,29 @@ function storm(pick: Pick): World {
 }
 
 /**
- * Reads by leases. Some members tick fast and campaign as soon as their pledges end, some slowly and hold on to office: ticks
- * alone would make many leases overlap.
+ * Reads by leases, all the time. Ticks come fast, so that members campaign as soon as their pledges end, but to leaders
+ * perhaps late, so that they hold on to office; and an election takes but a fraction of a lease. So a lease that is kept too
+ * long meets a new leader's commits.
  */
 function leases(pick: Pick): World {
   const driftMax = pick(0, 0.2, 1)
-  const leaseReads = { electionTimeoutMs: pick(6, 9) * stepMs, clockDriftMax: driftMax }
+  const leaseReads = { electionTimeoutMs: pick(15, 30) * stepMs, clockDriftMax: driftMax }
   const options = { heartbeatTicks: 1, electionTimeoutTicks: 10, leaseReads }
   const temper = {
     ...anyTemper(pick),
     sync: 1,
-    crash: pick(0, 10, 25),
+    crash: pick(0, 10, 30),
     restart: 1,
-    partition: pick(5, 10),
-    reconnect: pick(6, 12),
-    change: pick(0, 0, 10),
-    stop: pick(0, 6, 15),
+    partition: pick(15, 30),
+    reconnect: pick(30, 60),
+    transfer: pick(0, 30, 100),
+    change: pick(0, 0, 20),
+    stop: pick(0, 20, 40),
     read: 1,
-    ticks: [1, 4, 12, 12],
+    ticks: 12,
+    leaderTicks: pick(1, 1, 12),
+    stopSteps: 80,
+    readBetween: 2,
   }
   return { options, driftMax, temper }
 }
@@ -114,7 +123,10 @@ function anyTemper(pick: Pick): Temper {
     change: pick(0, 2, 5, 20),
     stop: pick(0, 10, 30),
     read: 4,
-    ticks: [3],
+    ticks: 3,
+    leaderTicks: 3,
+    stopSteps: 40,
+    readBetween: 0,
   }
 }
 
@@ -124,8 +136,8 @@ function disturb(cluster: TestCluster, temper: Temper, round: number): void {
   const oneIn = (count: number) => count > 0 && prng.below(count) === 0
   const anyone = () => ids[prng.below(ids.length)] as MemberId
   const someLeader = () => (oneIn(2) ? anyone() : (cluster.leader?.id ?? anyone()))
-  for (const id of ids) {
-    const ticks = temper.ticks[Number(id) % temper.ticks.length] as number
+  for (const { id, raft } of cluster.running) {
+    const ticks = raft?.status().role === 'leader' ? temper.leaderTicks : temper.ticks
     for (let i = 0; i < ticks; i++) if (oneIn(4)) cluster.tick(id)
   }
   for (const id of ids) if (oneIn(temper.sync)) cluster.sync(id, 1 + prng.below(3))
@@ -136,11 +148,13 @@ function disturb(cluster: TestCluster, temper: Temper, round: number): void {
   if (oneIn(temper.transfer)) cluster.step(cluster.member(anyone()), { type: 'transferLeadership', to: anyone() })
   if (oneIn(40)) cluster.step(cluster.member(anyone()), { type: 'connectionLost', peer: anyone() })
   if (oneIn(temper.crash)) cluster.crash(someLeader(), oneIn(2))
-  if (oneIn(temper.stop)) cluster.stop(someLeader(), 1 + prng.below(40))
+  if (oneIn(temper.stop)) cluster.stop(someLeader(), 1 + prng.below(temper.stopSteps))
   if (oneIn(temper.partition)) partition(cluster, ids, someLeader())
   if (oneIn(temper.reconnect)) cluster.cut.clear()
   for (const id of ids) if (cluster.member(id).raft === undefined && oneIn(temper.restart)) cluster.start(id)
-  cluster.deliver()
+  cluster.deliver((id) => {
+    if (oneIn(temper.readBetween)) cluster.read(id)
+  })
   if (round % 20 === 0) cluster.checkLogs()
 }
 
@@ -156,12 +170,14 @@ function change(cluster: TestCluster): void {
   }
 }
 
-/** Cuts one direction, one member off, or the cluster in two. */
+/** Cuts one direction, one member off, the cluster in two, or two members from each other but not from the others. */
 function partition(cluster: TestCluster, ids: readonly MemberId[], member: MemberId): void {
   const { prng } = cluster
-  const kind = prng.below(3)
-  if (kind === 0) {
-    cluster.cut.add(`${member}>${ids[prng.below(ids.length)]}`)
+  const kind = prng.below(4)
+  const other = ids[prng.below(ids.length)]
+  if (kind === 0 || kind === 3) {
+    cluster.cut.add(`${member}>${other}`)
+    if (kind === 3) cluster.cut.add(`${other}>${member}`)
     return
   }
   // One partition at a time, so that some side often holds a majority.

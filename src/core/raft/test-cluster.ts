@@ -292,7 +292,7 @@ export class TestCluster {
   }
 
   /** Delivers the packets and streams that are due. */
-  deliver(): void {
+  deliver(delivered: (to: MemberId) => void = () => {}): void {
     this.steps++
     for (const member of this.members.values()) member.nowMs += member.msPerStep
     const isDue = (packet: Packet) => packet.dueStep <= this.steps && !this.isStopped(this.member(packet.to))
@@ -304,6 +304,7 @@ export class TestCluster {
       const message = decodeMessage(bytes)
       assert(message !== undefined, 'an encoded message decodes')
       this.step(member, { type: 'message', from, message })
+      delivered(to)
     }
     const isFinished = (stream: Stream) =>
       stream.dueStep <= this.steps && ![stream.from, stream.to].some((id) => this.isStopped(this.member(id)))

@@ -10,6 +10,13 @@ export interface TimingTicks {
 export interface Algorithm<M> {
   /** Recorded in the data directory; starting the directory on another algorithm is refused. */
   readonly name: 'raft' | 'paxos'
+  /** How the log on disk takes its persist effects: see `GroupWrite.mode` of the write-ahead log. */
+  readonly logMode: 'log' | 'slots'
+  /**
+   * Whether the terms of applied entries never fall along the log. Then an entry of a later term proves that what was handed to
+   * an earlier leader, and was not seen, never will be.
+   */
+  readonly termsNeverFall: boolean
   create(options: {
     readonly id: MemberId
     readonly restore: CoreRestore

@@ -8,7 +8,9 @@ export type {
   ReadOutcome,
   Refusal,
 } from './group.ts'
+export { leaseReadsRaftAlgorithm } from './lease-reads.ts'
 export { defaultGroupOptions, type GroupOptions } from './options.ts'
+export { paxosAlgorithm } from './paxos-algorithm.ts'
 export { raftAlgorithm } from './raft-algorithm.ts'
 export type { ReplicatedGroup } from './replicated-group.ts'
 export { type GroupSetup, ReplicationHost, type ReplicationHostSetup } from './replication-host.ts'

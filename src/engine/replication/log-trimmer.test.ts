@@ -20,6 +20,7 @@ function statusOf(lastIndex: number, matchIndex: number, recentlyActive: boolean
     lastIndex,
     firstIndex: 1,
     configuration: { voters: [1n, 2n], outgoing: [], learners: [] },
+    configurationIndex: 0,
     progress: new Map([[2n, { matchIndex, recentlyActive }]]),
   }
 }

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import type { ProposalOutcome } from './group.ts'
 import { ProposalQueue } from './proposal-queue.ts'
 
-function world(countMax = 10) {
-  const queue = new ProposalQueue<string>({ countMax, bytesMax: 1000 })
+function world(countMax = 10, termsNeverFall = true) {
+  const queue = new ProposalQueue<string>({ countMax, bytesMax: 1000 }, termsNeverFall)
   const outcomes = new Map<number, ProposalOutcome<string>[]>()
   const add = (sequence: number, deadlineMs = 100) => {
     outcomes.set(sequence, [])
@@ -28,6 +28,20 @@ describe('the queue of proposals', () => {
     assert.deepEqual(told(1), ['leader-changed not-applied'])
     assert.deepEqual(told(2), [], 'one that waits is not touched')
     assert.equal(queue.take(1), undefined)
+  })
+
+  test('P2: where terms may fall along the log, it only tells that the earlier leader is gone', () => {
+    const { queue, add, told } = world(10, false)
+    add(1)
+    queue.hand(3, 1000)
+    add(2)
+    queue.onAppliedTerm(4)
+    assert.deepEqual(told(1), ['leader-changed unknown'])
+    assert.deepEqual(told(2), [], 'one that waits is not touched')
+    add(3)
+    queue.hand(5, 1000)
+    queue.onAppliedTerm(3)
+    assert.deepEqual(told(3), [], 'a recovered value of an earlier term proves nothing')
   })
 
   test('P4: what a snapshot may have hidden is unknown', () => {

@@ -4,8 +4,10 @@
  * - P1  A proposal is handed to a leader at most once in a term, and only to the leader of the term noted in
  *       `handedTerm`. It is handed again only when that very leader said that it never proposed it; what was said of
  *       another term, or of an earlier life of this node, does not count.
- * - P2  Terms never fall along the log. So once an entry of a later term is applied, a proposal handed in an earlier
- *       term and not yet seen will never be seen: it is refused as `not-applied`, with certainty.
+ * - P2  Where terms never fall along the log (Raft): once an entry of a later term is applied, a proposal handed in an
+ *       earlier term and not yet seen will never be seen: it is refused as `not-applied`, with certainty. Where they may
+ *       (Multi-Paxos: what some acceptor took from an earlier leader, a later one may yet recover), such an entry still
+ *       tells that the leader it was handed to is gone: it is refused as `unknown`.
  * - P3  Every proposal is answered exactly once.
  * - P4  A snapshot that replaces the state may hide the fate of what was handed: it is refused as `unknown`.
  */
@@ -27,6 +29,7 @@ export interface ProposalBounds {
 
 export class ProposalQueue<Result> {
   private readonly bounds: ProposalBounds
+  private readonly termsNeverFall: boolean
   /** All that are not answered, by sequence number; insertion order is deadline order. */
   private readonly pending = new Map<number, PendingProposal<Result>>()
   /** Those that wait to be handed to a leader, in order. */
@@ -34,8 +37,9 @@ export class ProposalQueue<Result> {
   private pendingBytes = 0
   private highestTermSeen = 0
 
-  constructor(bounds: ProposalBounds) {
+  constructor(bounds: ProposalBounds, termsNeverFall: boolean) {
     this.bounds = bounds
+    this.termsNeverFall = termsNeverFall
   }
 
   get pendingCount(): number {
@@ -98,9 +102,10 @@ export class ProposalQueue<Result> {
   onAppliedTerm(term: number): void {
     if (term <= this.highestTermSeen) return
     this.highestTermSeen = term
+    const outcome = this.termsNeverFall ? 'not-applied' : 'unknown'
     for (const proposal of this.pending.values())
       if (proposal.handedTerm !== 0 && proposal.handedTerm < term)
-        this.refuse(proposal, { ok: false, reason: 'leader-changed', outcome: 'not-applied' })
+        this.refuse(proposal, { ok: false, reason: 'leader-changed', outcome })
   }
 
   /** A snapshot took the place of entries that this node never saw (P4). */

@@ -10,7 +10,7 @@ import { type Office, Proposer } from './proposer.ts'
 import { FakePort } from './testing/fake-port.ts'
 
 function makeProposer(port: FakePort, office: Office) {
-  const queue = new ProposalQueue<unknown>({ countMax: 100, bytesMax: 1 << 20 })
+  const queue = new ProposalQueue<unknown>({ countMax: 100, bytesMax: 1 << 20 }, true)
   const proposed: Uint8Array[] = []
   const state = { office }
   const proposer = new Proposer(

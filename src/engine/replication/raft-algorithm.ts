@@ -6,6 +6,8 @@ import type { Algorithm } from './algorithm.ts'
 /** Raft as an algorithm for groups. */
 export const raftAlgorithm: Algorithm<RaftMessage> = {
   name: 'raft',
+  logMode: 'log',
+  termsNeverFall: true,
   create({ id, restore, sink, random, timing }) {
     return new Raft({ id, restore, sink, random, options: timing })
   },

@@ -91,7 +91,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     this.machine = setup.machine
     this.term = restore.hardState.term
     this.appliedTerm = restore.snapshot.term
-    this.logWriter = new LogWriter(port, restore)
+    this.logWriter = new LogWriter(port, setup.algorithm.logMode, restore)
     this.trimmer = new LogTrimmer(options, (from, to) => this.core.entries(from, to))
     const { clock, scheduler, random } = port.runtime
     this.applying = new ApplyLoop(
@@ -118,7 +118,10 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
       },
     })
     this.envelope = new Envelope(random.bytes(8))
-    this.queue = new ProposalQueue({ countMax: options.pendingCountMax, bytesMax: options.pendingBytesMax })
+    this.queue = new ProposalQueue(
+      { countMax: options.pendingCountMax, bytesMax: options.pendingBytesMax },
+      setup.algorithm.termsNeverFall,
+    )
     this.outbox = new Outbox(port, setup.algorithm)
     this.proposer = new Proposer(
       port,
@@ -424,7 +427,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   // Applying.
 
   private applyEntry(entry: Entry): void {
-    if (entry.term > this.appliedTerm) {
+    if (entry.term !== this.appliedTerm) {
       this.appliedTerm = entry.term
       this.queue.onAppliedTerm(entry.term)
     }

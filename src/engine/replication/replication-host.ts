@@ -49,6 +49,8 @@ export interface ReplicationHostSetup {
   readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
   /** Whether `peer` was a member and is none any more. Default: none was. */
   readonly isRemoved?: (peer: MemberId) => boolean
+  /** One that is no member as far as this node knows tried to talk to it. */
+  readonly onUnknown?: (peer: MemberId) => void
   /** What a node that wants to join is told. Default: nothing. */
   readonly answerJoin?: () => Uint8Array | undefined
   /** For tests: decides what becomes of messages that arrived. */
@@ -168,6 +170,7 @@ export class ReplicationHost {
       isRemoved: setup.isRemoved ?? (() => false),
       answerJoin: setup.answerJoin ?? (() => undefined),
       delivery: setup.delivery,
+      onUnknown: setup.onUnknown,
     })
     this.scheduleTick()
   }

@@ -43,6 +43,8 @@ export interface PeerTransportOptions {
   readonly peers: ReadonlyMap<MemberId, Address>
   /** Whether `peer` was a member and is none any more. */
   readonly isRemoved: (peer: MemberId) => boolean
+  /** One that is no member as far as this node knows greeted, and was refused. Default: nothing. */
+  readonly onUnknown?: ((peer: MemberId) => void) | undefined
   /** What a node that wants to join is told; undefined while there is nothing to tell. */
   readonly answerJoin: () => Uint8Array | undefined
   readonly onMessage: (from: MemberId, kind: number, group: number, payload: Uint8Array) => void
@@ -202,8 +204,10 @@ export class PeerTransport {
       )
     if (this.options.isRemoved(hello.from))
       return { code: 'removed', message: `member ${hello.from.toString(16)} was removed from this cluster` }
-    if (!this.links.has(hello.from))
+    if (!this.links.has(hello.from)) {
+      this.options.onUnknown?.(hello.from)
       return { code: 'unknown', message: `member ${hello.from.toString(16)} is not known here (yet)` }
+    }
     if (!this.options.recognises(hello.from, hello.incarnation))
       return {
         code: 'replaced',

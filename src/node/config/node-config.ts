@@ -18,6 +18,9 @@ export type AutoCompaction =
   | { readonly mode: 'periodic'; readonly periodMs: number }
   | { readonly mode: 'revision'; readonly retainedRevisions: number }
 
+/** The consensus algorithm of a cluster. */
+export type Consensus = 'raft' | 'paxos'
+
 export interface NodeConfig {
   readonly name: string
   readonly dataDir: string
@@ -30,6 +33,11 @@ export interface NodeConfig {
   /** All members, this one included. */
   readonly members: readonly MemberConfig[]
   readonly clusterState: 'new' | 'existing'
+  readonly consensus: Consensus
+  /** Linearizable reads by the leader's lease, without a round to the followers: relies on clocks. */
+  readonly leaseReads: boolean
+  /** Make a new cluster of this member alone, from what it has, before it starts. */
+  readonly forceNewCluster: boolean
   readonly heartbeatIntervalMs: number
   readonly electionTimeoutMs: number
   readonly snapshotCount: number
@@ -87,6 +95,8 @@ export function readNodeConfig(sources: SettingSources): NodeConfig {
     problems.push(
       `--election-timeout (${electionTimeoutMs} ms) must be at least five times --heartbeat-interval (${heartbeatIntervalMs} ms)`,
     )
+  if (read.boolean('lease-reads') && read.text('consensus') !== 'raft')
+    problems.push('--lease-reads works with --consensus raft only: leave it out')
   const quota = read.integer('quota-backend-bytes')
   const config: NodeConfig = {
     name,
@@ -99,6 +109,9 @@ export function readNodeConfig(sources: SettingSources): NodeConfig {
     clusterToken,
     members,
     clusterState: read.text('initial-cluster-state') as 'new' | 'existing',
+    consensus: read.text('consensus') as Consensus,
+    leaseReads: read.boolean('lease-reads'),
+    forceNewCluster: read.boolean('force-new-cluster'),
     heartbeatIntervalMs,
     electionTimeoutMs,
     snapshotCount: read.integer('snapshot-count'),

@@ -74,7 +74,26 @@ export const settings = [
     kind: 'choice',
     choices: ['new', 'existing'],
     fallback: 'new',
-    help: 'new: found the cluster. existing: this member has data of it already.',
+    help: 'new: found the cluster. existing: join a running one, to which this member was added (synod member add).',
+  },
+  {
+    flag: 'force-new-cluster',
+    kind: 'boolean',
+    fallback: 'false',
+    help: 'Make a new cluster of this member alone, after a majority was lost for good; for one start only. See synod recover --help.',
+  },
+  {
+    flag: 'consensus',
+    kind: 'choice',
+    choices: ['raft', 'paxos'],
+    fallback: 'raft',
+    help: 'The consensus algorithm, the same on all members; a data directory keeps the one it began with. (Synod’s own.)',
+  },
+  {
+    flag: 'lease-reads',
+    kind: 'boolean',
+    fallback: 'false',
+    help: 'Linearizable reads by the leader’s lease: faster, and right only while clocks run alike. On all members or none. (Synod’s own.)',
   },
   {
     flag: 'heartbeat-interval',
@@ -194,7 +213,7 @@ export const settingsNotCarriedOut: ReadonlySet<string> = new Set(
   distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit
   peer-skip-client-san-verification watch-progress-notify-interval warning-apply-duration
   bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time
-  snapshot-catchup-entries force-new-cluster unsafe-no-fsync client-transport-security peer-transport-security
+  snapshot-catchup-entries unsafe-no-fsync client-transport-security peer-transport-security
   log-package-levels debug enable-v2 v2-deprecation proxy`.split(/\s+/),
 )
 

@@ -171,9 +171,9 @@ class ChaosRun {
                 .map(({ name, seenRevision }) => `${name} stands at revision ${seenRevision} of ${revision}`)
                 .join('; '),
             )
-      await readAllLast(client, this.recorder)
+      const large = await readAllLast(client, this.recorder)
       const ledger = await checkLedger(client, workload.ledger)
-      return [watchers, ledger, await checkSameState(cluster, this.recorder, sameStateBoundMs)]
+      return [watchers, large, ledger, await checkSameState(cluster, this.recorder, sameStateBoundMs)]
     } finally {
       client.close()
     }

@@ -4,6 +4,16 @@ import { type Violation, violationOf } from './violation.ts'
 import { World } from './world.ts'
 import type { WorldOptions, WorldReport } from './world-options.ts'
 
+/** Lines of the nodes' logs that are worth counting: rare paths that a world is meant to reach. */
+const telling = new Set([
+  'receiving a snapshot',
+  'could not take in a snapshot',
+  'could not write a snapshot; will try again',
+  'cut a torn frame off the log',
+  'the disk is full: writes are refused until there is room',
+  'renewed all leases',
+])
+
 /** Lines of a thrown error's trace that are worth reading. */
 const traceLinesMax = 12
 
@@ -40,6 +50,7 @@ function report(
   violation: Violation | undefined,
 ): WorldReport {
   const { recorder, simulation } = world
+  for (const { message } of simulation.logLines) if (telling.has(message)) recorder.count(message)
   if (violation !== undefined) recorder.tell(`violated: ${violation.property}`)
   return {
     seed: options.seed,

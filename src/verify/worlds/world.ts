@@ -15,7 +15,8 @@ import { LinkRules } from './faults/link-rules.ts'
 import { Nemesis, type NemesisPlan } from './faults/nemesis.ts'
 import { judge } from './judge.ts'
 import { Calls } from './load/calls.ts'
-import { Load } from './load/load.ts'
+import { KeySpace } from './load/key-space.ts'
+import { drawLoad, Load } from './load/load.ts'
 import type { Machine } from './machine.ts'
 import { Recorder } from './recorder.ts'
 import type { Scenario } from './scenarios/scenario.ts'
@@ -57,7 +58,9 @@ export class World implements FaultWorld {
     this.durationMs = options.durationMs ?? scenario.durationMs ?? 20_000
     const { simulation, cluster, recorder } = this
     const calls = new Calls(simulation, simulation.random.fork('calls'), clientTimeoutMs)
-    this.load = new Load({ simulation, cluster, recorder, calls }, simulation.random.fork('load'))
+    const loadRandom = simulation.random.fork('load')
+    const shape = { ...drawLoad(loadRandom), ...scenario.load }
+    this.load = new Load({ simulation, cluster, recorder, calls, keys: new KeySpace() }, loadRandom, shape)
   }
 
   /** Throws a Violation, or whatever an event threw. */

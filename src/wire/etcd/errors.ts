@@ -21,7 +21,7 @@ export type WireErrorCode =
 export type EtcdErrorCode = EngineErrorCode | WireErrorCode
 
 const { invalidArgument, deadlineExceeded, notFound, resourceExhausted, failedPrecondition } = GrpcStatusCode
-const { cancelled, outOfRange, internal, unavailable, dataLoss } = GrpcStatusCode
+const { cancelled, unknown, outOfRange, internal, unavailable, dataLoss } = GrpcStatusCode
 
 export const etcdErrors: Readonly<Record<EtcdErrorCode, GrpcFailure>> = {
   // etcd's gRPC library decodes before etcd sees the request, and reports it so.
@@ -49,8 +49,9 @@ export const etcdErrors: Readonly<Record<EtcdErrorCode, GrpcFailure>> = {
   WATCH_CANCELED: { status: cancelled, message: 'etcdserver: watch canceled' },
   MEMBER_EXISTS: { status: failedPrecondition, message: 'etcdserver: member ID already exist' },
   PEER_URL_EXISTS: { status: failedPrecondition, message: 'etcdserver: Peer URLs already exists' },
+  // Declared FAILED_PRECONDITION in etcd, but sent without a status, which makes it UNKNOWN (seen in 3.6.16).
   NOT_ENOUGH_STARTED: {
-    status: failedPrecondition,
+    status: unknown,
     message: 'etcdserver: re-configuration failed due to not enough started members',
   },
   MEMBER_BAD_URLS: { status: invalidArgument, message: 'etcdserver: given member URLs are invalid' },

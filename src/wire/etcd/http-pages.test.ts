@@ -5,7 +5,7 @@ import type { GrpcServerCounters } from '../grpc/index.ts'
 import type { Http1Request, Http1Response } from '../http1/index.ts'
 import { httpPages } from './http-pages.ts'
 import { diskSecondsBounds, Histogram, type NodeMetrics } from './metrics/index.ts'
-import { ServicesWorld } from './testing/services-world.ts'
+import { ServicesWorld, testMembers } from './testing/services-world.ts'
 
 class PagesWorld extends ServicesWorld {
   node: NodeMetrics = {}
@@ -89,6 +89,25 @@ test('/livez and /readyz: verbose, single checks, excluded ones, failures', asyn
   assert.equal(await world.text('/livez'), '200 ok\n')
 })
 
+test('a learner says so, and counts the promotions that it is asked for', async () => {
+  const founders = [
+    { ...testMembers[0]!, isLearner: true },
+    { ...testMembers[1]!, isLearner: false },
+  ]
+  const world = new PagesWorld({}, founders)
+  assert.equal(await world.text('/readyz/non_learner'), '503 [-]non_learner failed: not supported for learner\n\n')
+  assert.match(await world.text('/metrics'), /^etcd_server_is_learner 1$/m)
+  world.membership.catchUp = { ok: true, state: 'behind' }
+  world.call((done) => world.engine.memberPromote(7n, done))
+  world.membership.catchUp = { ok: true, state: 'caught-up' }
+  world.call((done) => world.engine.memberPromote(7n, done))
+  const page = await world.text('/metrics')
+  assert.match(page, /^etcd_server_is_learner 0$/m)
+  assert.match(page, /^etcd_server_learner_promote_successes 1$/m)
+  assert.match(page, /^etcd_server_learner_promote_failures\{Reason="etcdserver: .* in sync with leader"\} 1$/m)
+  assert.equal(await world.text('/readyz/non_learner'), '200 ok\n')
+})
+
 test('only GET; /version is JSON', async () => {
   const world = new PagesWorld()
   const refused = await world.get('/health', 'POST')
@@ -109,7 +128,7 @@ test('/metrics: every family well formed, nothing made up', async () => {
   for (const seconds of [0.0005, 0.001, 0.003, 100]) fsync.observe(seconds)
   world.node = { walSyncSeconds: fsync, leaderChanges: 2 }
   const page = String((await world.get('/metrics')).body)
-  const sample = /^[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? (\+Inf|-?[\d.e+-]+)$/
+  const sample = /^[a-z_]+(\{([A-Za-z_]+="[^"]*",?)+\})? (\+Inf|-?[\d.e+-]+)$/
   for (const line of page.trimEnd().split('\n')) assert.ok(line.startsWith('# ') || sample.test(line), line)
   const has = (line: string): void => assert.ok(page.includes(`\n${line}\n`), line)
   has('etcd_server_leader_changes_seen_total 2')

@@ -4,8 +4,8 @@ import { utf8Bytes } from '../../../base/index.ts'
 import { type MemberId, noMember } from '../../../core/index.ts'
 import type { Address, Random } from '../../../runtime/index.ts'
 import { createSimulation, type Simulation } from '../../../runtime/simulation/index.ts'
+import type { Algorithm } from '../algorithm.ts'
 import type { GroupOptions } from '../options.ts'
-import { raftAlgorithm } from '../raft-algorithm.ts'
 import type { ReplicatedGroup } from '../replicated-group.ts'
 import { ReplicationHost } from '../replication-host.ts'
 import { History } from './history.ts'
@@ -35,6 +35,7 @@ export class ChaosWorld {
   readonly history = new History()
   /** How often what came about, to prove that the attack attacks. */
   readonly counts = new Map<string, number>()
+  private readonly algorithm: Algorithm<unknown>
   private readonly random: Random
   private readonly options: Partial<GroupOptions>
   private readonly walSegmentBytes: number
@@ -44,7 +45,8 @@ export class ChaosWorld {
   private readonly care: number
   private commands = 0
 
-  constructor(seed: string) {
+  constructor(seed: string, algorithm: Algorithm<unknown>) {
+    this.algorithm = algorithm
     this.simulation = createSimulation({ seed })
     this.random = this.simulation.random
     const count = this.random.below(3) === 0 ? 5 : 3
@@ -136,7 +138,7 @@ export class ChaosWorld {
       const journal = new Journal()
       const group = await host.addGroup({
         group: 1,
-        algorithm: raftAlgorithm,
+        algorithm: this.algorithm,
         machine: journal,
         initialConfiguration: { voters: this.members.map((other) => other.id), outgoing: [], learners: [] },
       })

@@ -3,10 +3,12 @@
  * acknowledged is missing, and that all nodes hold the same.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { KvEntry } from '../../history/index.ts'
 import { EtcdClient } from '../client/etcd-client.ts'
 import type { ChaosCluster } from '../cluster/chaos-cluster.ts'
 import type { ChaosNode } from '../cluster/chaos-node.ts'
 import type { Recorder } from '../recorder.ts'
+import { ballastBegin, ballastEnd, ballastName } from '../workload/ballast-worker.ts'
 import { keysBegin, keysEnd } from '../workload/key-space.ts'
 import { type Ledger, ledgerBegin, ledgerEnd } from '../workload/ledger-worker.ts'
 import { entryOf } from '../workload/operations.ts'
@@ -24,8 +26,8 @@ export async function checkProgress(cluster: ChaosCluster, recorder: Recorder, b
     cluster.founders.map(async (node) => {
       const client = new EtcdClient(node.clientUrl)
       try {
-        while (recorder.nowMs() - startMs < boundMs) {
-          const served = await serves(client, node)
+        for (let attempt = 0; recorder.nowMs() - startMs < boundMs; attempt++) {
+          const served = await serves(client, node, recorder, attempt)
           if (served) return recorder.nowMs() - startMs
           await delay(retryMs)
         }
@@ -44,12 +46,18 @@ export async function checkProgress(cluster: ChaosCluster, recorder: Recorder, b
   return invalid(check, `no progress ${boundMs / 1000} s after the last fault at ${words.join('; ')}`)
 }
 
-async function serves(client: EtcdClient, node: ChaosNode): Promise<boolean> {
+async function serves(client: EtcdClient, node: ChaosNode, recorder: Recorder, attempt: number): Promise<boolean> {
   const key = `progress/${node.name}`
+  const input = { op: 'put', key, value: 'on' } as const
+  // A client of its own for each attempt, as the outcome may be unknown.
+  const about = { type: 'operation', client: `progress.${node.name}.${attempt}`, node: node.name, input } as const
+  const invokedMs = recorder.nowMs()
   try {
-    await client.put(key, 'on', attemptTimeoutMs)
+    const revision = await client.put(key, input.value, attemptTimeoutMs)
+    recorder.add({ ...about, invokedMs, returnedMs: recorder.nowMs(), outcome: 'ok', output: { revision } })
     return (await client.range({ key }, attemptTimeoutMs)).entries.length === 1
-  } catch {
+  } catch (error) {
+    recorder.add({ ...about, invokedMs, outcome: 'unknown', error: (error as Error).message })
     return false
   }
 }
@@ -74,26 +82,49 @@ export async function writeLast(client: EtcdClient, recorder: Recorder): Promise
   }
 }
 
-/** Reads every hot key once more, each recorded as a linearizable read; so a write lost late is seen too. */
-export async function readAllLast(client: EtcdClient, recorder: Recorder): Promise<void> {
-  const touched = new Set<string>()
-  for (const record of recorder.records) {
-    if (record.type !== 'operation') continue
-    const { input } = record
-    if (input.op === 'range') continue
-    if (input.op !== 'txn') touched.add(input.key)
-    else for (const step of [...input.success, ...input.failure]) touched.add(step.key)
+/** Reads every hot key and every large value once more, each recorded as a linearizable read: a write lost late is seen too. */
+export async function readAllLast(client: EtcdClient, recorder: Recorder): Promise<Finding> {
+  const hot = await readRange(client, recorder, keysBegin, keysEnd)
+  record(recorder, hot, hot.entries)
+  const check = 'large-values'
+  const large = await readRange(client, recorder, ballastBegin, ballastEnd)
+  const named: KvEntry[] = []
+  for (const entry of large.entries) {
+    const name = ballastName(entry.value)
+    if (name === undefined) return invalid(check, `the value of ${entry.key} is not as any client wrote it`)
+    named.push({ ...entry, value: name })
   }
+  record(recorder, large, named)
+  return valid(check, `${named.length} large values are whole`)
+}
+
+interface RangeRead {
+  readonly begin: string
+  readonly invokedMs: number
+  readonly returnedMs: number
+  readonly revision: number
+  readonly entries: readonly KvEntry[]
+}
+
+async function readRange(client: EtcdClient, recorder: Recorder, begin: string, end: string): Promise<RangeRead> {
   const invokedMs = recorder.nowMs()
-  const { revision, entries } = await client.range({ key: keysBegin, end: keysEnd }, readTimeoutMs)
-  const returnedMs = recorder.nowMs()
-  const found = new Map(entries.map((entry) => [entry.key, entryOf(entry)]))
+  const { revision, entries } = await client.range({ key: begin, end }, readTimeoutMs)
+  return { begin, invokedMs, returnedMs: recorder.nowMs(), revision, entries: entries.map(entryOf) }
+}
+
+/** One read for each key below the range's begin that the history names, found or not. */
+function record(
+  recorder: Recorder,
+  { begin, invokedMs, returnedMs, revision }: RangeRead,
+  entries: readonly KvEntry[],
+): void {
+  const found = new Map(entries.map((entry) => [entry.key, entry]))
   let number = 0
-  for (const key of touched) {
+  for (const key of keysNamed(recorder, begin)) {
     const entry = found.get(key)
     recorder.add({
       type: 'operation',
-      client: `reader.${number++}`,
+      client: `reader.${begin}${number++}`,
       invokedMs,
       returnedMs,
       outcome: 'ok',
@@ -101,6 +132,17 @@ export async function readAllLast(client: EtcdClient, recorder: Recorder): Promi
       output: { revision, entries: entry === undefined ? [] : [entry] },
     })
   }
+}
+
+function keysNamed(recorder: Recorder, begin: string): Set<string> {
+  const named = new Set<string>()
+  for (const each of recorder.records) {
+    if (each.type !== 'operation' || each.input.op === 'range') continue
+    const { input } = each
+    const keys = input.op === 'txn' ? [...input.success, ...input.failure].map((step) => step.key) : [input.key]
+    for (const key of keys) if (key.startsWith(begin)) named.add(key)
+  }
+  return named
 }
 
 /** Acknowledged writes of the ledger are there, failed ones are not, and nothing else is. */

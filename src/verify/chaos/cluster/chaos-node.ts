@@ -135,7 +135,9 @@ export class ChaosNode {
 
   /** The last line of its log, for a sentence. */
   lastWords(): string {
-    return readable(readFileSync(this.logPath, 'utf8').trimEnd().split('\n').at(-1) ?? '')
+    const lines = readFileSync(this.logPath, 'utf8').split('\n')
+    // The lines of a trace, and what Node says around it, tell less than the one above them.
+    return readable(lines.findLast((line) => line !== '' && !/^(\s|[{}]$|Node\.js)/.test(line)) ?? '')
   }
 }
 

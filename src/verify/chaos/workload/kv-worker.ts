@@ -38,8 +38,9 @@ export async function runKvWorker(world: WorkloadWorld, keys: KeySpace, options:
     const group = keys.take()
     const value = `${name}-${written++}`
     const input = inputOf(kind, group, value, keys, random)
-    const output = await seat.operate(input, kind === 'serializable')
-    if (output !== undefined && kind !== 'serializable') learn(keys, input, output)
+    const serializable = kind === 'serializable'
+    const { output } = await seat.operate(input, { serializable, kind: serializable ? 'stale get' : input.op })
+    if (output !== undefined && !serializable) learn(keys, input, output)
     // A client that waited long does not hurry to catch up.
     nextMs = Math.max(nextMs + intervalMs * (0.5 + random.float()), world.recorder.nowMs())
     const waitMs = nextMs - world.recorder.nowMs()

@@ -1,8 +1,8 @@
 /** A client that grants leases, ties keys to them, renews them for a while, and then lets them go or ends them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Prng } from '../../../base/index.ts'
-import type { LeaseRecord } from '../../history/index.ts'
-import { RpcFailure } from '../client/rpc-failure.ts'
+import { outcomeOf } from '../client/rpc-failure.ts'
+import { LeaseLog } from './lease-log.ts'
 import { Seat } from './seat.ts'
 import type { WorkloadWorld } from './world.ts'
 
@@ -12,15 +12,13 @@ const keysPerLease = 2
 const leasesAtOnce = 4
 const renewForMsMax = 6000
 const pollMs = 200
-/** A lease whose keys are still there so long after its time is left as it is; the record of its keys says so. */
+/** A lease whose keys are still there so long after its time is left as it is; the records of its keys say so. */
 const goneTimeoutMs = 30_000
-const notFound = 5
 
 export class LeaseWorker {
   private readonly world: WorkloadWorld
   private readonly random: Prng
   private readonly seat: Seat
-  private sequence = 0
 
   constructor(world: WorkloadWorld, name: string, random: Prng, home: number) {
     this.world = world
@@ -47,25 +45,23 @@ export class LeaseWorker {
     const granted = await this.tried('lease grant', () => this.seat.api.grantLease(ttlSeconds, operationTimeoutMs))
     if (granted === undefined) return
     const lease = granted.id
-    const name = lease.toString(16)
+    const log = new LeaseLog(recorder, lease)
     const ttlMs = granted.ttlSeconds * 1000
-    this.record(name, { event: 'granted', sentMs, atMs: recorder.nowMs(), ttlMs })
-    const attached: string[] = []
+    log.record({ event: 'granted', sentMs, atMs: recorder.nowMs(), ttlMs })
     for (let at = 0; at < keysPerLease; at++) {
-      const key = `lease/${name}/${at}`
-      const revision = await this.tried('lease put', () => this.seat.api.put(key, name, operationTimeoutMs, lease))
-      if (revision === undefined) continue
-      attached.push(key)
-      this.record(name, { event: 'attached', key, revision, atMs: recorder.nowMs() })
+      const key = `lease/${log.name}/${at}`
+      await this.tried('lease put', () =>
+        log.put(this.seat.node, key, log.name, () => this.seat.api.put(key, log.name, operationTimeoutMs, lease)),
+      )
     }
-    await this.renewForAWhile(lease, name, ttlMs)
-    if (this.random.below(3) === 0) await this.revoke(lease, name)
+    await this.renewForAWhile(lease, log, ttlMs)
+    if (this.random.below(3) === 0) await this.revoke(lease, log)
     // Only a key that was there can show by its absence that the lease is gone.
-    if (attached.length > 0) await this.awaitGone(name, attached)
+    if (log.keys.length > 0) await this.awaitGone(log)
   }
 
   /** Renews every third of the time to live, unless the lease is found gone. */
-  private async renewForAWhile(lease: bigint, name: string, ttlMs: number): Promise<void> {
+  private async renewForAWhile(lease: bigint, log: LeaseLog, ttlMs: number): Promise<void> {
     const { recorder, operationTimeoutMs, ended } = this.world
     const untilMs = recorder.nowMs() + this.random.below(renewForMsMax)
     while (recorder.nowMs() < untilMs && !ended.aborted) {
@@ -73,36 +69,35 @@ export class LeaseWorker {
       const sentMs = recorder.nowMs()
       const seconds = await this.tried('lease renewal', () => this.seat.api.keepLeaseAlive(lease, operationTimeoutMs))
       if (seconds === 0) return
-      if (seconds !== undefined)
-        this.record(name, { event: 'renewed', sentMs, atMs: recorder.nowMs(), ttlMs: seconds * 1000 })
+      if (seconds !== undefined) log.record({ event: 'renewed', sentMs, atMs: recorder.nowMs(), ttlMs: seconds * 1000 })
     }
   }
 
-  private async revoke(lease: bigint, name: string): Promise<void> {
+  private async revoke(lease: bigint, log: LeaseLog): Promise<void> {
     const { recorder, operationTimeoutMs } = this.world
     const sentMs = recorder.nowMs()
     const done = await this.tried('lease revoke', async () => {
       await this.seat.api.revokeLease(lease, operationTimeoutMs)
       return true
     })
-    this.record(name, { event: 'revoked', sentMs, ...(done === undefined ? {} : { atMs: recorder.nowMs() }) })
+    log.record({ event: 'revoked', sentMs, ...(done === undefined ? {} : { atMs: recorder.nowMs() }) })
   }
 
-  /** Reads the lease's keys until one of `attached` is missing, and once more when some are left: they may not be. */
-  private async awaitGone(name: string, attached: readonly string[]): Promise<void> {
+  /** Reads the lease's keys until one of those tied to it is missing, and once more when some are left: none may be. */
+  private async awaitGone(log: LeaseLog): Promise<void> {
     const { recorder, operationTimeoutMs, ended } = this.world
     const giveUpMs = recorder.nowMs() + goneTimeoutMs
     let gone = false
     while (recorder.nowMs() < giveUpMs && !ended.aborted) {
       await delay(pollMs)
-      const range = { key: `lease/${name}/`, end: `lease/${name}0` }
+      const range = { key: `lease/${log.name}/`, end: `lease/${log.name}0` }
       const reply = await this.tried('lease keys', () => this.seat.api.range(range, operationTimeoutMs))
       if (reply === undefined) continue
       const keys = reply.entries.map((entry) => entry.key)
-      this.record(name, { event: 'keys', atMs: recorder.nowMs(), keys })
+      log.record({ event: 'keys', atMs: recorder.nowMs(), keys })
       if (gone) return
-      if (attached.every((key) => keys.includes(key))) continue
-      this.record(name, { event: 'gone', atMs: recorder.nowMs() })
+      if (log.keys.every((key) => keys.includes(key))) continue
+      log.record({ event: 'gone', atMs: recorder.nowMs() })
       if (keys.length === 0) return
       gone = true
     }
@@ -115,14 +110,9 @@ export class LeaseWorker {
       this.world.tally.count(kind, 'ok')
       return reply
     } catch (error) {
-      const refused = error instanceof RpcFailure && (error.code === 'not-sent' || error.status === notFound)
-      this.world.tally.count(kind, refused ? 'failed' : 'unknown')
+      this.world.tally.count(kind, outcomeOf(error))
       this.seat.moveOn()
       return undefined
     }
-  }
-
-  private record(lease: string, what: LeaseRecord['what']): void {
-    this.world.recorder.add({ type: 'lease', lease, sequence: this.sequence++, what })
   }
 }

@@ -4,7 +4,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Prng } from '../../../base/index.ts'
-import { outcomeOf } from '../client/rpc-failure.ts'
 import { Seat } from './seat.ts'
 import type { WorkloadWorld } from './world.ts'
 
@@ -33,16 +32,8 @@ export async function runLedgerWorker(
   for (let written = 0; !world.ended.aborted; written++) {
     const key = `${ledgerBegin}${name}/${String(written).padStart(6, '0')}`
     const value = `${name}-${written}`
-    try {
-      await seat.api.put(key, value, world.operationTimeoutMs)
-      ledger.outcomes.set(key, { value, outcome: 'ok' })
-      world.tally.count('ledger', 'ok')
-    } catch (error) {
-      const outcome = outcomeOf(error)
-      ledger.outcomes.set(key, { value, outcome })
-      world.tally.count('ledger', outcome)
-      seat.moveOn()
-    }
+    const { outcome } = await seat.operate({ op: 'put', key, value }, { kind: 'put once' })
+    ledger.outcomes.set(key, { value, outcome })
     await delay(intervalMs * (0.5 + random.float()))
   }
   seat.close()

@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Prng } from '../../../base/index.ts'
 import { outcomeOf } from '../client/rpc-failure.ts'
 import type { FencedResource } from './fenced-resource.ts'
+import { LeaseLog } from './lease-log.ts'
 import { Seat } from './seat.ts'
 import type { WorkloadWorld } from './world.ts'
 
@@ -25,6 +26,7 @@ const writeIntervalMs = 20
 /** A lease that this client believes in until `validUntilMs`. */
 interface HeldLease {
   readonly id: bigint
+  readonly log: LeaseLog
   readonly validUntilMs: number
 }
 
@@ -59,31 +61,46 @@ export class LockWorker {
     const sentMs = this.world.recorder.nowMs()
     const granted = await this.tried(() => this.seat.api.grantLease(ttlSeconds, this.world.operationTimeoutMs))
     if (granted === undefined) return undefined
-    return { id: granted.id, validUntilMs: sentMs + granted.ttlSeconds * 1000 }
+    const ttlMs = granted.ttlSeconds * 1000
+    const log = new LeaseLog(this.world.recorder, granted.id)
+    log.record({ event: 'granted', sentMs, atMs: this.world.recorder.nowMs(), ttlMs })
+    return { id: granted.id, log, validUntilMs: sentMs + ttlMs }
   }
 
   /** Tries to create the key until that succeeds, or the lease has too little time left. */
   private async compete(lease: HeldLease): Promise<void> {
-    const { recorder, ended, operationTimeoutMs } = this.world
-    const key = this.lock
+    const { recorder, ended } = this.world
     const holder = `${this.name}#${++this.grants}`
     while (recorder.nowMs() < lease.validUntilMs - holdMsMax && !ended.aborted) {
-      const reply = await this.tried(() =>
-        this.seat.api.txn(
-          {
-            compares: [{ key, target: 'createRevision', relation: '=', operand: 0 }],
-            success: [{ op: 'put', key, value: holder, lease: lease.id }],
-            failure: [],
-          },
-          operationTimeoutMs,
-        ),
-      )
+      const created = await this.tried(async () => ({ token: await this.create(lease, holder) }))
       // Perhaps it was created: the lease, never renewed, takes it away.
-      if (reply === undefined) return
-      if (reply.succeeded) return this.hold(lease, holder, reply.revision)
+      if (created === undefined) return
+      if (created.token !== undefined) return this.hold(lease, holder, created.token)
       await delay(retryMsMin + this.random.below(retryMsMax - retryMsMin))
     }
-    await this.tried(() => this.seat.api.revokeLease(lease.id, operationTimeoutMs))
+    await this.revoke(lease)
+  }
+
+  /** Resolves with the token, or with undefined when another holds the lock. */
+  private create(lease: HeldLease, holder: string): Promise<number | undefined> {
+    const key = this.lock
+    return lease.log.put(this.seat.node, key, holder, async () => {
+      const reply = await this.seat.api.txn(
+        {
+          compares: [{ key, target: 'createRevision', relation: '=', operand: 0 }],
+          success: [{ op: 'put', key, value: holder, lease: lease.id }],
+          failure: [],
+        },
+        this.world.operationTimeoutMs,
+      )
+      return reply.succeeded ? reply.revision : undefined
+    })
+  }
+
+  private async revoke(lease: HeldLease): Promise<void> {
+    const sentMs = this.world.recorder.nowMs()
+    await this.tried(() => this.seat.api.revokeLease(lease.id, this.world.operationTimeoutMs))
+    lease.log.record({ event: 'revoked', sentMs })
   }
 
   private async hold(lease: HeldLease, holder: string, token: number): Promise<void> {
@@ -105,7 +122,7 @@ export class LockWorker {
       this.resource.write(token)
       return
     }
-    await this.tried(() => this.seat.api.revokeLease(lease.id, this.world.operationTimeoutMs))
+    await this.revoke(lease)
   }
 
   private async tried<Reply>(call: () => Promise<Reply>): Promise<Reply | undefined> {

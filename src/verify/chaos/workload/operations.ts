@@ -3,11 +3,6 @@
 import type { KvEntry, KvInput, KvOutput } from '../../history/index.ts'
 import type { EtcdApi, KeyValue, TxnReply } from '../client/etcd-api.ts'
 
-/** For counting and for people. */
-export function kindOf(input: KvInput): string {
-  return input.op
-}
-
 export async function perform(
   api: EtcdApi,
   input: KvInput,

@@ -9,8 +9,23 @@ import type { Prng } from '../../../base/index.ts'
 import type { KvInput, KvOutput } from '../../history/index.ts'
 import type { EtcdApi } from '../client/etcd-api.ts'
 import { outcomeOf } from '../client/rpc-failure.ts'
-import { kindOf, perform } from './operations.ts'
+import { perform } from './operations.ts'
 import type { Endpoint, WorkloadWorld } from './world.ts'
+
+/** What became of an operation; with its output when it was answered. */
+export interface Operated {
+  readonly outcome: 'ok' | 'failed' | 'unknown'
+  readonly output?: KvOutput
+}
+
+export interface HowToOperate {
+  /** A read from the asked node's own state. */
+  readonly serializable?: boolean
+  /** Under which it is counted; default: its operation. */
+  readonly kind?: string
+  /** Carries it out otherwise than word for word. */
+  readonly carryOut?: (api: EtcdApi) => Promise<KvOutput>
+}
 
 export class Seat {
   private readonly world: WorkloadWorld
@@ -52,26 +67,26 @@ export class Seat {
     this.endpoint = choices[this.random.below(choices.length)]!
   }
 
-  /** Carries out and records one operation. Resolves with its output when it was answered. */
-  async operate(input: KvInput, serializable = false): Promise<KvOutput | undefined> {
+  /** Carries out and records one operation. */
+  async operate(input: KvInput, how: HowToOperate = {}): Promise<Operated> {
     const { recorder, tally, operationTimeoutMs } = this.world
-    const about = { type: 'operation', client: this.name, node: this.node } as const
-    const kind = serializable ? 'serializable get' : kindOf(input)
+    const { serializable = false, kind = input.op, carryOut } = how
+    const about = { type: 'operation', client: this.name, node: this.node, input } as const
     const extra = serializable ? ({ serializable: true } as const) : {}
     const invokedMs = recorder.nowMs()
     try {
-      const output = await perform(this.api, input, serializable, operationTimeoutMs)
-      recorder.add({ ...about, invokedMs, returnedMs: recorder.nowMs(), outcome: 'ok', input, output, ...extra })
+      const output = await (carryOut?.(this.api) ?? perform(this.api, input, serializable, operationTimeoutMs))
+      recorder.add({ ...about, invokedMs, returnedMs: recorder.nowMs(), outcome: 'ok', output, ...extra })
       tally.count(kind, 'ok')
-      return output
+      return { outcome: 'ok', output }
     } catch (error) {
       const outcome = outcomeOf(error)
       const returned = outcome === 'failed' ? { returnedMs: recorder.nowMs() } : {}
-      recorder.add({ ...about, invokedMs, ...returned, outcome, error: (error as Error).message, input, ...extra })
+      recorder.add({ ...about, invokedMs, ...returned, outcome, error: (error as Error).message, ...extra })
       tally.count(kind, outcome)
       if (outcome === 'unknown') this.lives++
       this.moveOn()
-      return undefined
+      return { outcome }
     }
   }
 

@@ -1,5 +1,6 @@
 /** All clients together: who does what, and how they are begun and ended. */
 import type { Prng } from '../../../base/index.ts'
+import { runBallastWorker } from './ballast-worker.ts'
 import { FencedResource } from './fenced-resource.ts'
 import { KeySpace } from './key-space.ts'
 import { runKvWorker } from './kv-worker.ts'
@@ -10,13 +11,14 @@ import { WatchWorker } from './watch-worker.ts'
 import type { WorkloadWorld } from './world.ts'
 
 /** Of so many clients at least; below that some kinds have none. */
-export const clientsMin = 6
+export const clientsMin = 7
 const locks = 1
 
 /** How many clients of each kind there are among `clients`. */
 export interface Crew {
   readonly kv: number
   readonly ledger: number
+  readonly ballast: number
   readonly watch: number
   readonly lease: number
   readonly lock: number
@@ -24,8 +26,9 @@ export interface Crew {
 
 export function crewOf(clients: number): Crew {
   const tenth = Math.max(1, Math.round(clients / 10))
-  const crew = { ledger: tenth, watch: tenth, lease: tenth, lock: Math.max(2, tenth) }
-  return { ...crew, kv: Math.max(1, clients - crew.ledger - crew.watch - crew.lease - crew.lock) }
+  const crew = { ledger: tenth, ballast: 1, watch: tenth, lease: tenth, lock: Math.max(2, tenth) }
+  const others = Object.values(crew).reduce((sum, count) => sum + count, 0)
+  return { ...crew, kv: Math.max(1, clients - others) }
 }
 
 export class Workload {
@@ -52,6 +55,9 @@ export class Workload {
     })
     each('ledger', crew.ledger, (name, random, at) => {
       this.workers.push(runLedgerWorker(world, this.ledger, { name, random, home: at, intervalMs }))
+    })
+    each('ballast', crew.ballast, (name, random, at) => {
+      this.workers.push(runBallastWorker(world, name, random, at))
     })
     each('lease', crew.lease, (name, random, at) => {
       this.workers.push(new LeaseWorker(world, name, random, at).run())

@@ -53,7 +53,7 @@ export interface CompiledOperation {
   readonly keys: readonly number[]
   /** The keys on whose state its legality or its effect depends. */
   readonly observes: readonly number[]
-  /** The only key that it can write, or -1. */
+  /** The key of its only write, if nothing but this key decides whether it happens; or -1. */
   readonly singleWrite: number
   /** The revision of the reply, or -1. */
   readonly revision: number
@@ -172,9 +172,15 @@ export function compileOperation(record: OperationRecord, vocabulary: Vocabulary
     choices: undecidable && succeeded === undefined ? 2 : 1,
     keys: [...new Set([...observes, ...written, ...possible.flatMap((step) => [...step.keys])])],
     observes: [...observes],
-    singleWrite: written.size === 1 && possible.filter(writes).length === 1 ? [...written][0]! : -1,
+    singleWrite: singleWriteOf(possible.filter(writes), compares),
     revision: output.revision ?? -1,
   }
+}
+
+function singleWriteOf(written: readonly CompiledStep[], compares: readonly CompiledCompare[]): number {
+  if (written.length !== 1) return -1
+  const key = written[0]!.keys[0]!
+  return compares.every((compare) => compare.key === key) ? key : -1
 }
 
 function writes(step: CompiledStep): boolean {

@@ -10,17 +10,20 @@
  *       exists with it moved to this place.
  * - W4  Of uncertain operations with the same effect the earliest invoked is taken first: it may stand wherever a later
  *       one may.
- * - W5  An uncertain write to one key is taken only directly before an operation that observes this key, or before further
- *       uncertain ones: it has no deadline, so in any order it can be moved back to its first observer, or dropped if
- *       there is none. Not with tracked versions, which every write of the key observes.
- * - W6  A (taken set, state, key awaiting its observer) met before is not entered again.
+ * - W5  An uncertain write to one key is taken only where it helps: directly before an operation that without it would be
+ *       illegal (or, uncertain itself, without effect), or together with other uncertain ones before an operation that
+ *       observes both. It has no deadline, so in any order it can be moved back to the first operation that needs it, or
+ *       dropped if there is none. Not with tracked versions, which every write of the key changes.
+ * - W6  A (taken set, state, key of W5) met before is not entered again.
  *
  * With `byRevision` the certain operations are taken in that order only: a much smaller search, enough where it succeeds.
  */
-import { type CompiledOperation, stepKind } from './compiled-operation.ts'
+import type { CompiledOperation } from './compiled-operation.ts'
 import { FingerprintSet, laneCount, mixLane } from './fingerprint-set.ts'
 import type { KeyValueObject } from './key-value-object.ts'
+import { type Need, needsOf } from './needs.ts'
 import { type RealTimeOrder, realTimeOrder } from './real-time-order.ts'
+import { UncertainClasses } from './uncertain-classes.ts'
 
 /** Bounds of the search, shared by all objects of one history. */
 export interface SearchBudget {
@@ -62,7 +65,8 @@ export class LinearizationSearch {
   private readonly byRevision: Int32Array | undefined
   private readonly met: FingerprintSet
   /** W4: the uncertain operations by effect, each class by invocation. */
-  private readonly classes: readonly Int32Array[]
+  private readonly classes: UncertainClasses
+  private readonly needs: readonly (readonly Need[])[]
 
   /** W1, doubly linked: event 2i is the invocation of operation i, 2i + 1 its return, the last one the list's head. */
   private readonly next: Int32Array
@@ -85,7 +89,7 @@ export class LinearizationSearch {
   private event = 0
   private class = 0
   private choice = 0
-  /** W5: the key whose observer must come next, or -1. */
+  /** W5: the key that the last uncertain write changed, which the next operation must need; or -1. */
   private awaiting = -1
 
   private deadEnd: (DeadEnd & { readonly states: Map<number, number>[] }) | undefined
@@ -105,7 +109,8 @@ export class LinearizationSearch {
     this.byRevision = options.byRevision
     this.order = realTimeOrder(operations)
     this.met = new FingerprintSet(budget.fingerprintsMax)
-    this.classes = classesOf(operations, this.order.byInvocation)
+    this.classes = new UncertainClasses(operations, this.order.byInvocation)
+    this.needs = operations.map((operation) => (operation.certain ? needsOf(operation) : []))
     const count = operations.length
     this.head = 2 * count
     this.next = new Int32Array(2 * count + 1)
@@ -239,18 +244,34 @@ export class LinearizationSearch {
   private mayTake(i: number, operation: CompiledOperation): boolean {
     const before = this.order.predecessor[i]!
     if (before >= 0 && this.taken[before] === 0) return false
-    return this.awaiting < 0 || operation.observes.includes(this.awaiting)
+    return this.awaiting < 0 || (operation.observes.includes(this.awaiting) && this.needsLast(operation))
+  }
+
+  /** W5: whether `operation` could not be taken, or would do nothing, without the last operation, an uncertain one. */
+  private needsLast(operation: CompiledOperation): boolean {
+    const last = this.depth - 1
+    const mark = this.frameMark[last]!
+    this.object.undo(mark)
+    this.budget.stepsLeft--
+    const could = this.applyAnyChoice(operation) && (operation.certain || this.object.mark > mark)
+    this.object.undo(mark)
+    this.object.apply(this.operations[this.frameOperation[last]!]!, this.frameChoice[last]!)
+    return !could
   }
 
   /** Tries the uncertain operations from class `class` on. */
   private takeUncertain(): boolean {
+    if (this.classes.members.length === 0) return false
     const limit = this.event === this.head ? Number.POSITIVE_INFINITY : this.order.returnPlace[this.event >> 1]!
-    for (; this.class < this.classes.length; this.class++, this.choice = 0) {
-      const i = this.firstAvailable(this.classes[this.class]!, limit)
+    for (const index of this.candidateClasses()) {
+      if (index < this.class) continue
+      if (index > this.class) this.choice = 0
+      this.class = index
+      const i = this.firstAvailable(this.classes.members[index]!, limit)
       if (i < 0) continue
       const operation = this.operations[i]!
       const single = this.tracked ? -1 : operation.singleWrite
-      if (single >= 0 && single === this.awaiting && !operation.observes.includes(single)) continue
+      if (this.awaiting >= 0 && !this.mayFollow(operation, single)) continue
       for (; this.choice < operation.choices; this.choice++) {
         const mark = this.object.mark
         this.budget.stepsLeft--
@@ -258,6 +279,30 @@ export class LinearizationSearch {
         if (!this.object.apply(operation, this.choice) || this.object.mark === mark) continue
         if (this.enter(i, false, single, mark)) return true
       }
+    }
+    return false
+  }
+
+  /** Those that could help an open operation; all of them if versions count. Ascending. */
+  private candidateClasses(): Iterable<number> {
+    if (this.tracked) return this.classes.members.keys()
+    if (this.byRevision !== undefined) {
+      const next = this.byRevision[this.takenCertain()]
+      return this.classes.helpful(next === undefined ? [] : [this.needs[next]!], this.object.values)
+    }
+    const needs: (readonly Need[])[] = []
+    for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!)
+      needs.push(this.needs[event >> 1]!)
+    return this.classes.helpful(needs, this.object.values)
+  }
+
+  /** W5, for a further uncertain operation. */
+  private mayFollow(operation: CompiledOperation, single: number): boolean {
+    if (operation.observes.includes(this.awaiting) && this.needsLast(operation)) return true
+    if (single < 0 || single === this.awaiting) return false
+    for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!) {
+      const { observes } = this.operations[event >> 1]!
+      if (observes.includes(single) && observes.includes(this.awaiting)) return true
     }
     return false
   }
@@ -387,35 +432,9 @@ export class LinearizationSearch {
 
   private availableUncertain(limit: number): CompiledOperation[] {
     const available: CompiledOperation[] = []
-    for (const members of this.classes)
+    for (const members of this.classes.members)
       for (const i of members)
         if (this.taken[i] === 0 && this.order.invocationPlace[i]! < limit) available.push(this.operations[i]!)
     return available.slice(0, lastTakenMax)
   }
-}
-
-function classesOf(operations: readonly CompiledOperation[], byInvocation: Int32Array): Int32Array[] {
-  const classes = new Map<string, number[]>()
-  for (const i of byInvocation) {
-    const operation = operations[i]!
-    if (operation.certain) continue
-    const name = effectOf(operation)
-    const members = classes.get(name)
-    if (members === undefined) classes.set(name, [i])
-    else members.push(i)
-  }
-  return [...classes.values()].map((members) => Int32Array.from(members))
-}
-
-/** Two uncertain operations of equal name do the same in every state. */
-function effectOf(operation: CompiledOperation): string {
-  const steps = (branch: CompiledOperation['success']) =>
-    branch
-      .filter(({ kind }) => kind === stepKind.put || kind === stepKind.delete)
-      .map(({ kind, keys, value }) => `${kind}:${keys[0]}:${value}`)
-      .join(';')
-  const compares = operation.compares.map(
-    ({ key, target, relation, operand }) => `${key} ${target} ${relation} ${operand}`,
-  )
-  return `${compares.join('&')}?${steps(operation.success)}|${steps(operation.failure)}`
 }

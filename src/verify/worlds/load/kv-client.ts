@@ -7,8 +7,9 @@ import type { Cluster } from '../cluster.ts'
 import type { Machine } from '../machine.ts'
 import type { Recorder } from '../recorder.ts'
 import type { Answer, Calls } from './calls.ts'
+import type { KeySpace } from './key-space.ts'
 import { type KvAnswer, performKv } from './kv-calls.ts'
-import { type DrawnOperation, KvMemory, KvOperations } from './kv-operations.ts'
+import { type DrawnOperation, KvMemory, KvOperations, keyOf } from './kv-operations.ts'
 
 /** After an operation whose fate is unknown: each one left open costs the checkers a fork. */
 const afterUnknownMs = 250
@@ -18,6 +19,7 @@ export interface ClientWorld {
   readonly cluster: Cluster
   readonly recorder: Recorder
   readonly calls: Calls
+  readonly keys: KeySpace
 }
 
 export class KvClient {
@@ -37,7 +39,7 @@ export class KvClient {
     this.random = random
     this.name = name
     this.thinkMs = thinkMs
-    this.operations = new KvOperations(random, name)
+    this.operations = new KvOperations(random, world.keys, name)
     this.machine = pick(random, world.cluster.machines)
   }
 
@@ -77,6 +79,8 @@ export class KvClient {
       return
     }
     this.generation++
+    if (operation.input.op !== 'get' && operation.input.op !== 'range')
+      this.world.keys.noteUnknown(keyOf(operation.input))
     this.machine = pick(this.random, this.world.cluster.machines)
     // A writer that tries again: the first attempt stays unknown, whatever becomes of the second.
     const again = chance(this.random, 0.3)

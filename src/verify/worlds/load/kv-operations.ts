@@ -1,13 +1,8 @@
 /** Draws operations over few, hot keys: some stand alone, some are joined by transactions and ranges. */
 import type { Random } from '../../../runtime/index.ts'
-import type { KvCompare, KvInput, KvStep } from '../../history/index.ts'
-import { chance, pick } from '../chance.ts'
-
-/** Keys that only single-key operations touch: each is an object of its own to the checkers. */
-const singleKeys = ['a0', 'a1', 'a2', 'a3']
-/** Keys of transactions and ranges: together they are one object. */
-const jointKeys = ['j0', 'j1', 'j2']
-const jointEnd = 'j~'
+import type { KvCompare, KvInput } from '../../history/index.ts'
+import { chance } from '../chance.ts'
+import type { KeySpace } from './key-space.ts'
 
 /** What one client knows from earlier answers: conditions that hold now and then need it. */
 export class KvMemory {
@@ -33,20 +28,27 @@ export interface DrawnOperation {
   readonly serializable: boolean
 }
 
+/** The key that tells which keys an operation is about. */
+export function keyOf(input: KvInput): string {
+  return input.op === 'txn' ? (input.success[0]?.key ?? '') : input.key
+}
+
 export class KvOperations {
   private readonly random: Random
+  private readonly keys: KeySpace
   private readonly prefix: string
   private values = 0
 
   /** `prefix` makes the values of this client its own, so that every value tells its writer. */
-  constructor(random: Random, prefix: string) {
+  constructor(random: Random, keys: KeySpace, prefix: string) {
     this.random = random
+    this.keys = keys
     this.prefix = prefix
   }
 
   draw(memory: KvMemory): DrawnOperation {
-    const { random } = this
-    const key = pick(random, chance(random, 0.7) ? singleKeys : jointKeys)
+    const { random, keys } = this
+    const key = chance(random, 0.7) ? keys.single(random) : keys.anyJoint(random)
     switch (random.below(20)) {
       case 0:
       case 1:
@@ -57,8 +59,10 @@ export class KvOperations {
       case 5:
       case 6:
         return { input: { op: 'get', key }, serializable: true }
-      case 7:
-        return { input: { op: 'range', key: 'j', end: jointEnd }, serializable: chance(random, 0.3) }
+      case 7: {
+        const [from, end] = keys.jointRange
+        return { input: { op: 'range', key: from, end }, serializable: chance(random, 0.3) }
+      }
       case 8:
       case 9:
         return { input: { op: 'delete', key }, serializable: false }
@@ -86,17 +90,18 @@ export class KvOperations {
 
   private txn(memory: KvMemory): KvInput {
     const { random } = this
-    const [first, second] = chance(random, 0.5) ? ['j0', 'j1'] : ['j1', 'j2']
+    const [first, second] = this.keys.pair(random)
     return {
       op: 'txn',
-      compares: chance(random, 0.2) ? [] : [this.compare(first as string, memory)],
+      compares: chance(random, 0.2) ? [] : [this.compare(first, memory)],
       success: [
-        { op: 'put', key: first as string, value: this.value() },
-        chance(random, 0.3)
-          ? { op: 'delete', key: second as string }
-          : { op: 'put', key: second as string, value: this.value() },
+        { op: 'put', key: first, value: this.value() },
+        chance(random, 0.3) ? { op: 'delete', key: second } : { op: 'put', key: second, value: this.value() },
       ],
-      failure: this.lookup(first as string, second as string),
+      failure: [
+        { op: 'get', key: first },
+        { op: 'get', key: second },
+      ],
     }
   }
 
@@ -109,12 +114,5 @@ export class KvOperations {
       default:
         return { key, target: 'modRevision', relation: '=', operand: memory.modRevision(key) }
     }
-  }
-
-  private lookup(first: string, second: string): KvStep[] {
-    return [
-      { op: 'get', key: first },
-      { op: 'get', key: second },
-    ]
   }
 }

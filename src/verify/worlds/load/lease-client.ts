@@ -85,7 +85,8 @@ export class LeaseClient {
         this.later(lookEveryMs, () => this.awaitEnd(session, prefix))
         return
       }
-      session.noteGone()
+      // Without a key that is known to have been there, an empty answer shows nothing.
+      if (session.hasKeys) session.noteGone()
       this.idle = true
       this.later(this.random.below(500), () => this.begin())
     })

@@ -39,6 +39,11 @@ export class LeaseSession {
     this.record({ event: 'granted', sentMs, atMs: world.recorder.nowMs, ttlMs: owedMs(ttlMs) })
   }
 
+  /** A key was tied to it for certain. */
+  get hasKeys(): boolean {
+    return this.keys.length > 0
+  }
+
   /** Asks for a lease. Undefined when it did not come about, or nobody knows. */
   static grant(
     world: ClientWorld,

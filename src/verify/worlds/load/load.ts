@@ -10,6 +10,28 @@ import { LockClient } from './lock-client.ts'
 import { Probe } from './probe.ts'
 import { WatchClient } from './watch-client.ts'
 
+/** How many clients of each kind a world has. */
+export interface LoadShape {
+  readonly clients: number
+  /** Operations a second that the clients together begin when the cluster answers at once. */
+  readonly operationsPerSecond: number
+  readonly watchers: number
+  readonly leaseClients: number
+  readonly lockClients: number
+  readonly compacts: boolean
+}
+
+export function drawLoad(random: Random): LoadShape {
+  return {
+    clients: between(random, 4, 8),
+    operationsPerSecond: pick(random, [40, 60, 100]),
+    watchers: between(random, 2, 5),
+    leaseClients: pick(random, [0, 1, 2]),
+    lockClients: pick(random, [0, 2, 3]),
+    compacts: chance(random, 0.7),
+  }
+}
+
 export class Load {
   private readonly world: ClientWorld
   private readonly clients: { start(): void; stop(): void }[] = []
@@ -17,24 +39,19 @@ export class Load {
   private readonly leaseClients: LeaseClient[] = []
   private probes = 0
 
-  constructor(world: ClientWorld, random: Random) {
+  constructor(world: ClientWorld, random: Random, shape: LoadShape) {
     this.world = world
-    const count = between(random, 4, 8)
-    // Together at least 25 operations a second when the cluster answers.
-    const thinkMs = (count * 1000) / pick(random, [30, 45, 80])
-    for (let i = 0; i < count; i++) this.clients.push(new KvClient(world, random.fork(`client-${i}`), `c${i}`, thinkMs))
-    const watchers = between(random, 2, 5)
-    for (let i = 0; i < watchers; i++) this.watchers.push(new WatchClient(world, random.fork(`watcher-${i}`), `w${i}`))
-    if (chance(random, 0.7))
-      for (const i of [0, 1]) this.leaseClients.push(new LeaseClient(world, random.fork(`lease-${i}`), `l${i}`))
-    if (chance(random, 0.7)) this.addLock(random)
-    if (chance(random, 0.7)) this.clients.push(new CompactionClient(world, random.fork('compaction')))
-  }
-
-  private addLock(random: Random): void {
-    const resource = new FencedResource('shared', this.world.recorder)
-    for (const i of [0, 1, 2])
-      this.clients.push(new LockClient(this.world, random.fork(`lock-${i}`), `h${i}`, 'shared', resource))
+    const thinkMs = (shape.clients * 1000) / shape.operationsPerSecond
+    for (let i = 0; i < shape.clients; i++)
+      this.clients.push(new KvClient(world, random.fork(`client-${i}`), `c${i}`, thinkMs))
+    for (let i = 0; i < shape.watchers; i++)
+      this.watchers.push(new WatchClient(world, random.fork(`watcher-${i}`), `w${i}`))
+    for (let i = 0; i < shape.leaseClients; i++)
+      this.leaseClients.push(new LeaseClient(world, random.fork(`lease-${i}`), `l${i}`))
+    const resource = new FencedResource('shared', world.recorder)
+    for (let i = 0; i < shape.lockClients; i++)
+      this.clients.push(new LockClient(world, random.fork(`lock-${i}`), `h${i}`, 'shared', resource))
+    if (shape.compacts) this.clients.push(new CompactionClient(world, random.fork('compaction')))
   }
 
   start(): void {

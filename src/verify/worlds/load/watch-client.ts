@@ -13,10 +13,10 @@ import type { Life, Machine } from '../machine.ts'
 import type { ClientWorld } from './kv-client.ts'
 
 const ranges: readonly { readonly key: string; readonly end?: string }[] = [
-  { key: 'a0' },
-  { key: 'j0' },
+  { key: 'a0.0' },
+  { key: 'j0.0' },
   { key: 'a', end: 'b' },
-  { key: 'j', end: 'j~' },
+  { key: 'j', end: 'k' },
   { key: 'a', end: 'z' },
   { key: 'lease/', end: 'lock~' },
 ]

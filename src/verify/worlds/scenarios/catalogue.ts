@@ -1,5 +1,15 @@
+import { clientScenarios } from './client-scenarios.ts'
+import { diskScenarios } from './disk-scenarios.ts'
+import { networkScenarios } from './network-scenarios.ts'
+import { processScenarios } from './process-scenarios.ts'
 import type { Scenario } from './scenario.ts'
 import { swarm } from './swarm.ts'
 
 /** All scenarios, the default first. */
-export const scenarios: readonly Scenario[] = [swarm]
+export const scenarios: readonly Scenario[] = [
+  swarm,
+  ...networkScenarios,
+  ...processScenarios,
+  ...diskScenarios,
+  ...clientScenarios,
+]

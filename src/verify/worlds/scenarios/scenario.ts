@@ -1,3 +1,5 @@
+import type { NemesisPlan } from '../faults/nemesis.ts'
+import type { LoadShape } from '../load/load.ts'
 import type { NodeSettings } from '../settings.ts'
 import type { World } from '../world.ts'
 
@@ -13,6 +15,27 @@ export interface Scenario {
   readonly durationMs?: number
   /** Changes what was drawn. */
   readonly settings?: (drawn: NodeSettings) => NodeSettings
+  /** Changes the clients that were drawn. */
+  readonly load?: Partial<LoadShape>
   /** The safety phase. Whatever it leaves behind is healed afterwards. */
   readonly attack: (world: World) => Promise<void>
+}
+
+/** A scenario in which a nemesis does one thing, or few, again and again. */
+export function onlyFaults(
+  name: string,
+  about: string,
+  plan: NemesisPlan,
+  more: Partial<Pick<Scenario, 'nodes' | 'durationMs' | 'settings' | 'load'>> = {},
+): Scenario {
+  return {
+    name,
+    about,
+    ...more,
+    attack: async (world) => {
+      await world.pass(500 + world.random.below(1000))
+      world.unleash(plan)
+      await world.pass(world.durationMs)
+    },
+  }
 }

@@ -1,0 +1,108 @@
+/**
+ * Whom this node is connected with, kept as the members change.
+ *
+ * - P1  The declared members and those of the configuration in force: a member may vote before this node has applied its
+ *       addition, and its vote may be needed until the configuration without it is committed.
+ * - P2  One that left stays connected for a moment: it still has to hear that it did.
+ * - P3  Those whom others named (`learn`) stay until they are known to be removed: the state of a node that joins, or comes
+ *       back after long, may not tell who the members are by now.
+ */
+import type { MemberId } from '../core/index.ts'
+import type { CoordinationState, Member } from '../engine/coordination/index.ts'
+import type { Group } from '../engine/replication/index.ts'
+import type { Address, Logger, Scheduler, Timer } from '../runtime/index.ts'
+import { addressOf, parseUrls } from './config/index.ts'
+
+export interface PeerSetContext {
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  readonly self: MemberId
+  readonly group: Pick<Group<unknown>, 'configuration' | 'onConfigurationChange'>
+  readonly machine: Pick<CoordinationState, 'observe'> & {
+    members(): readonly Member[]
+    isRemoved(id: MemberId): boolean
+  }
+  readonly lingerMs: number
+  readonly setPeers: (peers: ReadonlyMap<MemberId, Address>) => void
+}
+
+/** A member and where the others reach it. */
+export type PeerAddress = Pick<Member, 'id' | 'peerUrls'>
+
+export class PeerSet {
+  private readonly context: PeerSetContext
+  private readonly unsubscribe: readonly (() => void)[]
+  private readonly addresses = new Map<MemberId, Address>()
+  private readonly leaving = new Map<MemberId, Timer>()
+  private readonly learned = new Set<MemberId>()
+
+  constructor(context: PeerSetContext) {
+    this.context = context
+    const update = (): void => this.update()
+    this.unsubscribe = [
+      context.machine.observe({ onMembersChanged: update, onRestored: update }),
+      context.group.onConfigurationChange(update),
+    ]
+    this.update()
+  }
+
+  /** Another member says who the members are. What this node's own state declares goes before. */
+  learn(members: readonly PeerAddress[]): void {
+    for (const member of members) {
+      this.learned.add(member.id)
+      this.noteAddress(member)
+    }
+    this.update()
+  }
+
+  /** Where members have been reached so far. */
+  get known(): readonly Address[] {
+    return [...this.addresses].flatMap(([peer, address]) => (peer === this.context.self ? [] : [address]))
+  }
+
+  /** Whether `peer` is no member any more, for good: removed, and in no configuration that could need its vote. */
+  isRemoved(peer: MemberId): boolean {
+    const { group, machine } = this.context
+    if (!machine.isRemoved(peer)) return false
+    const { configuration, committed } = group.configuration()
+    const { voters, outgoing, learners } = configuration
+    return committed && ![voters, outgoing, learners].some((set) => set.includes(peer))
+  }
+
+  stop(): void {
+    for (const end of this.unsubscribe) end()
+    for (const timer of this.leaving.values()) timer.cancel()
+  }
+
+  private update(): void {
+    const { group, machine, lingerMs, scheduler, self, setPeers } = this.context
+    const declared = machine.members()
+    for (const member of declared) this.noteAddress(member)
+    for (const peer of this.learned) if (machine.isRemoved(peer)) this.learned.delete(peer)
+    const { voters, outgoing, learners } = group.configuration().configuration
+    const declaredIds = declared.map((member) => member.id)
+    const members = new Set([...declaredIds, ...voters, ...outgoing, ...learners, ...this.learned])
+    members.delete(self)
+    for (const peer of this.addresses.keys()) {
+      if (members.has(peer) || peer === self) {
+        this.leaving.get(peer)?.cancel()
+        this.leaving.delete(peer)
+      } else if (!this.leaving.has(peer)) {
+        const leave = (): void => {
+          this.leaving.delete(peer)
+          this.addresses.delete(peer)
+          this.update()
+        }
+        this.leaving.set(peer, scheduler.setTimer(lingerMs, leave))
+      }
+    }
+    setPeers(new Map([...this.addresses].filter(([peer]) => peer !== self)))
+  }
+
+  private noteAddress({ id, peerUrls }: PeerAddress): void {
+    const problems: string[] = []
+    const [url] = parseUrls('a member', peerUrls[0] ?? '', problems)
+    if (url !== undefined) this.addresses.set(id, addressOf(url))
+    else this.context.logger.warn('a member cannot be reached', { member: id.toString(16), reason: problems.join() })
+  }
+}
