@@ -28,6 +28,10 @@ export interface ClusterOptions {
   readonly keep?: boolean
 }
 
+/** The algorithm that Synod's members run, for the whole suite. */
+const consensus = process.env['SYNOD_CONFORMANCE_CONSENSUS']
+export const consensusFlags: readonly string[] = consensus === undefined ? [] : ['--consensus', consensus]
+
 const repo = fileURLToPath(new URL('..', import.meta.url))
 const folders = new Set<string>()
 process.on('exit', () => {
@@ -178,6 +182,7 @@ async function layOut(options: ClusterOptions): Promise<Cluster> {
         `conformance-${ports[0]}`,
         '--initial-cluster-state',
         state,
+        ...(options.kind === 'synod' ? consensusFlags : []),
         ...(options.flags ?? []),
       ],
     })

@@ -1,6 +1,7 @@
 // Which server the conformance tests judge, and which one they judge it by.
 //   SYNOD_CONFORMANCE_SUBJECT    synod (default), etcd36 or etcd34: the last two try the tests themselves
 //   SYNOD_CONFORMANCE_REFERENCE  etcd36 (default) or etcd34
+//   SYNOD_CONFORMANCE_CONSENSUS  raft (default) or paxos: what every Synod member runs (read in cluster.ts)
 import { type Cluster, type ClusterOptions, type ServerKind, skipWithoutServer, startCluster } from './cluster.ts'
 
 const kinds: readonly ServerKind[] = ['synod', 'etcd36', 'etcd34']

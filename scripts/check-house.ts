@@ -38,14 +38,14 @@ const outsideRules: readonly OutsideRule[] = [
     what: 'a timer',
     instead: 'take a Scheduler',
     // The simulation drains promise reactions between events.
-    alsoIn: /^runtime\/simulation\/simulation\.ts$/,
+    alsoIn: /^runtime\/simulation\/turns\.ts$/,
   },
   { pattern: /(?<![.\w])performance\b(?!\s*:)/, what: 'performance', instead: 'take a Clock' },
   {
     pattern: /(?<![.\w])process\s*\.(?=\s*\w)/,
     what: 'process',
     instead: 'take a capability or an option',
-    alsoIn: /^node\//,
+    alsoIn: /^(node\/|runtime\/simulation\/turns\.ts$)/,
   },
 ]
 

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeFlags } from '../../node-flags.mjs'
+import { consensusFlags } from '../cluster.ts'
 import { Member } from '../member.ts'
 
 const repo = fileURLToPath(new URL('../..', import.meta.url))
@@ -49,7 +50,7 @@ export async function layOutSeats(folder: string, layouts: readonly MemberLayout
       '--initial-cluster': initialCluster,
       '--initial-cluster-token': `faults-${ports[0]}`,
     }
-    const args = [...Object.entries(settings).flat(), ...flags]
+    const args = [...Object.entries(settings).flat(), ...consensusFlags, ...flags]
     const logFile = join(folder, `${name}.log`)
     const command = [...nodeCommand(), ...args]
     return { member: new Member({ name, clientUrl, peerUrl, dataDir, logFile, cwd: folder, env, command }), args }

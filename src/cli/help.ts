@@ -22,6 +22,7 @@ ${rows([
   ['up', 'Start a cluster of three nodes on this machine.'],
   ['node', 'Run one node, with etcd’s own settings.'],
   ['status', 'Show each node: role, term, revision, size.'],
+  ['recover', 'Make a new cluster of one survivor.'],
 ])}
 
 Prove
@@ -57,6 +58,7 @@ Flags
 ${rows([
   ['--nodes 1|3|5', 'How many nodes (default 3).'],
   ['--data DIR', 'Where the data lives (default ./.synod).'],
+  ['--consensus raft|paxos', 'The consensus algorithm of a new cluster (default raft).'],
   ['--ephemeral', 'Use a temporary directory, removed at the end.'],
   ['--json', 'Print events as JSON, one a line.'],
 ])}
@@ -84,6 +86,27 @@ Examples
       --listen-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 \\
       --initial-cluster n1=http://127.0.0.1:2380,n2=http://127.0.0.1:22380,n3=http://127.0.0.1:32380
   synod node --config-file /etc/synod.yaml`,
+
+  recover: `synod recover: make a new cluster of one member, after a majority of the old one was lost for good
+
+On the data directory of a stopped member. Everything that this member had stays, also the last entries of its log, of
+which it cannot tell whether the old cluster ever acknowledged them. What the lost members had acknowledged and this one
+never received is gone. The new cluster has this member alone and a new cluster id, so that no other member of the old one
+can rejoin: add new ones with synod member add. The old log stays beside the new one.
+
+Of several survivors take the one with the highest last index; this command prints it with --dry-run.
+
+Flags
+${rows([
+  ['--force-new-cluster', 'Really do it.'],
+  ['--dry-run', 'Only say what would be kept.'],
+  ['--data-dir DIR', 'The member’s data directory.'],
+  ['--json', 'One JSON object, for machines.'],
+])}
+
+Examples
+  synod recover --dry-run --data-dir /var/lib/synod
+  synod recover --force-new-cluster --data-dir /var/lib/synod`,
 
   status: `synod status: show each node of a cluster
 

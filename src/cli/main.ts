@@ -10,6 +10,7 @@ type Command = (args: readonly string[]) => Promise<void>
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import('./up/index.ts')).up,
   node: async () => (await import('./node.ts')).node,
+  recover: async () => (await import('./recover.ts')).recover,
   status: async () => (await import('./status.ts')).status,
   put: async () => (await import('./keys.ts')).put,
   get: async () => (await import('./keys.ts')).get,
@@ -38,7 +39,15 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Errors whose message is meant for the one who typed the command; any other is a bug, shown with its trace. */
-const expectedErrors = new Set(['ConfigError', 'DiskError', 'ListenError', 'WalError', 'SnapshotError'])
+const expectedErrors = new Set([
+  'ConfigError',
+  'DiskError',
+  'ListenError',
+  'WalError',
+  'SnapshotError',
+  'SealedFileError',
+  'RestoreError',
+])
 
 /** A pipe that was closed (`synod get … | head`) ends the command quietly. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

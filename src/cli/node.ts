@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { readNodeConfig } from '../node/config/index.ts'
-import { DataDirectoryError, startNode } from '../node/index.ts'
+import { DataDirectoryError, MemberRemovedError, startNode } from '../node/index.ts'
 import { createNodeRuntime, recordDiskToFile } from '../runtime/node/index.ts'
 import { CommandError } from './output.ts'
 import { processMetrics } from './process-metrics.ts'
@@ -11,6 +11,8 @@ import { processMetrics } from './process-metrics.ts'
 const recordVariable = 'SYNOD_RECORD_DISK'
 /** A second signal ends at once what the first one asked to end in order. */
 const stopTimeoutMs = 10_000
+/** The member was removed from its cluster: to start it again has no use. */
+export const removedExitCode = 3
 
 export async function node(args: readonly string[]): Promise<void> {
   const config = readNodeConfig({
@@ -32,7 +34,7 @@ export async function node(args: readonly string[]): Promise<void> {
     const advice = error instanceof DataDirectoryError
     const reason = error instanceof Error ? ((advice ? undefined : error.stack) ?? error.message) : String(error)
     logger.error('the node cannot go on', { reason })
-    process.exit(1)
+    process.exit(error instanceof MemberRemovedError ? removedExitCode : 1)
   }
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)

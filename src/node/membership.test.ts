@@ -5,8 +5,8 @@ import { NodeWorld, urlOf } from './testing/node-world.ts'
 
 const trio = ['n1', 'n2', 'n3']
 
-async function foundTrio(seed: number): Promise<NodeWorld> {
-  const world = new NodeWorld({ seed })
+async function foundTrio(seed: number, consensus: string): Promise<NodeWorld> {
+  const world = new NodeWorld({ seed, flags: [`--consensus=${consensus}`] })
   await world.found(...trio)
   await world.put('n1', 'a', '1')
   return world
@@ -25,161 +25,167 @@ async function settles(world: NodeWorld, configuration: string, ...names: string
   )
 }
 
-describe('members of a running cluster', () => {
-  test('a new member joins, catches up and votes; after a restart of all, everything is as it was', async () => {
-    const world = await foundTrio(1)
-    await join(world, 'n4', trio)
-    const four = [...trio, 'n4']
-    await settles(world, 'n1 n2 n3 n4 | ', ...four)
-    for (const name of four) world.kill(name)
-    // The original flags go on to work, for founders and for the one that joined.
-    for (const name of trio) await world.start(name, world.config(name, trio))
-    await world.start('n4', world.config('n4', four, '--initial-cluster-state=existing'))
-    await world.until(() => world.leader() !== undefined, 'a leader')
-    await settles(world, 'n1 n2 n3 n4 | ', ...four)
-    await world.put('n4', 'b', '2')
-    await world.until(() => four.every((name) => world.node(name).services.engine.revision === 3), 'revision 3')
+for (const consensus of ['raft', 'paxos'])
+  describe(`members of a running cluster, ${consensus}`, () => {
+    test('a new member joins, catches up and votes; after a restart of all, everything is as it was', async () => {
+      const world = await foundTrio(1, consensus)
+      await join(world, 'n4', trio)
+      const four = [...trio, 'n4']
+      await settles(world, 'n1 n2 n3 n4 | ', ...four)
+      for (const name of four) world.kill(name)
+      // The original flags go on to work, for founders and for the one that joined.
+      for (const name of trio) await world.start(name, world.config(name, trio))
+      await world.start('n4', world.config('n4', four, '--initial-cluster-state=existing'))
+      await world.until(() => world.leader() !== undefined, 'a leader')
+      await settles(world, 'n1 n2 n3 n4 | ', ...four)
+      await world.put('n4', 'b', '2')
+      await world.until(() => four.every((name) => world.node(name).services.engine.revision === 3), 'revision 3')
+    })
+
+    test('one is added to a cluster of one before it runs, and the cluster goes on', async () => {
+      const world = new NodeWorld({ seed: 2, flags: [`--consensus=${consensus}`] })
+      await world.found('n1')
+      await world.change('n1', (engine, done) => engine.memberAdd([urlOf('n2')], false, done))
+      await world.put('n1', 'a', '1')
+      assert.equal(world.configuration('n1'), 'n1 | n2')
+      await world.start('n2', world.config('n2', ['n1', 'n2'], '--initial-cluster-state=existing'))
+      await settles(world, 'n1 n2 | ', 'n1', 'n2')
+    })
+
+    test('a follower is removed: it ends and says so, now and after a restart', async () => {
+      const world = await foundTrio(3, consensus)
+      const gone = world.follower()
+      const staying = trio.filter((name) => name !== gone)
+      const { id } = world.member('n1', gone)
+      // Asked of the one that goes: it still hears that it is done.
+      await world.change(gone, (engine, done) => engine.memberRemove(id, done))
+      await settles(world, `${staying.join(' ')} | `, ...staying)
+      await world.until(() => world.failures.has(gone), 'it ends')
+      assert.ok(world.failures.get(gone) instanceof MemberRemovedError)
+      await world.put(staying[0]!, 'b', '2')
+      await world.start(gone, world.config(gone, trio))
+      await world.until(() => world.failures.has(gone), 'it ends again')
+      assert.match(String(world.failures.get(gone)), /was removed from cluster/)
+    })
+
+    test('a member removed while it was down is told when it comes back', async () => {
+      const world = await foundTrio(4, consensus)
+      const gone = world.follower()
+      const [through] = trio.filter((name) => name !== gone)
+      const { id } = world.member('n1', gone)
+      world.kill(gone)
+      await world.pause(3000)
+      await world.change(through!, (engine, done) => engine.memberRemove(id, done))
+      await world.start(gone, world.config(gone, trio))
+      await world.until(() => world.failures.has(gone), 'it is told')
+      assert.ok(world.failures.get(gone) instanceof MemberRemovedError)
+    })
+
+    test('the leader removes itself, and the others go on', async () => {
+      const world = await foundTrio(5, consensus)
+      const gone = world.leader()!
+      const staying = trio.filter((name) => name !== gone)
+      await world.change(gone, (engine, done) => engine.memberRemove(engine.memberId, done))
+      await world.until(() => world.failures.has(gone), 'it ends')
+      await settles(world, `${staying.join(' ')} | `, ...staying)
+      await world.put(staying[0]!, 'b', '2')
+    })
+
+    test('a wiped member is refused, and comes back as another', async () => {
+      const world = await foundTrio(6, consensus)
+      const wiped = world.follower()
+      const staying = trio.filter((name) => name !== wiped)
+      await world.wipe(wiped)
+      await world.start(wiped, world.config(wiped, trio))
+      await world.until(() => world.failures.has(wiped), 'it is refused')
+      assert.match(String(world.failures.get(wiped)), /another data directory.*synod member remove/)
+      await world.wipe(wiped)
+      const existing = world.config(wiped, trio, '--initial-cluster-state=existing')
+      await assert.rejects(world.start(wiped, existing), /has run with another data directory/)
+      await world.wipe(wiped)
+      const { id } = world.member(staying[0]!, wiped)
+      await world.change(staying[0]!, (engine, done) => engine.memberRemove(id, done))
+      await join(world, wiped, staying)
+      await settles(world, 'n1 n2 n3 | ', ...trio)
+      assert.notEqual(world.node(wiped).config.memberId, id)
+    })
+
+    test('a member that moved is found at its new address', async () => {
+      const world = await foundTrio(7, consensus)
+      const moved = world.follower()
+      const { id } = world.member('n1', moved)
+      world.kill(moved)
+      const url = `http://${moved}:9999`
+      const [through] = trio.filter((name) => name !== moved)
+      await world.change(through!, (engine, done) => engine.memberUpdate(id, [url], done))
+      const flags = [`--listen-peer-urls=${url}`, '--initial-cluster-state=existing']
+      const config = world.config(moved, [moved], ...flags, `--initial-advertise-peer-urls=${urlOf(moved)}`)
+      const before = world.node(through!).services.engine.revision
+      await world.start(moved, config)
+      await world.put(through!, 'b', '2')
+      await world.until(() => world.node(moved).services.engine.revision > before, 'it follows')
+    })
+
+    test('every founder is replaced, and one that was away all the while is told', async () => {
+      const world = await foundTrio(8, consensus)
+      world.kill('n3')
+      await world.pause(3000)
+      const remove = (name: string, through: string) => {
+        const { id } = world.member(through, name)
+        return world.change(through, (engine, done) => engine.memberRemove(id, done))
+      }
+      await remove('n3', 'n1')
+      await join(world, 'n4', ['n1', 'n2'])
+      await settles(world, 'n1 n2 n4 | ', 'n1', 'n4')
+      await remove('n2', 'n1')
+      await join(world, 'n5', ['n1', 'n4'])
+      await settles(world, 'n1 n4 n5 | ', 'n1', 'n4', 'n5')
+      await remove('n1', 'n4')
+      await join(world, 'n6', ['n4', 'n5'])
+      const last = ['n4', 'n5', 'n6']
+      await settles(world, 'n4 n5 n6 | ', ...last)
+      for (const name of last) world.kill(name)
+      for (const name of last) await world.start(name, world.config(name, last, '--initial-cluster-state=existing'))
+      await world.until(() => world.leader() !== undefined, 'a leader')
+      await world.put('n6', 'b', '2')
+      assert.equal(world.node('n6').inspect().machine.store.revision, 3)
+    })
+
+    test('who was not added, asks nobody, or asks strangers is told what to do', async () => {
+      const world = await foundTrio(9, consensus)
+      const existing = '--initial-cluster-state=existing'
+      await assert.rejects(
+        world.start('n4', world.config('n4', [...trio, 'n4'], existing)),
+        /none of the members.*Add this one first/,
+      )
+      await assert.rejects(
+        world.start('n5', world.config('n5', ['n5', 'n9'], existing)),
+        /no member of --initial-cluster answers/,
+      )
+      await assert.rejects(world.start('n6', world.config('n6', ['n6'], existing)), /names no other member/)
+      await world.start('m1', world.config('m1', ['m1'], '--initial-cluster-token=another'))
+      await assert.rejects(world.start('n7', world.config('n7', ['n1', 'm1', 'n7'], existing)), /different clusters/)
+    })
+
+    test('a learner stays one until it is promoted', async () => {
+      const world = await foundTrio(10, consensus)
+      await world.change('n1', (engine, done) => engine.memberAdd([urlOf('n4')], true, done))
+      await world.start('n4', world.config('n4', [...trio, 'n4'], '--initial-cluster-state=existing'))
+      await settles(world, 'n1 n2 n3 | n4', 'n1', 'n4')
+      await world.pause(3000)
+      assert.equal(world.configuration('n1'), 'n1 n2 n3 | n4')
+      const { id } = world.member('n1', 'n4')
+      await world.change('n2', (engine, done) => engine.memberPromote(id, done))
+      assert.equal(world.configuration(world.leader()!), 'n1 n2 n3 n4 | ')
+    })
   })
 
-  test('one is added to a cluster of one before it runs, and the cluster goes on', async () => {
-    const world = new NodeWorld({ seed: 2 })
+describe('a cluster that runs one algorithm', () => {
+  test('takes in no member that says another', async () => {
+    const world = new NodeWorld({ seed: 11 })
     await world.found('n1')
-    await world.change('n1', (engine, done) => engine.memberAdd([urlOf('n2')], false, done))
-    await world.put('n1', 'a', '1')
-    assert.equal(world.configuration('n1'), 'n1 | n2')
-    await world.start('n2', world.config('n2', ['n1', 'n2'], '--initial-cluster-state=existing'))
-    await settles(world, 'n1 n2 | ', 'n1', 'n2')
-  })
-
-  test('a follower is removed: it ends and says so, now and after a restart', async () => {
-    const world = await foundTrio(3)
-    const gone = world.follower()
-    const staying = trio.filter((name) => name !== gone)
-    const { id } = world.member('n1', gone)
-    // Asked of the one that goes: it still hears that it is done.
-    await world.change(gone, (engine, done) => engine.memberRemove(id, done))
-    await settles(world, `${staying.join(' ')} | `, ...staying)
-    await world.until(() => world.failures.has(gone), 'it ends')
-    assert.ok(world.failures.get(gone) instanceof MemberRemovedError)
-    await world.put(staying[0]!, 'b', '2')
-    await world.start(gone, world.config(gone, trio))
-    await world.until(() => world.failures.has(gone), 'it ends again')
-    assert.match(String(world.failures.get(gone)), /was removed from cluster/)
-  })
-
-  test('a member removed while it was down is told when it comes back', async () => {
-    const world = await foundTrio(4)
-    const gone = world.follower()
-    const [through] = trio.filter((name) => name !== gone)
-    const { id } = world.member('n1', gone)
-    world.kill(gone)
-    await world.pause(3000)
-    await world.change(through!, (engine, done) => engine.memberRemove(id, done))
-    await world.start(gone, world.config(gone, trio))
-    await world.until(() => world.failures.has(gone), 'it is told')
-    assert.ok(world.failures.get(gone) instanceof MemberRemovedError)
-  })
-
-  test('the leader removes itself, and the others go on', async () => {
-    const world = await foundTrio(5)
-    const gone = world.leader()!
-    const staying = trio.filter((name) => name !== gone)
-    await world.change(gone, (engine, done) => engine.memberRemove(engine.memberId, done))
-    await world.until(() => world.failures.has(gone), 'it ends')
-    await settles(world, `${staying.join(' ')} | `, ...staying)
-    await world.put(staying[0]!, 'b', '2')
-  })
-
-  test('a wiped member is refused, and comes back as another', async () => {
-    const world = await foundTrio(6)
-    const wiped = world.follower()
-    const staying = trio.filter((name) => name !== wiped)
-    await world.wipe(wiped)
-    await world.start(wiped, world.config(wiped, trio))
-    await world.until(() => world.failures.has(wiped), 'it is refused')
-    assert.match(String(world.failures.get(wiped)), /another data directory.*synod member remove/)
-    await world.wipe(wiped)
-    const existing = world.config(wiped, trio, '--initial-cluster-state=existing')
-    await assert.rejects(world.start(wiped, existing), /has run with another data directory/)
-    await world.wipe(wiped)
-    const { id } = world.member(staying[0]!, wiped)
-    await world.change(staying[0]!, (engine, done) => engine.memberRemove(id, done))
-    await join(world, wiped, staying)
-    await settles(world, 'n1 n2 n3 | ', ...trio)
-    assert.notEqual(world.node(wiped).config.memberId, id)
-  })
-
-  test('a member that moved is found at its new address', async () => {
-    const world = await foundTrio(7)
-    const moved = world.follower()
-    const { id } = world.member('n1', moved)
-    world.kill(moved)
-    const url = `http://${moved}:9999`
-    const [through] = trio.filter((name) => name !== moved)
-    await world.change(through!, (engine, done) => engine.memberUpdate(id, [url], done))
-    const flags = [`--listen-peer-urls=${url}`, '--initial-cluster-state=existing']
-    const config = world.config(moved, [moved], ...flags, `--initial-advertise-peer-urls=${urlOf(moved)}`)
-    const before = world.node(through!).services.engine.revision
-    await world.start(moved, config)
-    await world.put(through!, 'b', '2')
-    await world.until(() => world.node(moved).services.engine.revision > before, 'it follows')
-  })
-
-  test('every founder is replaced, and one that was away all the while is told', async () => {
-    const world = await foundTrio(8)
-    world.kill('n3')
-    await world.pause(3000)
-    const remove = (name: string, through: string) => {
-      const { id } = world.member(through, name)
-      return world.change(through, (engine, done) => engine.memberRemove(id, done))
-    }
-    await remove('n3', 'n1')
-    await join(world, 'n4', ['n1', 'n2'])
-    await settles(world, 'n1 n2 n4 | ', 'n1', 'n4')
-    await remove('n2', 'n1')
-    await join(world, 'n5', ['n1', 'n4'])
-    await settles(world, 'n1 n4 n5 | ', 'n1', 'n4', 'n5')
-    await remove('n1', 'n4')
-    await join(world, 'n6', ['n4', 'n5'])
-    const last = ['n4', 'n5', 'n6']
-    await settles(world, 'n4 n5 n6 | ', ...last)
-    for (const name of last) world.kill(name)
-    for (const name of last) await world.start(name, world.config(name, last, '--initial-cluster-state=existing'))
-    await world.until(() => world.leader() !== undefined, 'a leader')
-    await world.put('n6', 'b', '2')
-    assert.equal(world.node('n6').inspect().machine.store.revision, 3)
-  })
-
-  test('who was not added, asks nobody, or asks strangers is told what to do', async () => {
-    const world = await foundTrio(9)
-    const existing = '--initial-cluster-state=existing'
-    await assert.rejects(
-      world.start('n4', world.config('n4', [...trio, 'n4'], existing)),
-      /none of the members.*Add this one first/,
-    )
-    await assert.rejects(
-      world.start('n5', world.config('n5', ['n5', 'n9'], existing)),
-      /no member of --initial-cluster answers/,
-    )
-    await assert.rejects(world.start('n6', world.config('n6', ['n6'], existing)), /names no other member/)
-    await world.start('m1', world.config('m1', ['m1'], '--initial-cluster-token=another'))
-    await assert.rejects(world.start('n7', world.config('n7', ['n1', 'm1', 'n7'], existing)), /different clusters/)
-    await world.change('n1', (engine, done) => engine.memberAdd([urlOf('n8')], true, done))
-    await assert.rejects(
-      world.start('n8', world.config('n8', [...trio, 'n8'], existing, '--consensus=paxos')),
-      /the cluster runs raft/,
-    )
-  })
-
-  test('a learner stays one until it is promoted', async () => {
-    const world = await foundTrio(10)
-    await world.change('n1', (engine, done) => engine.memberAdd([urlOf('n4')], true, done))
-    await world.start('n4', world.config('n4', [...trio, 'n4'], '--initial-cluster-state=existing'))
-    await settles(world, 'n1 n2 n3 | n4', 'n1', 'n4')
-    await world.pause(3000)
-    assert.equal(world.configuration('n1'), 'n1 n2 n3 | n4')
-    const { id } = world.member('n1', 'n4')
-    await world.change('n2', (engine, done) => engine.memberPromote(id, done))
-    assert.equal(world.configuration(world.leader()!), 'n1 n2 n3 n4 | ')
+    await world.change('n1', (engine, done) => engine.memberAdd([urlOf('n2')], true, done))
+    const flags = ['--initial-cluster-state=existing', '--consensus=paxos']
+    await assert.rejects(world.start('n2', world.config('n2', ['n1', 'n2'], ...flags)), /the cluster runs raft/)
   })
 })

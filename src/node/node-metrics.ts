@@ -19,6 +19,7 @@ export type ProcessMetrics = Pick<
 export function nodeMetrics(
   host: ReplicationHost,
   group: Pick<ReplicatedGroup<unknown, unknown>, 'pendingProposals' | 'onStatusChange'>,
+  consensus: string,
   stalls: StallMonitor,
   walSyncSeconds: Histogram,
   process: () => ProcessMetrics,
@@ -33,6 +34,7 @@ export function nodeMetrics(
   })
   return () => ({
     ...process(),
+    consensus,
     leaderChanges,
     proposalsPending: group.pendingProposals,
     walSyncSeconds,

@@ -5,7 +5,7 @@
 import { assertDefined } from '../base/index.ts'
 import {
   type AutoCompaction,
-  CoordinationStateMachine,
+  type CoordinationStateMachine,
   minLeaseTtlSeconds,
   type WatchHubOptions,
 } from '../engine/coordination/index.ts'
@@ -16,14 +16,13 @@ import {
   leaseReadsRaftAlgorithm,
   type ReplicatedGroup,
   ReplicationHost,
-  raftAlgorithm,
 } from '../engine/replication/index.ts'
 import type { MessageDelivery, PeerRefusal } from '../engine/transport/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
-import { MemoryStore, MemoryStoreLoader } from '../storage/mvcc/index.ts'
 import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
 import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
+import { algorithms, coordinationGroup, createStateMachine } from './coordination-group.ts'
 import { type CoordinationServices, startCoordination } from './coordination-services.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { DataDirectoryError } from './data-directory-error.ts'
@@ -32,13 +31,12 @@ import { joinCluster } from './join.ts'
 import { MemberPublisher } from './member-publisher.ts'
 import { NodeMembership } from './node-membership.ts'
 import { nodeMetrics, type ProcessMetrics } from './node-metrics.ts'
+import { recoverMember } from './recover.ts'
 import { StallMonitor } from './stall-monitor.ts'
 
 type CommandResult = ReturnType<CoordinationStateMachine['apply']>
 type CoordinationGroup = ReplicatedGroup<CommandResult, unknown>
 
-/** The consensus group that holds the coordination state. */
-const coordinationGroup = 1
 /** How long requests under way may take to finish when the node stops, in milliseconds. */
 const drainMs = 3000
 
@@ -125,6 +123,7 @@ class SynodNode implements RunningNode {
     for (const url of this.config.exposedUrls)
       runtime.logger.warn('listening where other machines can reach it, without TLS (--insecure)', { url: url.text })
     const startMs = runtime.clock.monotonicMs()
+    if (this.config.forceNewCluster) await this.forceNewCluster()
     this.directory = await this.openDirectory()
     const { identity } = this.directory
     this.config = { ...this.config, memberId: identity.memberId, clusterId: identity.clusterId }
@@ -145,7 +144,14 @@ class SynodNode implements RunningNode {
       config,
       group,
       services: this.coordination,
-      metrics: nodeMetrics(this.host, group, this.stalls, this.walSyncSeconds, this.hooks.processMetrics),
+      metrics: nodeMetrics(
+        this.host,
+        group,
+        config.consensus,
+        this.stalls,
+        this.walSyncSeconds,
+        this.hooks.processMetrics,
+      ),
     })
     await this.host.start()
     this.stalls.start()
@@ -203,9 +209,25 @@ class SynodNode implements RunningNode {
     })
   }
 
+  /** What a second one that wants the data directory is told. */
+  private get owner(): string {
+    const { name, listenClientUrls } = this.config
+    return `process ${this.hooks.processId}, member ${name}, clients at ${listenClientUrls.map((url) => url.text).join(',')}`
+  }
+
+  private async forceNewCluster(): Promise<void> {
+    const { owner, runtime } = this
+    const result = await recoverMember(runtime, { dataDir: this.config.dataDir, owner })
+    runtime.logger.warn('made a new cluster of this member alone; start it without --force-new-cluster next time', {
+      formerClusterId: result.formerClusterId.toString(16),
+      clusterId: result.clusterId.toString(16),
+      lastIndex: result.lastIndex,
+      revision: result.revision,
+    })
+  }
+
   private async openDirectory(): Promise<DataDirectory> {
-    const { config, runtime } = this
-    const owner = `process ${this.hooks.processId}, member ${config.name}, clients at ${config.listenClientUrls.map((url) => url.text).join(',')}`
+    const { config, owner, runtime } = this
     const onFailure = (error: unknown) => this.fail(error)
     const join = () => joinCluster(runtime, config)
     return openDataDirectory(runtime.disk, runtime.random, config, owner, onFailure, join)
@@ -241,10 +263,7 @@ class SynodNode implements RunningNode {
   }
 
   private async openGroup(host: ReplicationHost, { founders }: Identity) {
-    const machine = new CoordinationStateMachine(
-      { create: () => new MemoryStore(), loader: () => new MemoryStoreLoader() },
-      founders,
-    )
+    const machine = createStateMachine(founders)
     const group = await host.addGroup({
       group: coordinationGroup,
       algorithm: this.algorithm(),
@@ -255,9 +274,10 @@ class SynodNode implements RunningNode {
   }
 
   private algorithm(): Algorithm<unknown> {
-    const { leaseReads } = this.config
+    const { consensus, leaseReads } = this.config
     const tickMs = this.hooks.groupOptions?.tickMs ?? defaultGroupOptions.tickMs
-    return (leaseReads ? leaseReadsRaftAlgorithm(tickMs) : raftAlgorithm) as Algorithm<unknown>
+    if (leaseReads) return leaseReadsRaftAlgorithm(tickMs) as Algorithm<unknown>
+    return algorithms[consensus]
   }
 
   /** Logs the line that supervisors wait for: this node reads, writes, and is known to the others. */

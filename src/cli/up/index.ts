@@ -26,6 +26,7 @@ export async function up(args: readonly string[]): Promise<void> {
   const { flags, operands } = parseArguments('up', args, {
     nodes: { type: 'string' },
     data: { type: 'string' },
+    consensus: { type: 'string' },
     ephemeral: { type: 'boolean' },
     json: { type: 'boolean' },
   })
@@ -36,6 +37,9 @@ export async function up(args: readonly string[]): Promise<void> {
       '--nodes must be 1, 3 or 5: an even number of nodes tolerates no more faults than one less.',
       2,
     )
+  const { consensus } = flags
+  if (consensus !== undefined && consensus !== 'raft' && consensus !== 'paxos')
+    throw new CommandError('--consensus must be raft or paxos.', 2)
   const ephemeral = flags['ephemeral'] === true
   if (ephemeral && flags['data'] !== undefined)
     throw new CommandError('--ephemeral and --data contradict each other: leave one out.', 2)
@@ -46,13 +50,18 @@ export async function up(args: readonly string[]): Promise<void> {
     if (ephemeral) rmSync(directory, { recursive: true, force: true })
   }
   try {
-    await runCluster(directory, count, flags['json'] === true)
+    await runCluster(directory, { count, consensus }, flags['json'] === true)
   } finally {
     removeIfEphemeral()
   }
 }
 
-async function runCluster(directory: string, count: number | undefined, json: boolean): Promise<void> {
+interface WantedLayout {
+  readonly count: number | undefined
+  readonly consensus: 'raft' | 'paxos' | undefined
+}
+
+async function runCluster(directory: string, { count, consensus }: WantedLayout, json: boolean): Promise<void> {
   const ended = untilSignal()
   const runtime = createNodeRuntime({ logLevel: 'error' })
   await runtime.disk.makeDirectory(directory)
@@ -61,7 +70,7 @@ async function runCluster(directory: string, count: number | undefined, json: bo
   const nodes: RunningNode[] = []
   try {
     rmSync(addressesPath, { force: true })
-    const layout = await openLayout(directory, count)
+    const layout = await openLayout(directory, count, consensus)
     nodes.push(...(await prepareNodes(directory, layout, json)))
     writeFileSync(addressesPath, `${nodes.map((node) => node.endpoint).join(', ')}\n`)
     for (const node of nodes) node.process.start()
@@ -126,6 +135,7 @@ async function prepareNodes(directory: string, layout: ClusterLayout, json: bool
         ['--initial-cluster', initialCluster],
         ['--initial-cluster-token', layout.token],
         ['--initial-cluster-state', 'new'],
+        ['--consensus', layout.consensus ?? 'raft'],
       ].flat(),
       onStart: (pid) => {
         if (json) printJson({ event: 'node-started', node: name, pid, endpoint })

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Consensus } from '../../node/config/index.ts'
 import { CommandError } from '../output.ts'
 
 export interface NodeLayout {
@@ -15,6 +16,8 @@ export interface NodeLayout {
 export interface ClusterLayout {
   readonly version: 1
   readonly token: string
+  /** The consensus algorithm; absent in earlier layouts: raft. */
+  readonly consensus?: Consensus
   readonly nodes: readonly NodeLayout[]
 }
 
@@ -23,14 +26,26 @@ export const nodeCounts = [1, 3, 5]
 /** etcd's customary ports of a local cluster, and two more. */
 const clientPorts = [2379, 22_379, 32_379, 42_379, 52_379]
 
-/** The layout of the cluster in `directory`; makes a new one of `count` nodes (default 3) when there is none. */
-export async function openLayout(directory: string, count: number | undefined): Promise<ClusterLayout> {
+/**
+ * The layout of the cluster in `directory`; makes a new one of `count` nodes (default 3) with `consensus` (default raft)
+ * when there is none.
+ */
+export async function openLayout(
+  directory: string,
+  count: number | undefined,
+  consensus: Consensus | undefined,
+): Promise<ClusterLayout> {
   const path = join(directory, fileName)
   if (existsSync(path)) {
     const layout = readLayout(path)
     if (count !== undefined && count !== layout.nodes.length)
       throw new CommandError(
         `${directory} holds a cluster of ${layout.nodes.length} nodes, and --nodes says ${count}. Leave --nodes out to continue it, or name another --data directory.`,
+      )
+    const { consensus: present = 'raft' } = layout
+    if (consensus !== undefined && consensus !== present)
+      throw new CommandError(
+        `${directory} holds a cluster that runs ${present}, and --consensus says ${consensus}. Leave --consensus out to continue it, or name another --data directory.`,
       )
     return layout
   }
@@ -45,7 +60,8 @@ export async function openLayout(directory: string, count: number | undefined): 
     const clientPort = clientPorts[i]!
     nodes.push({ name: `n${i + 1}`, clientPort, peerPort: await freePort(clientPort + 1, taken) })
   }
-  const layout: ClusterLayout = { version: 1, token: `synod-${randomBytes(8).toString('hex')}`, nodes }
+  const token = `synod-${randomBytes(8).toString('hex')}`
+  const layout: ClusterLayout = { version: 1, token, consensus: consensus ?? 'raft', nodes }
   writeFileSync(`${path}.tmp`, `${JSON.stringify(layout, undefined, 2)}\n`)
   renameSync(`${path}.tmp`, path)
   return layout

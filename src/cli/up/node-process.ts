@@ -21,8 +21,8 @@ const backOffMsMin = 100
 const backOffMsMax = 5000
 /** A node that ran for so long starts again without delay. */
 const settledMs = 10_000
-/** A node that refuses its settings or its data will refuse them again. */
-const fatalExitCodes = new Set([2])
+/** Wrong settings stay wrong, and a member that was removed stays removed: see `../node.ts`. */
+const fatalExitCodes = new Set([2, 3])
 /** A node that dies so often before it ever settled is given up. */
 const earlyDeathsMax = 5
 

@@ -18,3 +18,4 @@ export type {
 } from './message.ts'
 export { defaultPaxosOptions, type PaxosOptions, type QuickElectionOptions, type TickRange } from './options.ts'
 export { Paxos, type PaxosInit } from './paxos.ts'
+export { decodeRecord } from './slot-record.ts'

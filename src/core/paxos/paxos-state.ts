@@ -203,6 +203,11 @@ export class PaxosState {
   /** Follows the slots accepted in this round as far as they go without a gap. */
   advanceAccepted(): void {
     while (this.log.ballotAt(this.acceptedThrough + 1) === this.round && this.round > 0) this.acceptedThrough++
+    this.advanceReceived()
+  }
+
+  /** Something was accepted, or became durable. */
+  advanceReceived(): void {
     if (this.durability.pendingBytes <= this.options.maxUndurableBytes) this.receivedThrough = this.acceptedThrough
   }
 

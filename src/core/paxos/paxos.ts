@@ -154,6 +154,7 @@ export class Paxos implements ReplicatedLog<PaxosMessage> {
         break
       case 'persisted':
         paxos.durability.persisted(event.id)
+        paxos.advanceReceived()
         ownPromisePersisted(paxos)
         break
       case 'applied':

@@ -95,7 +95,7 @@ export function repeatQuestions(paxos: PaxosState): void {
   const { recovery } = paxos
   if (recovery === undefined) return
   for (const voter of votersToAsk(paxos)) {
-    const fromSlot = recovery.nextPageOf(voter)
+    const fromSlot = recovery.nextPageOf(voter, paxos.chosenIndex)
     if (fromSlot !== undefined) sendPrepare(paxos, voter, fromSlot, false)
   }
 }

@@ -59,12 +59,12 @@ export function onPromise(paxos: PaxosState, from: MemberId, message: PromiseMes
     if (recovery.refused(from)) advancePhaseOne(paxos)
     return
   }
-  if (!recovery.promised(from, message)) return
+  if (!recovery.promised(from, message, paxos.chosenIndex)) return
   // A long report comes in pages: that it goes on is a sign of life.
   paxos.electionElapsedTicks = 0
   learnFromReport(paxos, recovery, from)
   if (paxos.recovery !== recovery) return
-  const nextPage = recovery.nextPageOf(from)
+  const nextPage = recovery.nextPageOf(from, paxos.chosenIndex)
   if (nextPage !== undefined) sendPrepare(paxos, from, nextPage, false)
   advancePhaseOne(paxos)
 }

@@ -118,17 +118,13 @@ export class Progress {
    */
   heartbeatAnswered(receivedThrough: number, lastSlot: number): boolean {
     this.recentlyActive = true
-    if (this.state === 'snapshot') return false
-    if (this.state === 'probe') {
-      this.begin(receivedThrough)
-      return this.matchIndex < lastSlot && this.nextSlot > lastSlot
-    }
-    if (!this.isStalled) return false
+    if (this.state === 'snapshot' || (this.state === 'replicate' && !this.isStalled)) return false
     this.isStalled = false
     if (receivedThrough < this.matchIndex) {
       this.matchIndex = receivedThrough
       this.acked = []
     }
+    if (this.state === 'probe') this.begin(receivedThrough)
     if (this.matchIndex >= lastSlot) return false
     this.inflight = []
     this.nextSlot = Math.max(this.matchIndex, receivedThrough) + 1

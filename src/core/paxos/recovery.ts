@@ -55,11 +55,12 @@ export class Recovery {
     return report.complete ? report.chosenIndex : Math.min(report.chosenIndex, report.nextSlot - 1)
   }
 
-  /** Where the next page of a member's report begins; undefined when none is awaited. */
-  nextPageOf(member: MemberId): number | undefined {
+  /** Where the next page of a member's report begins, after what is known chosen; undefined when none is awaited. */
+  nextPageOf(member: MemberId, chosenIndex: number): number | undefined {
     const report = this.reports.get(member)
-    if (report === undefined) return this.asked.get(member)
-    return report.granted && !report.complete ? report.nextSlot : undefined
+    const nextSlot = report === undefined ? this.asked.get(member) : report.nextSlot
+    if (nextSlot === undefined || report?.granted === false || report?.complete === true) return undefined
+    return Math.max(nextSlot, chosenIndex + 1)
   }
 
   /** A slot accepted by an acceptor of this round. */
@@ -75,20 +76,22 @@ export class Recovery {
     this.reports.set(id, { granted: true, nextSlot: chosenIndex + 1, complete: true, chosenIndex })
   }
 
-  /** Returns whether that was news. */
+  /** A promise, or its next page, was refused. Returns whether that was news. */
   refused(member: MemberId): boolean {
-    if (this.reports.has(member) || !this.asked.has(member)) return false
+    const known = this.reports.get(member)
+    if (known?.complete === true || known?.granted === false || !this.asked.has(member)) return false
     this.reports.set(member, { granted: false, nextSlot: 0, complete: false, chosenIndex: 0 })
     return true
   }
 
-  /** Takes in a page; returns whether it told something new. A page that would leave a hole is ignored. */
-  promised(member: MemberId, page: PromiseMessage): boolean {
-    const asked = this.asked.get(member)
-    if (asked === undefined) return false
+  /**
+   * Takes in a page; returns whether it told something new. A page that would leave a hole after the chosen prefix is
+   * ignored.
+   */
+  promised(member: MemberId, page: PromiseMessage, ownChosenIndex: number): boolean {
+    const expected = this.nextPageOf(member, ownChosenIndex)
+    if (expected === undefined || page.fromSlot > expected) return false
     const known = this.reports.get(member)
-    const expected = known?.nextSlot ?? asked
-    if (known?.complete === true || known?.granted === false || page.fromSlot > expected) return false
     if (!page.complete && page.nextSlot <= expected) return false
     for (const slot of page.slots) this.note(slot)
     const { nextSlot, complete, chosenIndex } = page

@@ -51,6 +51,8 @@ function endPeriod(paxos: PaxosState): boolean {
   paxos.transferee = noMember
   // One who may lead no more had its time to hand over.
   if (!paxos.configurations.mayLead(paxos.id)) return false
+  // Whose promises did not come meanwhile keeps others from trying.
+  if (!paxos.isCovered) return false
   return quorumIsActive(paxos) || !paxos.options.checkQuorum
 }
 

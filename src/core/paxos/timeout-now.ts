@@ -34,6 +34,8 @@ export function onTimeoutNow(paxos: PaxosState, from: MemberId, message: Timeout
   // It may be this very slot that made it a voter.
   toldChosen(paxos, message.chosenIndex)
   beginRound(paxos, true)
+  // One that is no voter any more is not asked for its promise, but should know.
+  if (!paxos.configurations.isVoter(from)) paxos.send(from, { type: 'rejected', round: paxos.round })
 }
 
 /** The voter that has most of the log, among those heard from lately. */

@@ -250,3 +250,94 @@ test('thesis §10.2.1: a follower acknowledges what is durable, also when it was
   bench.persisted()
   assert.equal(sent(bench.hear(2n, append(1, 0, 0, [1])), 'appendEntriesResponse')[0]?.afterPersist, 0)
 })
+
+const leaseReads = { electionTimeoutMs: 10, clockDriftMax: 0.25 }
+
+/** A leader at 15 ms that committed its opening entry, and whose round of heartbeats of 15 ms is on its way. */
+function leaderWithLeases(): { bench: Bench; context: number } {
+  const bench = new Bench({ options: { leaseReads, heartbeatTicks: 4 } })
+  bench.tick(1)
+  bench.lead()
+  bench.persisted()
+  bench.acknowledge(2n, 1)
+  const context = sent(bench.tick(4), 'heartbeat')[0]?.message.context ?? 0
+  assert.equal(bench.nowMs, 15)
+  return { bench, context }
+}
+
+const answersAtOnce = (bench: Bench, nowMs: number) =>
+  only(bench.step({ type: 'readIndex', id: nowMs, nowMs }), 'readReady').length === 1
+
+test('thesis §6.4.1: a lease counts from when the round was sent, not from its answer, and ends before a pledge by the drift', () => {
+  const { bench, context } = leaderWithLeases()
+  assert.equal(answersAtOnce(bench, 15), false, 'nobody answered')
+  bench.step({ type: 'readIndex', id: 1, nowMs: 22 })
+  bench.hear(2n, { type: 'heartbeatResponse', term: 1, context, receivedIndex: 0 })
+  assert.deepEqual([answersAtOnce(bench, 22), answersAtOnce(bench, 23)], [true, false])
+})
+
+test('thesis §6.4.1: a read that brings no time, as one of a follower, takes a round', () => {
+  const { bench, context } = leaderWithLeases()
+  bench.hear(2n, { type: 'heartbeatResponse', term: 1, context, receivedIndex: 0 })
+  assert.equal(only(bench.step({ type: 'readIndex', id: 1 }), 'readReady').length, 0)
+  assert.equal(only(bench.hear(2n, { type: 'readIndex', term: 1, context: 5 }), 'send').length > 0, true)
+  assert.equal(answersAtOnce(bench, 16), true)
+})
+
+test('thesis §6.4.1: a voter that heard a leader gives no vote for an election time-out, not even to itself', () => {
+  const bench = new Bench({ options: { leaseReads, electionTimeoutTicks: 2, heartbeatTicks: 1 } })
+  bench.tick(20)
+  bench.hear(2n, append(1, 0, 0, [1]))
+  // Its clock may have stood at 20 for long: the pledge counts from the next time it is told.
+  assert.deepEqual(bench.step({ type: 'tick', nowMs: 100 }), [])
+  bench.nowMs = 100
+  assert.deepEqual(bench.tick(9), [])
+  assert.deepEqual(bench.hear(3n, voteRequest(9, 9, 9)), [])
+  assert.equal(sent(bench.tick(1), 'preVote').length, 2)
+  assert.equal(sent(bench.hear(3n, voteRequest(9, 9, 9)), 'requestVoteResponse')[0]?.message.granted, true)
+})
+
+test('thesis §6.4.1: a restarted voter may have pledged itself; a transfer is heard all the same', () => {
+  const bench = new Bench({ options: { leaseReads, electionTimeoutTicks: 2, heartbeatTicks: 1 } })
+  bench.tick(10)
+  assert.deepEqual(bench.hear(3n, preVoteRequest(2, 9, 1)), [])
+  const transfer = { ...voteRequest(2, 9, 1), transfer: true } as ReturnType<typeof voteRequest>
+  assert.equal(sent(bench.hear(3n, transfer), 'requestVoteResponse')[0]?.message.granted, true)
+})
+
+test('thesis §6.4.1: who began to hand over has no lease for the rest of the term', () => {
+  const { bench, context } = leaderWithLeases()
+  bench.hear(2n, { type: 'heartbeatResponse', term: 1, context, receivedIndex: 0 })
+  assert.equal(answersAtOnce(bench, 15), true)
+  bench.propose('a')
+  bench.step({ type: 'transferLeadership', to: 3n })
+  assert.equal(answersAtOnce(bench, 15), false)
+  const [late] = sent(bench.tick(11), 'heartbeat').slice(-1)
+  bench.hear(2n, { type: 'heartbeatResponse', term: 1, context: late?.message.context ?? 0, receivedIndex: 0 })
+  assert.equal(answersAtOnce(bench, bench.nowMs), false)
+})
+
+test('Raft §5.5: what is received twice has the effect of once', () => {
+  const bench = new Bench()
+  const twice = (from: bigint, message: ReturnType<typeof append>) => {
+    bench.hear(from, message)
+    const { lastIndex, commitIndex, term } = bench.raft.status()
+    const effects = bench.hear(from, message)
+    assert.deepEqual([only(effects, 'persist').length, only(effects, 'commit').length], [0, 0])
+    const after = bench.raft.status()
+    assert.deepEqual([after.lastIndex, after.commitIndex, after.term], [lastIndex, commitIndex, term])
+  }
+  twice(2n, voteRequest(1, 0, 0))
+  twice(2n, append(1, 0, 0, [1, 1]))
+  twice(2n, append(1, 2, 1, [1], 2))
+  twice(2n, { type: 'heartbeat', term: 1, commitIndex: 3, context: 4 })
+})
+
+test('Raft §7: a snapshot carries the configuration in force at its index', () => {
+  const bench = new Bench()
+  bench.hear(2n, { type: 'heartbeat', term: 3, commitIndex: 0, context: 0 })
+  const configuration = { voters: [1n, 2n], outgoing: [1n, 2n, 3n], learners: [3n] }
+  const effects = bench.step({ type: 'snapshotRestored', meta: { index: 9, term: 2, configuration } })
+  assert.deepEqual(only(effects, 'configuration'), [{ type: 'configuration', configuration, index: 9 }])
+  assert.deepEqual(bench.raft.configurationAt(9), configuration)
+})

@@ -16,5 +16,11 @@ export type {
   RequestVoteResponse,
   TimeoutNow,
 } from './message.ts'
-export { defaultRaftOptions, type LeaseOptions, type QuickElectionOptions, type RaftOptions, type TickRange } from './options.ts'
+export {
+  defaultRaftOptions,
+  type LeaseOptions,
+  type QuickElectionOptions,
+  type RaftOptions,
+  type TickRange,
+} from './options.ts'
 export { Raft, type RaftInit } from './raft.ts'

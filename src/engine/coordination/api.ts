@@ -92,6 +92,11 @@ export interface CoordinationEngine {
   members(): readonly Member[]
   /** Whether this node is declared a learner, as far as it knows. */
   readonly isLearner: boolean
+  /**
+   * Whether this node is declared a voter and does not count as one yet: it copies the log, or the change is under way.
+   * Until then the others must not lose a member in the belief that this one stands in for it.
+   */
+  readonly awaitsVote: boolean
   /** The promotions asked for here, since the start. */
   readonly promotions: PromotionCounts
   /** Declares a member, under an id chosen here. Answers once the consensus configuration has it as a learner, or voter. */

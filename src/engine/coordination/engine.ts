@@ -230,6 +230,14 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
     return this.learner
   }
 
+  get awaitsVote(): boolean {
+    const member = this.machine.member(this.memberId)
+    if (member === undefined || member.isLearner) return false
+    const { voters, outgoing } = this.group.configuration().configuration
+    const inBoth = outgoing.length === 0 || outgoing.includes(this.memberId)
+    return !voters.includes(this.memberId) || !inBoth
+  }
+
   get promotions(): PromotionCounts {
     return this.memberChanges.promotions
   }

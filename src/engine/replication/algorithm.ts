@@ -1,4 +1,12 @@
-import type { Configuration, CoreRestore, EffectSink, MemberId, ReplicatedLog, SnapshotMeta } from '../../core/index.ts'
+import type {
+  Configuration,
+  CoreRestore,
+  EffectSink,
+  Entry,
+  MemberId,
+  ReplicatedLog,
+  SnapshotMeta,
+} from '../../core/index.ts'
 
 /** Time-outs of a consensus algorithm, in ticks of its host. */
 export interface TimingTicks {
@@ -25,6 +33,11 @@ export interface Algorithm<M> {
     readonly random: (bound: number) => number
     readonly timing: TimingTicks
   }): ReplicatedLog<M>
+  /**
+   * The entries that records of the log on disk stand for, by rising index, committed or not; what cannot be read is left
+   * out. For reading a log without a core.
+   */
+  entriesOf(records: readonly Entry[]): readonly Entry[]
   encode(message: M): readonly Uint8Array[]
   /** Undefined when malformed. */
   decode(bytes: Uint8Array): M | undefined

@@ -1,4 +1,5 @@
 export type { Algorithm } from './algorithm.ts'
+export { type CollapseReport, collapseGroup } from './collapse.ts'
 export type {
   Group,
   GroupConfiguration,

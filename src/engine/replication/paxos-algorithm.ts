@@ -1,6 +1,6 @@
 import { assert } from '../../base/index.ts'
 import type { ReplicatedLog } from '../../core/index.ts'
-import { decodeMessage, encodeMessage, Paxos, type PaxosMessage } from '../../core/paxos/index.ts'
+import { decodeMessage, decodeRecord, encodeMessage, Paxos, type PaxosMessage } from '../../core/paxos/index.ts'
 import type { Algorithm } from './algorithm.ts'
 
 /** Multi-Paxos as an algorithm for groups. */
@@ -11,6 +11,9 @@ export const paxosAlgorithm: Algorithm<PaxosMessage> = {
   termsNeverFall: false,
   create({ id, restore, sink, random, timing }) {
     return new Paxos({ id, restore, sink, random, options: timing })
+  },
+  entriesOf(records) {
+    return records.flatMap((record) => decodeRecord(record)?.slot.value ?? [])
   },
   encode(message) {
     return [encodeMessage(message)]

@@ -11,6 +11,9 @@ export const raftAlgorithm: Algorithm<RaftMessage> = {
   create({ id, restore, sink, random, timing }) {
     return new Raft({ id, restore, sink, random, options: timing })
   },
+  entriesOf(records) {
+    return records
+  },
   encode(message) {
     return [encodeMessage(message)]
   },

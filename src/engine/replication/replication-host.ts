@@ -25,7 +25,7 @@ import type { GroupPort } from './group-port.ts'
 import { defaultGroupOptions, type GroupOptions } from './options.ts'
 import { PersistQueue } from './persist-queue.ts'
 import { ReplicatedGroup } from './replicated-group.ts'
-import type { StateMachine } from './state-machine.ts'
+import { RestoreError, type StateMachine } from './state-machine.ts'
 
 export interface ReplicationHostSetup {
   readonly runtime: Runtime
@@ -81,7 +81,7 @@ export class ReplicationHost {
   private readonly setup: ReplicationHostSetup
   private readonly runtime: Runtime
   private readonly options: GroupOptions
-  private readonly storage: ReadonlyMap<number, GroupStorage>
+  private readonly storage: Map<number, GroupStorage>
   private readonly groups = new Map<number, ReplicatedGroup<unknown, unknown>>()
   private wal!: Wal
   private recovered!: ReadonlyMap<number, RecoveredGroup>
@@ -93,7 +93,7 @@ export class ReplicationHost {
   private retryTimer: Timer | undefined
   private stopped = false
 
-  private constructor(setup: ReplicationHostSetup, storage: ReadonlyMap<number, GroupStorage>) {
+  private constructor(setup: ReplicationHostSetup, storage: Map<number, GroupStorage>) {
     this.setup = setup
     this.runtime = setup.runtime
     this.options = { ...defaultGroupOptions, ...setup.options }
@@ -128,11 +128,9 @@ export class ReplicationHost {
 
   /** Restores a group's state and creates its consensus core. It stands still until `start`. */
   async addGroup<Result, M>(setup: GroupSetup<Result, M>): Promise<ReplicatedGroup<Result, M>> {
-    const storage = this.storage.get(setup.group)
-    assert(storage !== undefined, 'the group was named when the host was opened')
+    const storage = await this.restore(setup)
     const recovered = this.recovered.get(setup.group)
     const snapshot = storage.newest?.meta ?? { index: 0, term: 0, configuration: setup.initialConfiguration }
-    if (storage.newest !== undefined) await restoreState(storage.newest, setup.machine)
     const group = new ReplicatedGroup<Result, M>({
       memberId: this.setup.memberId,
       port: this.portOf(setup.group),
@@ -148,6 +146,35 @@ export class ReplicationHost {
     })
     this.groups.set(setup.group, group as ReplicatedGroup<unknown, unknown>)
     return group
+  }
+
+  /**
+   * Restores the state from the newest snapshot that can be. One that is whole and cannot be restored all the same (of a
+   * later version, or written wrong) is passed over for the one before it, to which the log reaches back.
+   */
+  private async restore({ group, machine }: Pick<GroupSetup<unknown, unknown>, 'group' | 'machine'>) {
+    for (;;) {
+      const storage = this.storage.get(group)
+      assert(storage !== undefined, 'the group was named when the host was opened')
+      const { files, newest } = storage
+      if (newest === undefined) return storage
+      try {
+        await restoreState(newest, machine)
+        return storage
+      } catch (error) {
+        if (!(error instanceof RestoreError)) throw error
+        const older = (await files.openNewest(newest.meta.index)).reader
+        if (older === undefined) throw error
+        const { path } = newest
+        this.runtime.logger.error('a snapshot cannot be restored; taking the one before it', {
+          path,
+          reason: error.message,
+        })
+        this.storage.set(group, { files, newest: older })
+        await this.wal.close()
+        await this.openLog()
+      }
+    }
   }
 
   /** Listens for peers, dials them, and lets time pass. Rejects with a ListenError. */

@@ -5,7 +5,9 @@ import { concatBytes, crc32c, utf8Bytes } from '../../base/index.ts'
 import type { MemberId } from '../../core/index.ts'
 import type { Address } from '../../runtime/index.ts'
 import { createSimulation, type Simulation } from '../../runtime/simulation/index.ts'
+import type { Algorithm } from './algorithm.ts'
 import type { Group, ProposalOutcome } from './group.ts'
+import { paxosAlgorithm } from './paxos-algorithm.ts'
 import { raftAlgorithm } from './raft-algorithm.ts'
 import type { ReplicatedGroup } from './replicated-group.ts'
 import { ReplicationHost } from './replication-host.ts'
@@ -70,9 +72,11 @@ class World {
   readonly acknowledged: string[] = []
   readonly rejected: string[] = []
   readonly unknown: string[] = []
+  private readonly algorithm: Algorithm<unknown>
   private nextCommand = 0
 
-  constructor(seed: string, count = 3) {
+  constructor(seed: string, algorithm: Algorithm<unknown>, count = 3) {
+    this.algorithm = algorithm
     this.simulation = createSimulation({ seed })
     this.members = names.slice(0, count).map((name, i) => {
       this.simulation.createNode(name)
@@ -107,7 +111,7 @@ class World {
       const journal = new Journal()
       const group = await host.addGroup({
         group: 1,
-        algorithm: raftAlgorithm,
+        algorithm: this.algorithm,
         machine: journal,
         initialConfiguration: { voters: this.members.map((other) => other.id), outgoing: [], learners: [] },
       })
@@ -183,145 +187,146 @@ class World {
   }
 }
 
-describe('replication', () => {
-  test('one node alone commits after its own sync', async () => {
-    const world = new World('single', 1)
-    await world.startAll()
-    await world.untilLeader()
-    world.propose(world.members[0]!)
-    await world.run(() => world.acknowledged.length === 1, 1000)
-    assert.deepEqual(world.members[0]!.journal.commands, ['a0'])
-  })
+for (const algorithm of [raftAlgorithm, paxosAlgorithm] as Algorithm<unknown>[])
+  describe(`replication on ${algorithm.name}`, () => {
+    test('one node alone commits after its own sync', async () => {
+      const world = new World('single', algorithm, 1)
+      await world.startAll()
+      await world.untilLeader()
+      world.propose(world.members[0]!)
+      await world.run(() => world.acknowledged.length === 1, 1000)
+      assert.deepEqual(world.members[0]!.journal.commands, ['a0'])
+    })
 
-  test('three nodes agree on commands proposed anywhere', async () => {
-    const world = new World('agree')
-    await world.startAll()
-    await world.untilLeader()
-    for (let round = 0; round < 50; round++) {
-      for (const member of world.members) for (let i = 0; i < 5; i++) world.propose(member)
-      await world.pass(5)
-    }
-    await world.judge()
-    assert.equal(world.acknowledged.length, 751)
-  })
+    test('three nodes agree on commands proposed anywhere', async () => {
+      const world = new World('agree', algorithm)
+      await world.startAll()
+      await world.untilLeader()
+      for (let round = 0; round < 50; round++) {
+        for (const member of world.members) for (let i = 0; i < 5; i++) world.propose(member)
+        await world.pass(5)
+      }
+      await world.judge()
+      assert.equal(world.acknowledged.length, 751)
+    })
 
-  test('a linearizable read on any node sees what was acknowledged before it', async () => {
-    const world = new World('reads')
-    await world.startAll()
-    const leader = await world.untilLeader()
-    for (let i = 0; i < 20; i++) {
-      let acknowledged = false
-      world.propose(leader, (outcome) => {
-        acknowledged = outcome.ok
-      })
-      await world.run(() => acknowledged, 1000)
-      const sizes: number[] = []
-      for (const member of world.members)
-        member.group!.linearizableRead((outcome) => {
-          assert.ok(outcome.ok)
-          sizes.push(member.journal.commands.length)
-        })
-      await world.run(() => sizes.length === 3, 1000)
-      assert.ok(
-        sizes.every((size) => size >= i + 1),
-        String(sizes),
-      )
-    }
-  })
-
-  test('after the leader dies, another one commits within a fraction of the election time-out', async () => {
-    for (let seed = 0; seed < 10; seed++) {
-      const world = new World(`failover-${seed}`)
+    test('a linearizable read on any node sees what was acknowledged before it', async () => {
+      const world = new World('reads', algorithm)
       await world.startAll()
       const leader = await world.untilLeader()
-      await world.pass(500)
-      world.crash(leader, 'process-death')
-      const diedAtMs = world.simulation.nowMs
-      const survivor = world.members.find((member) => member !== leader)!
-      world.propose(survivor)
-      await world.run(() => world.acknowledged.length + world.rejected.length > 0, 3000)
-      const tookMs = world.simulation.nowMs - diedAtMs
-      assert.ok(tookMs < 500, `took ${tookMs} ms with seed ${seed}`)
-      await world.restart(leader)
-      await world.judge()
-    }
-  })
-
-  test('a node that was away for long is brought back by a snapshot', async () => {
-    const world = new World('snapshot')
-    await world.startAll()
-    const leader = await world.untilLeader()
-    const away = world.members.find((member) => member !== leader)!
-    world.crash(away)
-    for (let round = 0; round < 60; round++) {
-      for (let i = 0; i < 50; i++) world.propose(leader)
-      await world.pass(20)
-    }
-    await world.restart(away)
-    await world.judge()
-    const received = world.simulation.logLines.some((line) => line.message === 'receiving a snapshot')
-    assert.ok(received, 'the log alone brought it back: the test tests nothing')
-    for (const member of world.members) {
-      world.crash(member)
-      await world.restart(member)
-    }
-    await world.judge()
-  })
-
-  test('a node whose disk is full hands leadership away and comes back when there is room', async () => {
-    const world = new World('full')
-    await world.startAll()
-    const leader = await world.untilLeader()
-    world.simulation.node(leader.name).setDisk({ full: true })
-    let other: Member | undefined
-    for (let round = 0; round < 3000 && other === undefined; round++) {
-      for (let i = 0; i < 10; i++) world.propose(leader)
-      await world.pass(20)
-      other = world.members.find((member) => member !== leader && member.group?.status().role === 'leader')
-    }
-    assert.ok(other !== undefined, 'leadership stayed on the full disk')
-    const before = world.acknowledged.length
-    for (let i = 0; i < 10; i++) world.propose(other)
-    await world.run(() => world.acknowledged.length >= before + 10, 3000)
-    world.simulation.node(leader.name).setDisk({ full: false })
-    await world.judge()
-  })
-
-  test('a node whose sync fails stops, and the others go on', async () => {
-    const world = new World('sync-fails')
-    await world.startAll()
-    const leader = await world.untilLeader()
-    world.simulation.node(leader.name).setDisk({ failSyncs: true })
-    world.propose(leader)
-    await world.run(() => leader.failure !== undefined, 3000)
-    assert.equal(world.acknowledged.length, 0)
-    world.crash(leader)
-    world.simulation.node(leader.name).setDisk({ failSyncs: false })
-    leader.failure = undefined
-    await world.restart(leader)
-    await world.judge()
-  })
-
-  for (let seed = 0; seed < 12; seed++) {
-    test(`random faults, seed ${seed}`, async () => {
-      const world = new World(`chaos-${seed}`)
-      const { random } = world.simulation
-      await world.startAll()
-      for (let round = 0; round < 60; round++) {
+      for (let i = 0; i < 20; i++) {
+        let acknowledged = false
+        world.propose(leader, (outcome) => {
+          acknowledged = outcome.ok
+        })
+        await world.run(() => acknowledged, 1000)
+        const sizes: number[] = []
         for (const member of world.members)
-          if (member.group !== undefined) for (let i = random.below(6); i > 0; i--) world.propose(member)
-        await faultOrRepair(world)
-        await world.pass(random.below(400))
+          member.group!.linearizableRead((outcome) => {
+            assert.ok(outcome.ok)
+            sizes.push(member.journal.commands.length)
+          })
+        await world.run(() => sizes.length === 3, 1000)
+        assert.ok(
+          sizes.every((size) => size >= i + 1),
+          String(sizes),
+        )
       }
-      world.simulation.heal()
+    })
+
+    test('after the leader dies, another one commits within a fraction of the election time-out', async () => {
+      for (let seed = 0; seed < 10; seed++) {
+        const world = new World(`failover-${seed}`, algorithm)
+        await world.startAll()
+        const leader = await world.untilLeader()
+        await world.pass(500)
+        world.crash(leader, 'process-death')
+        const diedAtMs = world.simulation.nowMs
+        const survivor = world.members.find((member) => member !== leader)!
+        world.propose(survivor)
+        await world.run(() => world.acknowledged.length + world.rejected.length + world.unknown.length > 0, 3000)
+        const tookMs = world.simulation.nowMs - diedAtMs
+        assert.ok(tookMs < 500, `took ${tookMs} ms with seed ${seed}`)
+        await world.restart(leader)
+        await world.judge()
+      }
+    })
+
+    test('a node that was away for long is brought back by a snapshot', async () => {
+      const world = new World('snapshot', algorithm)
+      await world.startAll()
+      const leader = await world.untilLeader()
+      const away = world.members.find((member) => member !== leader)!
+      world.crash(away)
+      for (let round = 0; round < 60; round++) {
+        for (let i = 0; i < 50; i++) world.propose(leader)
+        await world.pass(20)
+      }
+      await world.restart(away)
+      await world.judge()
+      const received = world.simulation.logLines.some((line) => line.message === 'receiving a snapshot')
+      assert.ok(received, 'the log alone brought it back: the test tests nothing')
       for (const member of world.members) {
-        world.simulation.setLink(member.name, names[0] === member.name ? 'b' : 'a', { lossProbability: 0 })
-        if (!world.simulation.node(member.name).alive) await world.restart(member)
+        world.crash(member)
+        await world.restart(member)
       }
       await world.judge()
     })
-  }
-})
+
+    test('a node whose disk is full hands leadership away and comes back when there is room', async () => {
+      const world = new World('full', algorithm)
+      await world.startAll()
+      const leader = await world.untilLeader()
+      world.simulation.node(leader.name).setDisk({ full: true })
+      let other: Member | undefined
+      for (let round = 0; round < 3000 && other === undefined; round++) {
+        for (let i = 0; i < 10; i++) world.propose(leader)
+        await world.pass(20)
+        other = world.members.find((member) => member !== leader && member.group?.status().role === 'leader')
+      }
+      assert.ok(other !== undefined, 'leadership stayed on the full disk')
+      const before = world.acknowledged.length
+      for (let i = 0; i < 10; i++) world.propose(other)
+      await world.run(() => world.acknowledged.length >= before + 10, 3000)
+      world.simulation.node(leader.name).setDisk({ full: false })
+      await world.judge()
+    })
+
+    test('a node whose sync fails stops, and the others go on', async () => {
+      const world = new World('sync-fails', algorithm)
+      await world.startAll()
+      const leader = await world.untilLeader()
+      world.simulation.node(leader.name).setDisk({ failSyncs: true })
+      world.propose(leader)
+      await world.run(() => leader.failure !== undefined, 3000)
+      assert.equal(world.acknowledged.length, 0)
+      world.crash(leader)
+      world.simulation.node(leader.name).setDisk({ failSyncs: false })
+      leader.failure = undefined
+      await world.restart(leader)
+      await world.judge()
+    })
+
+    for (let seed = 0; seed < 12; seed++) {
+      test(`random faults, seed ${seed}`, async () => {
+        const world = new World(`chaos-${seed}`, algorithm)
+        const { random } = world.simulation
+        await world.startAll()
+        for (let round = 0; round < 60; round++) {
+          for (const member of world.members)
+            if (member.group !== undefined) for (let i = random.below(6); i > 0; i--) world.propose(member)
+          await faultOrRepair(world)
+          await world.pass(random.below(400))
+        }
+        world.simulation.heal()
+        for (const member of world.members) {
+          world.simulation.setLink(member.name, names[0] === member.name ? 'b' : 'a', { lossProbability: 0 })
+          if (!world.simulation.node(member.name).alive) await world.restart(member)
+        }
+        await world.judge()
+      })
+    }
+  })
 
 async function faultOrRepair(world: World): Promise<void> {
   const { random } = world.simulation

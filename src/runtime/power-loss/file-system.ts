@@ -28,6 +28,15 @@ interface EntryChange {
   readonly inodes: readonly Inode[]
 }
 
+/** What a power loss took: a file's bytes, or a creation, renaming or removal of names. */
+export interface PowerLossReport {
+  readonly fate: 'lost' | 'torn'
+  readonly what: 'bytes' | 'names'
+  readonly path: string
+  /** Of bytes, where they began. */
+  readonly position: number
+}
+
 interface Place {
   readonly parent: DirectoryInode
   readonly name: string
@@ -141,7 +150,7 @@ export class PowerLossFileSystem {
   }
 
   /** Loses, keeps or (a file's bytes) tears everything that no sync has covered. */
-  losePower(random: Random): void {
+  losePower(random: Random, onLoss?: (report: PowerLossReport) => void): void {
     const lostInodes = new Set<Inode>()
     const lostNames = new Map<DirectoryInode, Set<string>>()
     for (const change of this.unsynced) {
@@ -152,6 +161,7 @@ export class PowerLossFileSystem {
         applyDurably(change)
         continue
       }
+      onLoss?.({ fate: 'lost', what: 'names', path: change.names.map((entry) => entry.name).join(', '), position: 0 })
       for (const inode of change.inodes) lostInodes.add(inode)
       for (const entry of change.names) {
         const names = lostNames.get(entry.in)
@@ -160,7 +170,7 @@ export class PowerLossFileSystem {
       }
     }
     this.unsynced = []
-    losePowerBelow(this.root, random)
+    losePowerBelow(this.root, '', random, onLoss)
   }
 
   /** The process died and the kernel lives: what it had begun to write is written, so the next sync covers it. */
@@ -173,6 +183,15 @@ export class PowerLossFileSystem {
     const name = parts.pop()
     const parent = this.walk(parts)
     return name === undefined ? parent : parent?.entries.get(name)
+  }
+
+  /** All files at or below `path`, by path, sorted. */
+  filesBelow(path: string): { readonly path: string; readonly inode: FileInode }[] {
+    const inode = this.find(path)
+    if (inode === undefined) return []
+    if (inode.kind === 'file') return [{ path, inode }]
+    const base = path === '/' ? '' : path
+    return [...inode.entries.keys()].sort().flatMap((name) => this.filesBelow(`${base}/${name}`))
   }
 
   private change(directory: DirectoryInode, names: EntryChange['names'], inodes: readonly Inode[]): void {
@@ -230,11 +249,19 @@ function applyDurably(change: EntryChange): void {
   }
 }
 
-function losePowerBelow(directory: DirectoryInode, random: Random): void {
+function losePowerBelow(
+  directory: DirectoryInode,
+  path: string,
+  random: Random,
+  onLoss: ((report: PowerLossReport) => void) | undefined,
+): void {
   directory.entries = new Map(directory.durableEntries)
-  for (const inode of directory.entries.values()) {
-    if (inode.kind === 'directory') losePowerBelow(inode, random)
-    else inode.losePower(random)
+  for (const [name, inode] of directory.entries) {
+    const below = `${path}/${name}`
+    if (inode.kind === 'directory') losePowerBelow(inode, below, random, onLoss)
+    else {
+      inode.losePower(random, (fate, { position }) => onLoss?.({ fate, what: 'bytes', path: below, position }))
+    }
   }
 }
 

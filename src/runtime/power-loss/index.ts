@@ -1,4 +1,4 @@
-export { PowerLossFileSystem } from './file-system.ts'
+export { PowerLossFileSystem, type PowerLossReport } from './file-system.ts'
 export type { FileChange, FileInode } from './inode.ts'
 export {
   decodeJournal,

@@ -16,7 +16,7 @@ const sectorBytes = 512
 export interface FileChange {
   /** For a truncation the new size, and `bytes` is undefined. */
   readonly position: number
-  readonly bytes: Uint8Array | undefined
+  bytes: Uint8Array | undefined
   /** Set once the call that made it returned: only then may a sync that starts later cover it. */
   completed: boolean
 }
@@ -74,16 +74,44 @@ export class FileInode {
     this.unsynced = []
   }
 
-  /** Loses, keeps or tears each unsynced change. */
-  losePower(random: Random): void {
+  /** Loses, keeps or tears each unsynced change; tells of each that it did not keep. */
+  losePower(random: Random, onLoss?: (fate: 'lost' | 'torn', change: FileChange) => void): void {
     for (const change of this.unsynced) {
       const fate = random.below(3)
-      if (fate === 0) continue
-      if (fate === 1 || change.bytes === undefined) apply(this.durable, change)
-      else tear(this.durable, change.position, change.bytes, random)
+      if (fate === 0) {
+        onLoss?.('lost', change)
+      } else if (fate === 1 || change.bytes === undefined) {
+        apply(this.durable, change)
+      } else {
+        tear(this.durable, change.position, change.bytes, random)
+        onLoss?.('torn', change)
+      }
     }
     this.unsynced = []
     this.current = this.durable.copy()
+  }
+
+  /**
+   * Damages bytes at rest, wherever copies of them are: on the platters and in what is still unsynced. The file does not
+   * grow. Returns whether all of the range was synced.
+   */
+  damage(position: number, length: number, alter: (byte: number, at: number) => number): boolean {
+    alterBytes(this.current, position, length, alter)
+    alterBytes(this.durable, position, length, alter)
+    let synced = position + length <= this.durable.length
+    for (const change of this.unsynced) {
+      if (change.bytes === undefined) continue
+      const from = Math.max(position, change.position)
+      const end = Math.min(position + length, change.position + change.bytes.length)
+      if (from >= end) continue
+      synced = false
+      // A copy: the bytes belong to whoever wrote them.
+      change.bytes = Uint8Array.from(change.bytes)
+      for (let at = from; at < end; at++) {
+        change.bytes[at - change.position] = alter(change.bytes[at - change.position]!, at)
+      }
+    }
+    return synced
   }
 
   private change(change: FileChange): FileChange {
@@ -91,6 +119,20 @@ export class FileInode {
     this.unsynced.push(change)
     return change
   }
+}
+
+function alterBytes(
+  contents: SparseBytes,
+  position: number,
+  length: number,
+  alter: (byte: number, at: number) => number,
+): void {
+  const bytes = contents.read(position, length)
+  if (bytes.length === 0) return
+  contents.write(
+    position,
+    bytes.map((byte, i) => alter(byte, position + i)),
+  )
 }
 
 function apply(contents: SparseBytes, change: FileChange): void {

@@ -4,13 +4,14 @@
  *
  * I1. No handler method runs inside a call of its owner: every one runs in an event of its own or of the network.
  * I2. `onClose` comes once, and nothing after it. It never comes once the node is dead.
- * I3. At most `windowBytes` are on their way or waiting for a paused receiver; the rest counts as queued.
+ * I3. While its process is stopped or slow, what arrives waits for an event of the owner's; the handshake does not, as a
+ *     kernel needs no process for it.
+ * I4. At most `windowBytes` are on their way or waiting for a paused receiver; the rest counts as queued.
  */
 import { assert } from '../../base/index.ts'
 import type { CloseReason, Connection, ConnectionHandler } from '../index.ts'
 import type { Incarnation, Kernel, ScheduledEvent } from './kernel.ts'
 import type { Pipe, Segment } from './pipe.ts'
-import type { SimulatedRandom } from './random.ts'
 
 const highWaterMarkBytes = 1 << 20
 /** Stands for the two socket buffers and the flight between them. */
@@ -20,7 +21,6 @@ const segmentBytesMax = 64 * 1024
 export interface ConnectionEnvironment {
   readonly kernel: Kernel
   readonly incarnation: Incarnation
-  readonly random: SimulatedRandom
   readonly remoteAddress: string
   /** Called once when this end is closed for whatever reason. */
   readonly onGone: (connection: SimulatedConnection) => void
@@ -140,15 +140,15 @@ export class SimulatedConnection implements Connection {
       return
     }
     switch (segment.kind) {
-      case 'accept':
-        this.opened()
-        return
       case 'reset':
         this.close(this.state === 'connecting' ? 'refused' : 'reset')
         return
       default:
+        if (segment.kind === 'accept') this.established()
         this.received.push(segment)
-        if (!this.flushing) this.flushReceived()
+        if (this.flushing) return
+        if (this.environment.incarnation.gate.isOpen) this.flushReceived()
+        else this.flushLater()
     }
   }
 
@@ -164,7 +164,7 @@ export class SimulatedConnection implements Connection {
 
   /** Sends `head`, the first of the queue, or, where a draw says so, only a piece of it. */
   private sendSegment(head: Uint8Array): void {
-    const { random } = this.environment
+    const random = this.pipe!.link.pieces
     const whole = Math.min(head.length, segmentBytesMax)
     const length = random.below(4) === 0 ? 1 + random.below(whole) : whole
     if (length === head.length) this.sendQueue.shift()
@@ -196,10 +196,15 @@ export class SimulatedConnection implements Connection {
   }
 
   private flushReceived(): void {
-    while (this.received.length > 0 && !this.paused && this.state !== 'closed') {
+    while (this.received.length > 0 && this.state !== 'closed') {
+      if (this.paused && this.received[0]!.kind !== 'accept') return
       const segment = this.received.shift()!
-      if (segment.kind === 'data') {
-        this.peer?.acknowledge(segment.bytes.length)
+      if (segment.kind === 'accept') {
+        this.handler?.onOpen?.()
+      } else if (segment.kind === 'data') {
+        const { length } = segment.bytes
+        // Word of it takes the way back, which may be cut.
+        this.pipe!.link.whenOpen(() => this.peer?.acknowledge(length))
         // A copy, as from another machine: an owner that changes what it wrote or received cannot reach its peer.
         this.handler?.onData(Buffer.from(segment.bytes))
       } else {
@@ -210,10 +215,10 @@ export class SimulatedConnection implements Connection {
     }
   }
 
-  private opened(): void {
+  /** The handshake is done. What was written before is sent. */
+  private established(): void {
     if (this.connectTimer !== undefined) this.connectTimer.run = undefined
     this.state = 'open'
-    this.handler?.onOpen?.()
     this.transmit()
   }
 
@@ -223,7 +228,7 @@ export class SimulatedConnection implements Connection {
 
   /** What the peer hears of a process that drops the connection: an end in good order, or a reset. */
   private sayGoodbye(): void {
-    this.pipe?.send({ kind: this.environment.random.below(2) === 0 ? 'end' : 'reset' })
+    this.pipe?.send({ kind: this.pipe.link.pieces.below(2) === 0 ? 'end' : 'reset' })
   }
 
   private close(reason: CloseReason): void {

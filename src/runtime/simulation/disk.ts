@@ -8,36 +8,18 @@
 
 import type { Disk, DiskFile, DiskLock, OpenMode } from '../index.ts'
 import { DiskError } from '../index.ts'
-import { PowerLossFileSystem } from '../power-loss/index.ts'
+import { type CrashPlan, type DiskOperation, syncError } from './disk-faults.ts'
 import { SimulatedDiskFile } from './disk-file.ts'
+import type { DiskState } from './disk-state.ts'
 import type { Incarnation, Kernel } from './kernel.ts'
-import type { DelayRangeMs, SimulatedRandom } from './random.ts'
+import type { SimulatedRandom } from './random.ts'
 
-/** How a node's disk behaves. */
-export interface DiskFaults {
-  /** How long all but syncs take. */
-  readonly delayMs: DelayRangeMs
-  /** How long syncs, of files and directories, and durable writes take. */
-  readonly syncDelayMs: DelayRangeMs
-  /** Files cannot grow and nothing can be made. What is there can be overwritten. */
-  readonly full: boolean
-  /** Syncs fail, and may lose what they were to make durable. */
-  readonly failSyncs: boolean
-}
+const availableBytesWhenUnlimited = 2 ** 40
 
-const healthy: DiskFaults = { delayMs: [0.01, 0.05], syncDelayMs: [0.1, 0.4], full: false, failSyncs: false }
-const availableBytesWhenNotFull = 2 ** 40
-
-/** What outlives a crash. */
-export interface DiskState {
-  readonly fileSystem: PowerLossFileSystem
-  /** The owner's line by path. A crash frees them all. */
-  readonly locks: Map<string, string>
-  faults: DiskFaults
-}
-
-export function createDiskState(): DiskState {
-  return { fileSystem: new PowerLossFileSystem(), locks: new Map(), faults: healthy }
+/** An operation that was asked for. */
+export interface BegunOperation extends DiskOperation {
+  /** The crash that this very operation sets off. */
+  readonly crash: CrashPlan | undefined
 }
 
 export class SimulatedDisk implements Disk {
@@ -54,41 +36,45 @@ export class SimulatedDisk implements Disk {
   }
 
   open(path: string, mode: OpenMode): Promise<DiskFile> {
-    return this.perform('disk-open', () => {
-      if (this.state.fileSystem.wouldCreate(path, mode)) this.requireSpace(path)
+    return this.perform('disk-open', path, () => {
+      if (this.state.fileSystem.wouldCreate(path, mode)) this.state.requireSpace(path, 1)
       const inode = this.state.fileSystem.open(path, mode)
       return new SimulatedDiskFile(this, path, inode, mode !== 'read')
     })
   }
 
   readDirectory(path: string): Promise<string[]> {
-    return this.perform('disk-list', () => this.state.fileSystem.readDirectory(path))
+    return this.perform('disk-list', path, () => this.state.fileSystem.readDirectory(path))
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.perform('disk-make-directory', () => {
-      if (this.state.fileSystem.stat(path) === undefined) this.requireSpace(path)
+    return this.perform('disk-make-directory', path, () => {
+      if (this.state.fileSystem.stat(path) === undefined) this.state.requireSpace(path, 1)
       this.state.fileSystem.makeDirectory(path)
     })
   }
 
   stat(path: string): ReturnType<Disk['stat']> {
-    return this.perform('disk-stat', () => this.state.fileSystem.stat(path))
+    return this.perform('disk-stat', path, () => this.state.fileSystem.stat(path))
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.perform('disk-rename', () => this.state.fileSystem.rename(from, to))
+    return this.perform('disk-rename', from, () => this.state.fileSystem.rename(from, to))
   }
 
   remove(path: string): Promise<void> {
-    return this.perform('disk-remove', () => this.state.fileSystem.remove(path))
+    return this.perform('disk-remove', path, () => this.state.fileSystem.remove(path))
   }
 
   syncDirectory(path: string): Promise<void> {
     return this.perform(
       'disk-sync-directory',
+      path,
       () => {
-        if (this.state.faults.failSyncs) throw syncError(path)
+        if (this.state.faults.failSyncs) {
+          this.state.report('sync-failed', path)
+          throw syncError(path)
+        }
         this.state.fileSystem.syncDirectory(path)
       },
       this.state.faults.syncDelayMs,
@@ -96,7 +82,7 @@ export class SimulatedDisk implements Disk {
   }
 
   lock(path: string, owner: string): Promise<DiskLock> {
-    return this.perform('disk-lock', () => {
+    return this.perform('disk-lock', path, () => {
       const holder = this.state.locks.get(path)
       if (holder !== undefined) {
         const message = `${path} is held by another live process: ${holder}. Stop it first, or choose another data directory.`
@@ -108,7 +94,7 @@ export class SimulatedDisk implements Disk {
       this.state.locks.set(path, owner)
       return {
         release: () =>
-          this.perform('disk-unlock', () => {
+          this.perform('disk-unlock', path, () => {
             this.state.fileSystem.remove(`${path}.owner`)
             this.state.locks.delete(path)
           }),
@@ -116,35 +102,78 @@ export class SimulatedDisk implements Disk {
     })
   }
 
-  availableBytes(_path: string): Promise<number> {
-    return this.perform('disk-space', () => (this.state.faults.full ? 0 : availableBytesWhenNotFull))
-  }
-
-  requireSpace(path: string): void {
-    if (!this.state.faults.full) return
-    throw new DiskError('NO_SPACE', path, `cannot write: ${path}: ENOSPC. Free space on this file system.`)
-  }
-
-  /** Runs `action` after a drawn delay; its outcome is the promise's. Once the node is dead neither ever happens. */
-  perform<T>(kind: string, action: () => T, delayRangeMs = this.state.faults.delayMs): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (!this.incarnation.alive) return
-      this.kernel.push(this.incarnation, this.random.delayMs(delayRangeMs), kind, () => {
-        try {
-          resolve(action())
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
+  availableBytes(path: string): Promise<number> {
+    return this.perform('disk-space', path, () => Math.min(this.state.freeBytes(), availableBytesWhenUnlimited))
   }
 
   get alive(): boolean {
     return this.incarnation.alive
   }
-}
 
-/** What a failed sync says. */
-export function syncError(path: string): DiskError {
-  return new DiskError('IO', path, `cannot sync: ${path}: EIO. Check the disk and the kernel log.`)
+  perform<T>(kind: string, path: string, action: () => T, delayRangeMs = this.state.faults.delayMs): Promise<T> {
+    return this.finish(this.begin(kind, path), action, delayRangeMs)
+  }
+
+  /** Must come before an operation's first effect: it may be the one at which the node crashes. */
+  begin(kind: string, path: string): BegunOperation {
+    const { state } = this
+    const operation = { kind, path }
+    if (!this.alive) return { ...operation, crash: undefined }
+    state.operations++
+    const plan = state.crashPlan
+    if (plan?.counts(operation) !== true || --plan.remaining > 0) return { ...operation, crash: undefined }
+    state.crashPlan = undefined
+    if (plan.moment === 'before') state.options.crash(plan.kind)
+    return { ...operation, crash: plan }
+  }
+
+  /** Runs `action` after a drawn delay; its outcome is the promise's. Once the node is dead neither ever happens. */
+  finish<T>(operation: BegunOperation, action: () => T, delayRangeMs = this.state.faults.delayMs): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!this.alive) return
+      const complete = (): void => {
+        if (this.state.faults.stuck) {
+          this.state.report('io-stuck', `${operation.path}: ${operation.kind}`)
+          this.state.waiting.push(() => this.schedule(0, operation.kind, complete))
+          return
+        }
+        if (this.crashesAt(operation, 'between')) return
+        let settle: () => void
+        try {
+          const value = action()
+          settle = () => resolve(value)
+        } catch (error) {
+          settle = () => reject(error)
+        }
+        if (!this.crashesAt(operation, 'after')) settle()
+      }
+      this.schedule(this.random.delayMs(delayRangeMs) + this.mishapMs(operation), operation.kind, complete)
+    })
+  }
+
+  private crashesAt({ crash }: BegunOperation, moment: CrashPlan['moment']): boolean {
+    if (crash?.moment !== moment) return false
+    this.state.options.crash(crash.kind)
+    return true
+  }
+
+  /** How much longer an operation takes than it should. */
+  private mishapMs({ kind, path }: DiskOperation): number {
+    const { state } = this
+    const { faults, mishaps } = state
+    let delayMs = 0
+    if (mishaps.chance(faults.latencySpikeProbability)) {
+      delayMs += mishaps.delayMs(faults.latencySpikeMs)
+      state.report('disk-latency-spike', `${path}: ${kind}`)
+    }
+    if (mishaps.chance(faults.stuckProbability)) {
+      delayMs += mishaps.delayMs(faults.stuckMs)
+      state.report('io-stuck', `${path}: ${kind}`)
+    }
+    return delayMs
+  }
+
+  private schedule(delayMs: number, kind: string, run: () => void): void {
+    if (this.alive) this.kernel.push(this.incarnation, delayMs, kind, run)
+  }
 }

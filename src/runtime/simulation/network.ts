@@ -6,8 +6,7 @@ import { type Address, type Connection, ListenError, type Listener, type Network
 import { SimulatedConnection } from './connection.ts'
 import type { Incarnation, Kernel } from './kernel.ts'
 import { Links } from './links.ts'
-import { Pipe } from './pipe.ts'
-import type { SimulatedRandom } from './random.ts'
+import { Route } from './route.ts'
 
 const loopbackHosts = new Set(['127.0.0.1', 'localhost', '::1'])
 const wildcardHosts = new Set(['0.0.0.0', '::'])
@@ -24,16 +23,16 @@ interface ListenerEntry {
 export class NetworkFabric {
   readonly kernel: Kernel
   readonly links: Links
-  private readonly random: SimulatedRandom
   private readonly nodeNames = new Set<string>()
   private readonly listeners = new Map<string, ListenerEntry>()
   private readonly connections = new Map<Incarnation, Set<SimulatedConnection>>()
+  /** By either end that is still open, which one suffices to keep it. */
+  private readonly routes = new Map<SimulatedConnection, Route>()
   private nextEphemeralPort = ephemeralPortMin
 
-  constructor(kernel: Kernel, random: SimulatedRandom) {
+  constructor(kernel: Kernel) {
     this.kernel = kernel
-    this.random = random
-    this.links = new Links(kernel, random.fork('links'))
+    this.links = new Links(kernel)
   }
 
   addNode(name: string): void {
@@ -70,25 +69,32 @@ export class NetworkFabric {
     const client = this.newEnd(incarnation, `${address.host}:${address.port}`, 'connecting')
     if (!incarnation.alive) return client
     if (!this.nodeNames.has(to)) {
-      client.failConnecting(this.links.transitMs(from, from))
+      client.failConnecting(this.links.get(from, from).transitMs())
       return client
     }
     const viaLoopback = to === from && address.host !== from
-    let server: SimulatedConnection | undefined
-    const backward = new Pipe(this.links, to, from, (segment) => client.receive(segment))
-    const forward = new Pipe(this.links, from, to, (segment) => {
-      if (segment.kind === 'connect')
-        server = this.accept(client, backward, from, listenerKey(to, address.port), viaLoopback)
-      else server?.receive(segment)
-    })
-    client.attach(forward)
+    const route = new Route(this.links.get(from, to), this.links.get(to, from), client, (made) =>
+      this.accept(client, made, from, listenerKey(to, address.port), viaLoopback),
+    )
+    this.routes.set(client, route)
+    client.attach(route.forward)
     client.startConnecting(timeoutMs)
     return client
   }
 
+  /** Breaks all connections between two nodes. */
+  reset(a: string, b: string, untold: string | undefined): void {
+    for (const route of [...this.routes.values()]) {
+      if (route.joins(a, b)) route.break(untold)
+    }
+  }
+
   /** Ends all that a life of a node has open. */
   die(incarnation: Incarnation, how: 'power-loss' | 'process-death'): void {
-    for (const connection of this.connections.get(incarnation) ?? []) connection.die(how)
+    for (const connection of this.connections.get(incarnation) ?? []) {
+      connection.die(how)
+      this.routes.delete(connection)
+    }
     this.connections.delete(incarnation)
     for (const [key, entry] of [...this.listeners]) {
       if (entry.incarnation === incarnation) this.listeners.delete(key)
@@ -97,23 +103,28 @@ export class NetworkFabric {
 
   private accept(
     client: SimulatedConnection,
-    backward: Pipe,
+    route: Route,
     from: string,
     key: string,
     viaLoopback: boolean,
   ): SimulatedConnection | undefined {
     const entry = this.listeners.get(key)
     if (entry === undefined || (entry.loopbackOnly && !viaLoopback)) {
-      backward.send({ kind: 'reset' })
+      route.backward.send({ kind: 'reset' })
       return undefined
     }
     const server = this.newEnd(entry.incarnation, `${from}:${this.ephemeralPort()}`, 'open')
-    server.attach(backward)
+    this.routes.set(server, route)
+    server.attach(route.backward)
     server.meet(client)
     client.meet(server)
-    backward.send({ kind: 'accept' })
-    entry.onConnection(server)
-    if (!server.hasHandler) server.destroy()
+    route.backward.send({ kind: 'accept' })
+    const makeKnown = (): void => {
+      entry.onConnection(server)
+      if (!server.hasHandler) server.destroy()
+    }
+    if (entry.incarnation.gate.isOpen) makeKnown()
+    else this.kernel.push(entry.incarnation, 0, 'accept', makeKnown)
     return server
   }
 
@@ -124,9 +135,11 @@ export class NetworkFabric {
       {
         kernel: this.kernel,
         incarnation,
-        random: this.random,
         remoteAddress,
-        onGone: (gone) => open.delete(gone),
+        onGone: (gone) => {
+          open.delete(gone)
+          this.routes.delete(gone)
+        },
       },
       state,
     )

@@ -20,27 +20,23 @@ export class SimulatedRandom implements Random {
   }
 
   uint32(): number {
-    const draw = this.prng.uint32()
-    this.kernel.mix(draw)
-    return draw
+    return this.noted(this.prng.uint32())
   }
 
   below(bound: number): number {
-    const draw = this.prng.below(bound)
-    this.kernel.mix(draw)
-    return draw
+    return this.noted(this.prng.below(bound))
   }
 
   float(): number {
     const draw = this.prng.float()
-    this.kernel.mix(draw * 0x1_0000_0000)
+    this.noted(draw * 0x1_0000_0000)
     return draw
   }
 
   bytes(length: number): Uint8Array {
     const bytes = new Uint8Array(length)
     for (let i = 0; i < length; i++) bytes[i] = this.prng.uint32()
-    this.kernel.mix(bytes[0] ?? 0)
+    this.noted(bytes[0] ?? 0)
     return bytes
   }
 
@@ -57,5 +53,11 @@ export class SimulatedRandom implements Random {
   /** True with this probability. Draws nothing when it is certain. */
   chance(probability: number): boolean {
     return probability > 0 && (probability >= 1 || this.float() < probability)
+  }
+
+  private noted(draw: number): number {
+    this.kernel.mix(draw)
+    this.kernel.drawListener?.(this.path, draw)
+    return draw
   }
 }

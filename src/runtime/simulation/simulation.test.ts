@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { utf8Bytes } from '../../base/index.ts'
-import { type CloseReason, type Connection, type Disk, DiskError, type Runtime } from '../index.ts'
+import { type CloseReason, type Connection, type Runtime } from '../index.ts'
 import { createSimulation, type Simulation } from './index.ts'
+import { connectTo, isDiskError, readFile, writeFile } from './test-nodes.ts'
 
 const names = ['a', 'b', 'c']
 
@@ -274,58 +275,3 @@ describe('faults', () => {
     assert.deepEqual(closed, ['unreachable'])
   })
 })
-
-/** Nodes a and b, and a's open connection to b. */
-async function connectTo(simulation: Simulation): Promise<{
-  simulation: Simulation
-  connection: Connection
-  seen: string[]
-  received: () => string
-}> {
-  const a = simulation.createNode('a').runtime
-  const b = simulation.createNode('b').runtime
-  let received = ''
-  await simulation.runUntilDone(
-    b.network.listen({ host: 'b', port: 9 }, (connection) => {
-      connection.setHandler({
-        onData(bytes) {
-          received += Buffer.from(bytes).toString()
-        },
-        onClose() {},
-      })
-    }),
-  )
-  const seen: string[] = []
-  let open = false
-  const connection = a.network.connect({ host: 'b', port: 9 })
-  connection.setHandler({
-    onOpen() {
-      open = true
-    },
-    onData() {},
-    onEnd: () => seen.push('end'),
-    onClose: (reason) => seen.push(`close ${reason}`),
-  })
-  await simulation.run({ until: () => open })
-  return { simulation, connection, seen, received: () => received }
-}
-
-async function writeFile(disk: Disk, path: string, text: string, durably: boolean): Promise<void> {
-  const file = await disk.open(path, 'create')
-  await file.write(0, [utf8Bytes(text)])
-  if (durably) {
-    await file.sync()
-    await disk.syncDirectory('/')
-  }
-  await file.close()
-}
-
-async function readFile(disk: Disk, path: string): Promise<string | undefined> {
-  if ((await disk.stat(path)) === undefined) return undefined
-  const file = await disk.open(path, 'read')
-  return Buffer.from(await file.read(0, 1_000)).toString()
-}
-
-function isDiskError(code: DiskError['code']): (error: unknown) => boolean {
-  return (error) => error instanceof DiskError && error.code === code
-}

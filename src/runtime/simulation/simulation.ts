@@ -2,17 +2,22 @@
  * A world of simulated nodes on one virtual time line. Tests make one from a seed, start programs on the runtimes of
  * its nodes, and run it; the same seed and the same programs give the same run, told by equal fingerprints.
  *
- * I1. Between two events every promise reaction has run: a macrotask of the real event loop lies between them.
+ * I1. Between two events every promise reaction has run, and every reaction to those ({@link Turns}).
  * I2. What an event throws ends `run`: in a simulation nothing swallows a bug.
  */
 import { assert, assertDefined } from '../../base/index.ts'
 import type { Random } from '../index.ts'
-import { Kernel } from './kernel.ts'
+import type { EventCounts } from './event-counts.ts'
+import type { FaultCounts, FaultReport } from './fault-ledger.ts'
+import { type FlapOptions, flap } from './flapping.ts'
+import { type DrawListener, Kernel } from './kernel.ts'
 import type { LinkFaults } from './links.ts'
 import type { SimulatedLogLine } from './logger.ts'
+import { MessageFabric, type MessageFaults, type MessageRule } from './message-faults.ts'
 import { NetworkFabric } from './network.ts'
 import { type CrashKind, SimulatedNode } from './node.ts'
 import { SimulatedRandom } from './random.ts'
+import { Turns } from './turns.ts'
 
 export interface SimulationOptions {
   readonly seed: string | number
@@ -31,6 +36,12 @@ export interface RunLimits {
 /** Why `run` stopped. `idle`: nothing is left to happen. */
 export type RunEnd = 'until' | 'time' | 'steps' | 'idle'
 
+/** Told of each event once its promise reactions have run. `nodeName` is undefined for the scenario's own. */
+export type EventListener = (nodeName: string | undefined, kind: string) => void
+
+/** Told of each crash as it happens, in the midst of whatever caused it: restart in an event of its own. */
+export type CrashListener = (node: SimulatedNode, kind: CrashKind) => void
+
 const stepsMax = 10_000_000
 
 export class Simulation {
@@ -40,13 +51,20 @@ export class Simulation {
   readonly logLines: SimulatedLogLine[] = []
   private readonly kernel: Kernel
   private readonly fabric: NetworkFabric
+  private readonly messages: MessageFabric
+  private readonly scenario: SimulatedRandom
+  private readonly turns = new Turns()
+  private readonly eventListeners: EventListener[] = []
+  private readonly crashListeners: CrashListener[] = []
   private readonly nodes = new Map<string, SimulatedNode>()
   private running = false
 
   constructor(options: SimulationOptions) {
     this.kernel = new Kernel(String(options.seed))
-    this.random = new SimulatedRandom(this.kernel, 'scenario')
-    this.fabric = new NetworkFabric(this.kernel, new SimulatedRandom(this.kernel, 'network'))
+    this.scenario = new SimulatedRandom(this.kernel, 'scenario')
+    this.random = this.scenario
+    this.fabric = new NetworkFabric(this.kernel)
+    this.messages = new MessageFabric(this.kernel)
   }
 
   get seed(): string {
@@ -62,6 +80,38 @@ export class Simulation {
     return this.kernel.eventsRun
   }
 
+  /** Events run so far, by class. */
+  get events(): EventCounts {
+    return this.kernel.counts()
+  }
+
+  /** Faults that took effect so far, by kind. */
+  get faults(): FaultCounts {
+    return { ...this.kernel.faults.counts }
+  }
+
+  /** Calls `listener` with each fault as it takes effect. */
+  onFault(listener: (report: FaultReport) => void): void {
+    this.kernel.faults.onFault(listener)
+  }
+
+  /**
+   * Calls `listener` after each event and all promise reactions to it, before `until` is asked. What it throws ends the
+   * run.
+   */
+  onEvent(listener: EventListener): void {
+    this.eventListeners.push(listener)
+  }
+
+  onCrash(listener: CrashListener): void {
+    this.crashListeners.push(listener)
+  }
+
+  /** Calls `listener` with each random draw, in place of an earlier listener. For tests of determinism: it costs. */
+  onDraw(listener: DrawListener): void {
+    this.kernel.drawListener = listener
+  }
+
   /** A hash over every event and every random draw so far. */
   fingerprint(): string {
     return this.kernel.fingerprint()
@@ -70,7 +120,16 @@ export class Simulation {
   createNode(name: string): SimulatedNode {
     assert(!this.nodes.has(name), 'each node has its own name')
     this.fabric.addNode(name)
-    const node = new SimulatedNode(this.kernel, this.fabric, name, this.logLines)
+    const environment = {
+      kernel: this.kernel,
+      fabric: this.fabric,
+      messages: this.messages,
+      lines: this.logLines,
+      onCrash: (crashed: SimulatedNode, kind: CrashKind): void => {
+        for (const listener of this.crashListeners) listener(crashed, kind)
+      },
+    }
+    const node = new SimulatedNode(environment, name)
     this.nodes.set(name, node)
     return node
   }
@@ -98,17 +157,56 @@ export class Simulation {
   }
 
   setOneWayLink(from: string, to: string, faults: Partial<LinkFaults>): void {
-    this.fabric.links.set(this.node(from).name, this.node(to).name, faults)
+    this.fabric.links.get(this.node(from).name, this.node(to).name).set(faults)
   }
 
-  /** Cuts every link between nodes of different groups. A node in no group keeps its links. */
+  /**
+   * Cuts every link between two nodes of the groups that share none: a node in two groups is a bridge. A node in no group
+   * keeps its links.
+   */
   partition(...groups: readonly (readonly string[])[]): void {
-    for (const group of groups) {
-      for (const other of groups) {
-        if (other === group) continue
-        for (const from of group) for (const to of other) this.setOneWayLink(from, to, { cut: true })
+    const names = [...new Set(groups.flat())]
+    for (const from of names) {
+      for (const to of names) {
+        if (from === to || groups.some((group) => group.includes(from) && group.includes(to))) continue
+        this.setOneWayLink(from, to, { cut: true })
       }
     }
+  }
+
+  /** Cuts what goes from any of `from` to any of `to`; the other direction stays. */
+  cutOneWay(from: readonly string[], to: readonly string[]): void {
+    for (const sender of from) {
+      for (const receiver of to) if (sender !== receiver) this.setOneWayLink(sender, receiver, { cut: true })
+    }
+  }
+
+  /** Cuts and heals links in turns, until what it returns is called; that heals them. */
+  flap(options: FlapOptions): () => void {
+    return flap(this, this.scenario.fork('flap'), options)
+  }
+
+  /**
+   * Breaks all connections between two nodes: what is in flight is lost from an arbitrary byte on. Each end hears of it
+   * at its own time, but for `untold`, which is left half open and hears once it sends.
+   */
+  resetConnections(a: string, b: string, options: { readonly untold?: string } = {}): void {
+    this.fabric.reset(this.node(a).name, this.node(b).name, options.untold)
+  }
+
+  /** Sets what happens to messages from `from` to `to` at the receiver's message gate. */
+  setMessageFaults(from: string, to: string, faults: Partial<MessageFaults>): void {
+    this.messages.set(from, to, faults)
+  }
+
+  /** Sets the rule that is asked first about each message; `undefined` ends it. */
+  setMessageRule(rule: MessageRule | undefined): void {
+    this.messages.rule = rule
+  }
+
+  /** Ends all message faults and the message rule. */
+  healMessages(): void {
+    this.messages.heal()
   }
 
   /** Ends all cuts. */
@@ -129,10 +227,11 @@ export class Simulation {
     return new Promise<RunEnd>((resolve, reject) => {
       const advance = (): void => {
         try {
+          this.tellOfLastEvent()
           const end = this.runEnd(limits, stepsEnd)
           if (end === undefined) {
             this.kernel.step()
-            setImmediate(advance)
+            this.turns.after(advance)
           } else {
             resolve(end)
           }
@@ -140,7 +239,7 @@ export class Simulation {
           reject(error)
         }
       }
-      setImmediate(advance)
+      this.turns.after(advance)
     }).finally(() => {
       this.running = false
     })
@@ -157,6 +256,13 @@ export class Simulation {
     const end = await this.run({ until: () => done })
     if (end !== 'until') throw new Error(`nothing is left to happen, and the work is not done (seed ${this.seed})`)
     return outcome
+  }
+
+  private tellOfLastEvent(): void {
+    const { lastEvent } = this.kernel
+    if (lastEvent === undefined) return
+    this.kernel.lastEvent = undefined
+    for (const listener of this.eventListeners) listener(lastEvent.nodeName, lastEvent.kind)
   }
 
   private runEnd(limits: RunLimits, stepsEnd: number): RunEnd | undefined {

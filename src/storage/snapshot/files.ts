@@ -80,11 +80,13 @@ export class SnapshotFiles {
   /**
    * The newest intact snapshot, at its first chunk, or undefined when there is none. All of it is read and checked before.
    * Damaged ones are logged as errors, passed over and named in `damagedPaths`: whether the log still reaches back to the
-   * older one, `openWal` knows (`SNAPSHOT_MISSING`). Rejects with `UNSUPPORTED_VERSION`, `FOREIGN` or `IO`.
+   * older one, `openWal` knows (`SNAPSHOT_MISSING`). `below` leaves out those at that index and after. Rejects with `UNSUPPORTED_VERSION`, `FOREIGN` or `IO`.
    */
-  async openNewest(): Promise<{ readonly reader: SnapshotReader | undefined; readonly damagedPaths: string[] }> {
+  async openNewest(
+    below = Number.POSITIVE_INFINITY,
+  ): Promise<{ readonly reader: SnapshotReader | undefined; readonly damagedPaths: string[] }> {
     const damagedPaths: string[] = []
-    for (const name of [...this.names].reverse()) {
+    for (const name of this.names.filter(({ index }) => index < below).reverse()) {
       try {
         await this.verify(name)
         return { reader: await this.open(name), damagedPaths }

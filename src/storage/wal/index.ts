@@ -1,5 +1,4 @@
 export { WalError, type WalErrorCode } from './errors.ts'
-export { type Identity, readIdentity, writeIdentity } from './identity.ts'
 export { type OpenedWal, type OpenWalOptions, openWal } from './open-wal.ts'
 export type {
   GroupWrite,

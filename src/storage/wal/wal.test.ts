@@ -6,11 +6,9 @@ import type { Entry } from '../../core/index.ts'
 import { type Disk, type Random, silentLogger } from '../../runtime/index.ts'
 import { createNodeRuntime } from '../../runtime/node/index.ts'
 import { createSimulation } from '../../runtime/simulation/index.ts'
-import { type Identity, readIdentity, writeIdentity } from './identity.ts'
 import { type OpenWalOptions, openWal } from './open-wal.ts'
 import { CrashDisk, TestRandom } from './testing/crash-disk.ts'
 import { testTag } from './testing/crash-schedule.ts'
-import { flipByte } from './testing/damage.ts'
 import type { WalState } from './types.ts'
 
 interface World {
@@ -163,22 +161,7 @@ for (const [name, inWorld] of Object.entries(worlds)) {
         await rejects(wal.append([write(1, [entry(1)])]), { code: 'CLOSED', outcome: 'not-applied' })
         equal(wal.state, 'closed')
       }))
-
-    test('an identity is found again', () =>
-      inWorld(async ({ disk, directory }) => {
-        equal(await readIdentity(disk, directory), undefined)
-        await writeIdentity(disk, directory, identity)
-        deepEqual(await readIdentity(disk, directory), identity)
-      }))
   })
-}
-
-const identity: Identity = {
-  clusterId: 2n ** 64n - 1n,
-  memberId: 7n,
-  name: 'nö1',
-  algorithm: 'raft',
-  createdAtMs: 1_700_000_000_123,
 }
 
 async function onCrashDisk(body: (world: World & { readonly disk: CrashDisk }) => Promise<void>): Promise<void> {
@@ -280,30 +263,6 @@ describe('the log on a bad disk', () => {
         groups.get(1)?.entries.map(({ index, term }) => [index, term]),
         [[6, 2]],
       )
-    }))
-
-  test('an identity survives a power loss, and a rewritten one is the old or the new', async () => {
-    for (let boundary = 0; boundary < 60; boundary++) {
-      let disk = new CrashDisk(new TestRandom(`identity ${boundary}`))
-      await disk.makeDirectory('/d')
-      await disk.syncDirectory('/')
-      await writeIdentity(disk, '/d', identity)
-      disk.faults.crashAtBoundary = disk.boundaries + boundary
-      await Promise.race([writeIdentity(disk, '/d', { ...identity, name: 'new' }), disk.crashed])
-      disk = disk.afterPowerLoss()
-      const found = await readIdentity(disk, '/d')
-      deepEqual({ ...found, name: '' }, { ...identity, name: '' })
-    }
-  })
-
-  test('one copy of the identity may rot, not both', () =>
-    onCrashDisk(async ({ disk, directory }) => {
-      await writeIdentity(disk, directory, identity)
-      flipByte(disk, `${directory}/identity.a`, 40)
-      deepEqual(await readIdentity(disk, directory), identity)
-      flipByte(disk, `${directory}/identity.a`, 40)
-      flipByte(disk, `${directory}/identity.b`, 40)
-      await rejects(readIdentity(disk, directory), { code: 'CORRUPT' })
     }))
 })
 

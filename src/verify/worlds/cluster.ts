@@ -5,12 +5,13 @@
  * - C2  Each entry that any node applies is compared with what the first node applied at that index.
  */
 import { crc32c } from '../../base/index.ts'
-import type { Group, GroupStatus } from '../../engine/replication/index.ts'
+import type { Member } from '../../engine/coordination/index.ts'
+import type { Group, GroupConfiguration, GroupStatus } from '../../engine/replication/index.ts'
 import type { RunningNode } from '../../node/index.ts'
 import type { Simulation } from '../../runtime/simulation/index.ts'
 import { Machine } from './machine.ts'
 import type { Recorder } from './recorder.ts'
-import { type NodeSettings, nodeConfig } from './settings.ts'
+import { type NodeSettings, nodeConfig, peerUrlOf } from './settings.ts'
 import { Violation } from './violation.ts'
 
 /** State hashes are taken each time so many entries are applied: they cost a walk over the whole state. */
@@ -22,11 +23,15 @@ export class Cluster {
   private readonly simulation: Simulation
   private readonly recorder: Recorder
   private readonly names = new Map<bigint, string>()
+  /** How many members have joined on each machine. */
+  private readonly generations = new Map<string, number>()
   private readonly leaders = new Map<number, string>()
   /** Term and hash of the entry first applied at each index. */
   private readonly applied = new Map<number, string>()
   /** What went wrong inside an event; the run ends with it. */
   violation: Violation | undefined
+  /** Called when there is another machine. */
+  onMachineAdded: () => void = () => {}
 
   constructor(simulation: Simulation, recorder: Recorder, settings: NodeSettings) {
     this.simulation = simulation
@@ -37,18 +42,111 @@ export class Cluster {
   /** Makes the founding machines; they stand still until they are started. */
   found(count: number): void {
     const names = Array.from({ length: count }, (_, i) => `n${i + 1}`)
-    for (const name of names) this.addMachine(name, names, 'new')
+    for (const name of names) {
+      const machine = this.addMachine(name, names, 'new')
+      machine.memberId = machine.config.memberId
+      this.names.set(machine.config.memberId, name)
+    }
+    const founders = this.machines.map((machine) => machine.config.memberId)
+    for (const machine of this.machines) machine.configuration = { voters: founders, outgoing: [], learners: [] }
   }
 
-  addMachine(name: string, members: readonly string[], clusterState: 'new' | 'existing'): Machine {
+  private addMachine(name: string, members: readonly string[], clusterState: 'new' | 'existing'): Machine {
     const config = nodeConfig(this.settings, name, members, clusterState)
     const machine = new Machine(this.simulation, name, config, this.settings, {
       started: (started, running) => this.attach(started, running),
       failed: (failed, error) => this.onFailed(failed, error),
     })
     this.machines.push(machine)
-    this.names.set(config.memberId, name)
     return machine
+  }
+
+  /** A machine on which no member runs: one that was left, or a new one. */
+  spare(): Machine {
+    const left = this.machines.find((machine) => machine.standing === 'spare' && !machine.isAlive)
+    if (left !== undefined) return left
+    const name = `n${this.machines.length + 1}`
+    const machine = this.addMachine(name, [...this.machines.map(nameOf), name], 'new')
+    machine.standing = 'spare'
+    this.onMachineAdded()
+    return machine
+  }
+
+  /** The next life on `machine` is that of a new member, with an empty data directory, which joins the cluster. */
+  prepareJoin(machine: Machine): void {
+    const generation = (this.generations.get(machine.name) ?? 0) + 1
+    this.generations.set(machine.name, generation)
+    const members = [...this.members.filter((each) => each !== machine), machine].map(nameOf)
+    machine.config = nodeConfig(this.settings, machine.name, members, 'existing', generation)
+    machine.standing = 'joining'
+    machine.memberId = undefined
+    machine.configuration = undefined
+    machine.declaredVoters = []
+    machine.isDamaged = false
+    machine.mayBeDamaged = false
+    machine.excuses.clear()
+    // It may find nobody who tells it who it is; then it is started again.
+    machine.excuses.add('joining')
+  }
+
+  /** The member of that id runs on `machine` no more. */
+  retire(machine: Machine, member: bigint): void {
+    if (machine.memberId !== member) return
+    machine.standing = 'spare'
+    machine.memberId = undefined
+    machine.excuses.add('removed')
+    this.crash(machine, 'process-death')
+  }
+
+  /** Switches off who is no member any more, as `declared` says, which is at least as new as anything asked for before. */
+  reconcile(declared: readonly Member[]): void {
+    const ids = new Set(declared.map((member) => member.id))
+    const urls = new Set(declared.flatMap((member) => member.peerUrls))
+    for (const machine of this.members) {
+      const { memberId } = machine
+      if (memberId !== undefined && !ids.has(memberId)) this.retire(machine, memberId)
+      else if (memberId === undefined && !urls.has(peerUrlOf(machine.name))) {
+        machine.standing = 'spare'
+        this.crash(machine, 'process-death')
+      }
+    }
+  }
+
+  machineOf(member: bigint): Machine | undefined {
+    return this.members.find((machine) => machine.memberId === member)
+  }
+
+  /** Whether the voters without that machine are still a cluster of which only a minority may be damaged. */
+  mayLose(machine: Machine | undefined, voters: number): boolean {
+    if (machine === undefined || machine.mayBeDamaged) return true
+    const damageable = this.members.filter((each) => each.mayBeDamaged).length
+    return damageable <= Math.floor((voters - 2) / 2)
+  }
+
+  /**
+   * Members, in random order, that can serve without the others, whatever configuration any log may hold: enough for a
+   * majority of every set of voters that any member was seen to go by, or to aim at.
+   */
+  core(candidates: readonly Machine[]): readonly Machine[] {
+    const sets = this.members.flatMap(({ configuration, declaredVoters }) =>
+      configuration === undefined ? [] : [configuration.voters, configuration.outgoing, declaredVoters],
+    )
+    const core: Machine[] = []
+    const suffices = (): boolean =>
+      sets.every((set) => {
+        const there = set.filter((id) => core.some((machine) => machine.memberId === id)).length
+        return set.length === 0 || there * 2 > set.length
+      })
+    for (const machine of candidates) {
+      if (suffices() && core.length > 0) break
+      core.push(machine)
+    }
+    return core
+  }
+
+  /** Machines that belong to the cluster, or are about to. */
+  get members(): Machine[] {
+    return this.machines.filter((machine) => machine.standing !== 'spare')
   }
 
   machine(name: string): Machine {
@@ -58,7 +156,7 @@ export class Cluster {
   }
 
   get alive(): Machine[] {
-    return this.machines.filter((machine) => machine.isAlive)
+    return this.members.filter((machine) => machine.isAlive)
   }
 
   /** The machine that leads in the latest term that any leader knows of. */
@@ -79,7 +177,7 @@ export class Cluster {
   }
 
   start(machine: Machine): void {
-    if (machine.isAlive) return
+    if (machine.isAlive || machine.isDamaged || machine.standing === 'spare') return
     this.recorder.tell(`${machine.name} starts`)
     machine.start()
   }
@@ -104,7 +202,24 @@ export class Cluster {
   private attach(machine: Machine, running: RunningNode): void {
     const { group, machine: state } = running.inspect()
     this.recorder.count('node started')
+    machine.memberId = running.config.memberId
+    this.names.set(running.config.memberId, machine.name)
+    if (machine.standing === 'joining') {
+      machine.standing = 'member'
+      machine.excuses.delete('joining')
+      this.recorder.tell(`${machine.name} has joined`)
+    }
     this.watchLeadership(machine, group)
+    const noteConfiguration = ({ configuration }: GroupConfiguration): void => {
+      machine.configuration = configuration
+    }
+    noteConfiguration(group.configuration())
+    group.onConfigurationChange(noteConfiguration)
+    const noteDeclared = (): void => {
+      machine.declaredVoters = state.members().flatMap(({ id, isLearner }) => (isLearner ? [] : [id]))
+    }
+    noteDeclared()
+    state.observe({ onMembersChanged: noteDeclared, onRestored: noteDeclared })
     const apply = state.apply.bind(state)
     state.apply = (command, position, wanted) => {
       this.noteApplied(machine, position.index, position.term, command)
@@ -159,4 +274,8 @@ export class Cluster {
       { cause: error },
     )
   }
+}
+
+function nameOf({ name }: Machine): string {
+  return name
 }

@@ -5,6 +5,7 @@
  * - M2  A life that ended changes nothing any more: whatever comes of it later is dropped.
  * - M3  Whoever waits for an answer of a node hears when its life ends, once.
  */
+import type { Configuration } from '../../core/index.ts'
 import type { NodeConfig } from '../../node/config/index.ts'
 import { type RunningNode, startNode } from '../../node/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -27,6 +28,12 @@ export interface MachineEvents {
   readonly failed: (machine: Machine, error: unknown) => void
 }
 
+/**
+ * What a machine is to the cluster. `joining`: it was declared, and does not know its place yet. `spare`: no member runs
+ * on it, any more or so far.
+ */
+export type Standing = 'member' | 'joining' | 'spare'
+
 export class Machine {
   readonly name: string
   private readonly simulation: Simulation
@@ -35,6 +42,16 @@ export class Machine {
   /** How the next life is to start. */
   config: NodeConfig
   life: Life | undefined
+  standing: Standing = 'member'
+  /** The member on it, once it is known. */
+  memberId: bigint | undefined
+  /** The latest configuration that it was seen to go by; undefined before it was seen. */
+  configuration: Configuration | undefined
+  /** The voters that it last was seen to have declared. */
+  declaredVoters: readonly bigint[] = []
+  /** Whether the fault model allows silent damage here, and whether it has befallen it, for good. */
+  mayBeDamaged = false
+  isDamaged = false
   isPaused = false
   /**
    * Faults that entitle the node to give up, while they last: a disk that fails its syncs, damage that was done to its
@@ -96,6 +113,12 @@ export class Machine {
   /** Ends the process where it stands. */
   crash(kind: CrashKind): void {
     if (this.life !== undefined) this.end(kind)
+  }
+
+  /** What was on the disk is gone for good: nothing starts from it any more. */
+  loseDisk(): void {
+    this.isDamaged = true
+    this.excuses.add('disk lost')
   }
 
   /** Checks the node's invariants; throws what is broken. */

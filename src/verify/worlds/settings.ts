@@ -14,7 +14,6 @@ export interface NodeSettings {
   readonly watchOptions: Partial<WatchHubOptions>
 }
 
-export const dataDirectory = '/data'
 const clientPort = 2379
 const peerPort = 2380
 
@@ -54,16 +53,20 @@ export function peerUrlOf(machine: string): string {
   return `http://${machine}:${peerPort}`
 }
 
-/** The configuration of the member on `machine`; `members` are the names that it is to find the cluster by. */
+/**
+ * The configuration of the member on `machine`; `members` are the names that it is to find the cluster by. Each member
+ * that ever lives on a machine has a data directory of its own, by `generation`.
+ */
 export function nodeConfig(
   settings: NodeSettings,
   machine: string,
   members: readonly string[],
   clusterState: 'new' | 'existing',
+  generation = 0,
 ): NodeConfig {
   const flags: Record<string, string> = {
     name: machine,
-    'data-dir': dataDirectory,
+    'data-dir': `/data-${generation}`,
     'listen-client-urls': `http://${machine}:${clientPort}`,
     'listen-peer-urls': peerUrlOf(machine),
     'initial-cluster': members.map((member) => `${member}=${peerUrlOf(member)}`).join(','),
@@ -71,9 +74,9 @@ export function nodeConfig(
     'heartbeat-interval': String(settings.heartbeatIntervalMs),
     'election-timeout': String(settings.electionTimeoutMs),
     'snapshot-count': '1',
+    consensus: settings.consensus,
     insecure: 'true',
   }
-  if (settings.consensus !== 'raft') flags['consensus'] = settings.consensus
   return readNodeConfig({
     args: Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
     environment: {},

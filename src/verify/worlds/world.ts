@@ -10,7 +10,6 @@ import { createSimulation, type Simulation } from '../../runtime/simulation/inde
 import { pick, shuffled } from './chance.ts'
 import { Cluster } from './cluster.ts'
 import type { FaultKind, FaultWorld } from './faults/fault.ts'
-import { FaultBudget } from './faults/fault-budget.ts'
 import { LinkRules } from './faults/link-rules.ts'
 import { Nemesis, type NemesisPlan } from './faults/nemesis.ts'
 import { judge } from './judge.ts'
@@ -35,7 +34,6 @@ export class World implements FaultWorld {
   readonly recorder: Recorder
   readonly cluster: Cluster
   readonly links: LinkRules
-  readonly budget: FaultBudget
   readonly load: Load
   readonly durationMs: number
   private readonly scenario: Scenario
@@ -53,8 +51,9 @@ export class World implements FaultWorld {
     this.cluster = new Cluster(this.simulation, this.recorder, scenario.settings?.(drawn) ?? drawn)
     this.cluster.found(options.nodes ?? scenario.nodes ?? pick(this.random, [3, 3, 3, 5]))
     this.links = new LinkRules(this.simulation, () => this.cluster.machines.map((machine) => machine.name))
-    this.budget = new FaultBudget(this.simulation.random.fork('budget'))
-    this.budget.draw(this.cluster.machines)
+    this.cluster.onMachineAdded = () => this.links.apply()
+    const founders = shuffled(this.simulation.random.fork('damage'), this.cluster.machines)
+    for (const machine of founders.slice(0, Math.floor((founders.length - 1) / 2))) machine.mayBeDamaged = true
     this.durationMs = options.durationMs ?? scenario.durationMs ?? 20_000
     const { simulation, cluster, recorder } = this
     const calls = new Calls(simulation, simulation.random.fork('calls'), clientTimeoutMs)
@@ -122,11 +121,11 @@ export class World implements FaultWorld {
     const { cluster, recorder } = this
     const fit = shuffled(
       this.random,
-      cluster.machines.filter((machine) => machine.excuses.size === 0),
+      cluster.members.filter((machine) => isFit(machine)),
     )
-    const core = fit.slice(0, Math.floor(cluster.machines.length / 2) + 1)
+    const core = cluster.core(fit)
     this.links.clear()
-    for (const machine of cluster.machines) {
+    for (const machine of cluster.members) {
       if (core.includes(machine)) cluster.start(machine)
       else if (this.random.below(2) === 0) cluster.crash(machine, 'power-loss')
       else
@@ -143,12 +142,14 @@ export class World implements FaultWorld {
   private async healAll(): Promise<void> {
     const { cluster, recorder } = this
     this.links.clear()
-    const fit = cluster.machines.filter((machine) => machine.excuses.size === 0)
+    this.load.settleMembers()
+    await this.demand(() => this.load.membersSettled, 'liveness', 'the operator gets no answer')
+    const fit = cluster.members.filter((machine) => !machine.isDamaged)
     for (const machine of fit) cluster.start(machine)
     recorder.tell(`healed: ${fit.map((machine) => machine.name).join(', ')}`)
     await this.demandProgress(fit, 'the healed cluster')
     this.load.stop()
-    await this.demandAgreement(fit)
+    await this.demandAgreement(fit.filter((machine) => machine.standing === 'member'))
   }
 
   private async demandProgress(machines: readonly Machine[], who: string): Promise<void> {
@@ -182,4 +183,9 @@ export class World implements FaultWorld {
     if (await this.runUntil(what, progressMs)) return
     throw new Violation(property, `${otherwise}, ${progressMs / 1000} s after healing. ${this.cluster.describe()}`)
   }
+}
+
+/** Whether a machine holds a member that can serve once its faults are over. */
+function isFit(machine: Machine): boolean {
+  return machine.standing === 'member' && !machine.isDamaged && !machine.excuses.has('removed')
 }

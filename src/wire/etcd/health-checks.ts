@@ -2,6 +2,12 @@ import { alarmTypes, type CoordinationEngine } from '../../engine/coordination/i
 import { etcdErrors } from './errors.ts'
 import { alarmName } from './maintenance-codec.ts'
 
+/**
+ * Differs: in etcd a new voter counts from its addition. Here it is healthy only once it does, so that whoever replaces
+ * members one after the other can go by its health.
+ */
+const notVoterYet = 'not a voter yet'
+
 /** Passes with undefined, or fails with the reason. */
 export type HealthCheck = (engine: CoordinationEngine) => Promise<string | undefined>
 
@@ -24,6 +30,7 @@ const dataCorruption: HealthCheck = async (engine) => {
 }
 
 const nonLearner: HealthCheck = async (engine) => {
+  if (engine.awaitsVote) return notVoterYet
   return engine.isLearner ? 'not supported for learner' : undefined
 }
 
@@ -54,6 +61,7 @@ export async function healthReason(
     return `ALARM ${known ? name : 'UNKNOWN'}`
   }
   if (!serializable && !engine.hasLeader) return 'RAFT NO LEADER'
+  if (!serializable && engine.awaitsVote) return notVoterYet.toUpperCase()
   const failure = await (serializable ? serializableRead : linearizableRead)(engine)
   return failure === undefined ? undefined : `RANGE ERROR:${failure}`
 }

@@ -108,6 +108,26 @@ test('a learner says so, and counts the promotions that it is asked for', async 
   assert.equal(await world.text('/readyz/non_learner'), '200 ok\n')
 })
 
+test('a voter is not ready before it counts as one, in both halves of a joint configuration', async () => {
+  const world = new PagesWorld()
+  const states: string[] = []
+  for (const configuration of [
+    { voters: [8n], outgoing: [], learners: [7n] },
+    { voters: [7n, 8n], outgoing: [8n], learners: [] },
+    { voters: [7n, 9n], outgoing: [7n, 8n], learners: [] },
+    { voters: [7n, 8n], outgoing: [], learners: [] },
+  ]) {
+    world.group.changeConfiguration(configuration)
+    const { status } = await world.get('/readyz/non_learner')
+    states.push(
+      `${status} ${(await world.get('/health')).status} ${(await world.get('/health?serializable=true')).status}`,
+    )
+  }
+  assert.deepEqual(states, ['503 503 200', '503 503 200', '200 200 200', '200 200 200'])
+  world.group.changeConfiguration({ voters: [8n], outgoing: [], learners: [7n] })
+  assert.equal(await world.text('/health'), '503 {"health":"false","reason":"NOT A VOTER YET"}\n')
+})
+
 test('only GET; /version is JSON', async () => {
   const world = new PagesWorld()
   const refused = await world.get('/health', 'POST')

@@ -82,6 +82,8 @@ test('moving leadership: only from the leader, only to a voter, answered when it
   assert.equal(move(9n), '9 etcdserver: bad leader transferee')
   assert.equal(move(3n), '9 etcdserver: bad leader transferee', 'a learner')
   assert.equal(move(7n), '')
+  assert.equal(move(8n), '9 etcdserver: bad leader transferee', 'declared a voter, and not one yet')
+  world.group.changeConfiguration({ voters: [7n, 8n], outgoing: [], learners: [3n] })
   assert.match(move(8n), /leader transfer took too long/)
   world.group.transferLeadership = () => {
     world.loop.scheduler.setTimer(100, () => world.group.changeStatus({ role: 'follower', leader: 8n }))

@@ -19,7 +19,7 @@ import { decodedUnary } from './service-calls.ts'
 
 export interface MaintenanceServiceContext {
   readonly engine: CoordinationEngine
-  readonly group: Pick<Group<unknown>, 'status' | 'transferLeadership' | 'onStatusChange'>
+  readonly group: Pick<Group<unknown>, 'status' | 'transferLeadership' | 'onStatusChange' | 'configuration'>
   readonly clock: Clock
   readonly scheduler: Scheduler
   /** How long a transfer of leadership may take. */
@@ -76,7 +76,9 @@ function moveLeader(context: MaintenanceServiceContext, call: UnaryCall, target:
     failCall(call, 'NOT_LEADER')
     return
   }
-  if (!context.engine.members().some((member) => member.id === target && !member.isLearner)) {
+  // A voter that does not count as one yet cannot lead either.
+  const votes = group.configuration().configuration.voters.includes(target)
+  if (!votes || !context.engine.members().some((member) => member.id === target && !member.isLearner)) {
     failCall(call, 'BAD_LEADER_TRANSFEREE')
     return
   }

@@ -16,7 +16,10 @@ export interface EtcdServicesContext {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly engine: CoordinationEngine
-  readonly group: Pick<Group<unknown>, 'status' | 'transferLeadership' | 'onStatusChange'>
+  readonly group: Pick<
+    Group<unknown>,
+    'status' | 'transferLeadership' | 'onStatusChange' | 'configuration' | 'onConfigurationChange'
+  >
   readonly hub: WatchHub
   readonly leaseClient: LeaseClient
   readonly electionTimeoutMs: number

@@ -3,6 +3,7 @@ import type { HistoryRecord, OperationRecord } from '../../history/index.ts'
 import { type CompiledOperation, compileOperation, Vocabulary } from './compiled-operation.ts'
 import { KeyValueObject } from './key-value-object.ts'
 import { objectsOf } from './objects.ts'
+import { revisionSequence } from './revision-sequence.ts'
 import { type DeadEnd, LinearizationSearch, type SearchBudget, type SearchOutcome } from './search.ts'
 import { withoutUnnoticed } from './uncertain-operations.ts'
 
@@ -33,6 +34,9 @@ export interface ObjectFailure {
 
 const stepsMaxDefault = 60_000_000
 const fingerprintsMaxDefault = 8_000_000
+/** Following the revisions takes about one step for each operation, or it will not succeed. */
+const sequenceStepsMin = 1_000_000
+const sequenceStepsEach = 20
 
 /** What has a place in a linear order: not what failed, and not a read that asked for staleness. */
 export function linearizableOperations(history: readonly HistoryRecord[]): OperationRecord[] {
@@ -66,7 +70,7 @@ export function checkLinearizability(
   let unsure: ObjectFailure | undefined
   // Small ones first: a violation there is shown with less around it.
   for (const members of objects.sort((a, b) => a.length - b.length)) {
-    const outcome = searchObject(members, object, budget, tracked)
+    const outcome = searchObject(members, object, budget, tracked, vocabulary)
     if (outcome.outcome === 'found') continue
     const failure = { operations: members, deadEnd: outcome.deadEnd, vocabulary, tracked }
     if (outcome.outcome === 'impossible') return { ...result('not linearizable'), failure }
@@ -83,35 +87,23 @@ function countsVersions(operation: CompiledOperation): boolean {
   })
 }
 
-/** First by revisions, where all replies have them: if that order fits, no search is needed. */
+/** First along the revisions, where all replies have them: if that order fits, no other is needed. */
 function searchObject(
   members: readonly CompiledOperation[],
   object: KeyValueObject,
   budget: SearchBudget,
   tracked: boolean,
+  vocabulary: Vocabulary,
 ): SearchOutcome {
   const operations = withoutUnnoticed(members, tracked)
-  const byRevision = orderByRevision(operations)
+  const byRevision = revisionSequence(operations, vocabulary)
   if (byRevision !== undefined) {
-    const share: SearchBudget = { stepsLeft: Math.floor(budget.stepsLeft / 4), fingerprintsMax: budget.fingerprintsMax }
+    const stepsMax = Math.min(budget.stepsLeft, sequenceStepsMin + sequenceStepsEach * operations.length)
+    const share: SearchBudget = { stepsLeft: stepsMax, fingerprintsMax: budget.fingerprintsMax }
     const before = share.stepsLeft
     const outcome = new LinearizationSearch(operations, object, share, { tracked, byRevision }).run()
     budget.stepsLeft -= before - share.stepsLeft
     if (outcome.outcome === 'found') return outcome
   }
   return new LinearizationSearch(operations, object, budget, { tracked }).run()
-}
-
-/** The certain operations by the revision of their replies, a write before the reads that saw it. */
-function orderByRevision(operations: readonly CompiledOperation[]): Int32Array | undefined {
-  const certain = [...operations.keys()].filter((i) => operations[i]!.certain)
-  if (certain.length === 0 || certain.some((i) => operations[i]!.revision < 0)) return undefined
-  const isRead = (operation: CompiledOperation) => (operation.pure ? 1 : 0)
-  return Int32Array.from(
-    certain.sort((left, right) => {
-      const a = operations[left]!
-      const b = operations[right]!
-      return a.revision - b.revision || isRead(a) - isRead(b) || a.invokedMs - b.invokedMs || left - right
-    }),
-  )
 }

@@ -53,13 +53,19 @@ function predecessors(operations: readonly CompiledOperation[], byInvocation: In
       compareTimes(operations[a]!.returnedMs, operations[b]!.returnedMs) ||
       a - b,
   )
-  const last = new Map<string, number>()
+  const begun = (operation: number) => operations[operation]!.invokedMs
+  /** By client the last concluded one, and the last of those that began before it. */
+  const last = new Map<string, { readonly operation: number; readonly earlier: number }>()
   for (const operation of inClientOrder) {
-    const { client } = operations[operation]!.record
-    const before = last.get(client)
-    if (before !== undefined && operations[before]!.returnedMs <= operations[operation]!.invokedMs)
-      predecessor[operation] = before
-    if (operations[operation]!.returnedMs < Number.POSITIVE_INFINITY) last.set(client, operation)
+    const { record, certain, invokedMs, returnedMs } = operations[operation]!
+    const concluded = last.get(record.client)
+    let before = concluded?.operation ?? -1
+    // Nothing tells whether an operation without an end came before or after one that began at the same moment.
+    if (!certain && before >= 0 && begun(before) === invokedMs) before = concluded!.earlier
+    if (before >= 0 && operations[before]!.returnedMs <= invokedMs) predecessor[operation] = before
+    if (returnedMs === Number.POSITIVE_INFINITY) continue
+    const began = concluded !== undefined && begun(concluded.operation) < invokedMs
+    last.set(record.client, { operation, earlier: began ? concluded.operation : (concluded?.earlier ?? -1) })
   }
   return predecessor
 }

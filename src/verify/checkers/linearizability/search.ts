@@ -16,7 +16,7 @@
  *       dropped if there is none. Not with tracked versions, which every write of the key changes.
  * - W6  A (taken set, state, key of W5) met before is not entered again.
  *
- * With `byRevision` the certain operations are taken in that order only: a much smaller search, enough where it succeeds.
+ * With `byRevision` its operations are taken in that order only: a much smaller search, enough where it succeeds.
  */
 import type { CompiledOperation } from './compiled-operation.ts'
 import { FingerprintSet, laneCount, mixLane } from './fingerprint-set.ts'
@@ -75,6 +75,9 @@ export class LinearizationSearch {
   private readonly taken: Uint8Array
   private readonly setLanes = new Int32Array(laneCount)
   private certainLeft = 0
+  /** With `byRevision`: which operations it holds, and how many of them are taken. */
+  private readonly inSequence: Uint8Array
+  private sequencePlace = 0
 
   /** One frame for each operation taken: what it was and how to go on after taking it back. */
   private readonly frameOperation: Int32Array
@@ -116,6 +119,8 @@ export class LinearizationSearch {
     this.next = new Int32Array(2 * count + 1)
     this.previous = new Int32Array(2 * count + 1)
     this.taken = new Uint8Array(count)
+    this.inSequence = new Uint8Array(count)
+    for (const i of this.byRevision ?? []) this.inSequence[i] = 1
     this.frameOperation = new Int32Array(count)
     this.frameEvent = new Int32Array(count)
     this.frameClass = new Int32Array(count)
@@ -203,15 +208,11 @@ export class LinearizationSearch {
     this.class = 0
     this.choice = 0
     if (this.byRevision === undefined) return
-    const operation = this.byRevision[this.takenCertain()]!
+    const operation = this.byRevision[this.sequencePlace]!
     const front = this.firstReturn()
     const limit = front === this.head ? Number.POSITIVE_INFINITY : this.order.returnPlace[front >> 1]!
     if (operation !== undefined && this.order.invocationPlace[operation]! < limit) this.event = 2 * operation
     else this.event = front
-  }
-
-  private takenCertain(): number {
-    return this.byRevision!.length - this.certainLeft
   }
 
   /** The first return of the list, or its head. */
@@ -226,7 +227,7 @@ export class LinearizationSearch {
     while (this.event !== this.head && (this.event & 1) === 0) {
       const i = this.event >> 1
       const operation = this.operations[i]!
-      // A pure operation that is still in the list is not legal now.
+      // W3: a pure operation that is still in the list is not legal now.
       const skipped = operation.pure && this.byRevision === undefined
       for (; !skipped && this.choice < operation.choices; this.choice++) {
         if (!this.mayTake(i, operation)) break
@@ -249,6 +250,8 @@ export class LinearizationSearch {
 
   /** W5: whether `operation` could not be taken, or would do nothing, without the last operation, an uncertain one. */
   private needsLast(operation: CompiledOperation): boolean {
+    // One whose reply does not tell what it did may be legal without it and do something else.
+    if (operation.certain && operation.succeeded === undefined) return true
     const last = this.depth - 1
     const mark = this.frameMark[last]!
     this.object.undo(mark)
@@ -285,15 +288,15 @@ export class LinearizationSearch {
 
   /** Those that could help an open operation; all of them if versions count. Ascending. */
   private candidateClasses(): Iterable<number> {
-    if (this.tracked) return this.classes.members.keys()
     if (this.byRevision !== undefined) {
-      const next = this.byRevision[this.takenCertain()]
-      return this.classes.helpful(next === undefined ? [] : [this.needs[next]!], this.object.values)
+      const next = this.byRevision[this.sequencePlace]
+      return this.classes.helpful(next === undefined ? [] : [this.needs[next]!], this.object.values, false)
     }
+    if (this.tracked) return this.classes.members.keys()
     const needs: (readonly Need[])[] = []
     for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!)
       needs.push(this.needs[event >> 1]!)
-    return this.classes.helpful(needs, this.object.values)
+    return this.classes.helpful(needs, this.object.values, true)
   }
 
   /** W5, for a further uncertain operation. */
@@ -311,7 +314,7 @@ export class LinearizationSearch {
     for (const i of members) {
       if (this.order.invocationPlace[i]! >= limit) return -1
       const before = this.order.predecessor[i]!
-      if (this.taken[i] === 0 && (before < 0 || this.taken[before] === 1)) return i
+      if (this.taken[i] === 0 && this.inSequence[i] === 0 && (before < 0 || this.taken[before] === 1)) return i
     }
     return -1
   }
@@ -333,6 +336,7 @@ export class LinearizationSearch {
     this.frameAwaiting[depth] = this.awaiting
     this.depth++
     this.awaiting = awaiting
+    this.sequencePlace += this.inSequence[i]!
     if (this.operations[i]!.certain) {
       this.unlink(i)
       this.certainLeft--
@@ -349,6 +353,7 @@ export class LinearizationSearch {
       this.object.undo(this.frameMark[depth]!)
       this.toggleTaken(i)
       this.awaiting = this.frameAwaiting[depth]!
+      this.sequencePlace -= this.inSequence[i]!
       if (operation.certain) {
         this.relink(i)
         this.certainLeft++

@@ -32,11 +32,11 @@ export class UncertainClasses {
   }
 
   /**
-   * The classes that could give `needs` what the state lacks, directly or by giving it to another class, and those that may
-   * be needed anywhere; ascending.
+   * The classes that could give `needs` what the state lacks, directly or by giving it to another class, and with
+   * `unmovable` those that may be needed anywhere; ascending.
    */
-  helpful(needs: Iterable<readonly Need[]>, values: Int32Array): number[] {
-    const found = new Set<number>(this.unmovable)
+  helpful(needs: Iterable<readonly Need[]>, values: Int32Array, unmovable: boolean): number[] {
+    const found = new Set<number>(unmovable ? this.unmovable : [])
     const asked = new Set<number>()
     const ask = (all: readonly Need[]): void => {
       for (const need of all) {

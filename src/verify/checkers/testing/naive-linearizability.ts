@@ -10,9 +10,11 @@ export function isLinearizableNaive(records: readonly OperationRecord[]): boolea
   const precedes = (a: OperationRecord, b: OperationRecord) =>
     endOf(a) < b.invokedMs || (a.client === b.client && endOf(a) <= b.invokedMs && before(a, b))
   // Of two of one client that touch, the one that began earlier came first; of equal beginning the one that ended first.
-  const before = (a: OperationRecord, b: OperationRecord) =>
-    a.invokedMs < b.invokedMs ||
-    (a.invokedMs === b.invokedMs && (endOf(a) < endOf(b) || (endOf(a) === endOf(b) && operations.indexOf(a) < operations.indexOf(b))))
+  const before = (a: OperationRecord, b: OperationRecord) => {
+    if (a.invokedMs !== b.invokedMs) return a.invokedMs < b.invokedMs
+    if (b.outcome !== 'ok') return false
+    return endOf(a) < endOf(b) || (endOf(a) === endOf(b) && operations.indexOf(a) < operations.indexOf(b))
+  }
   const search = (left: readonly OperationRecord[], store: ModelStore): boolean => {
     if (!left.some((record) => record.outcome === 'ok')) return true
     return left.some((record) => {

@@ -8,7 +8,7 @@ export const driftBoundPpm = 5000
 export const clockDrift: FaultKind = {
   name: 'clock-drift',
   begin: (world, random) => {
-    const machine = pick(random, world.cluster.machines)
+    const machine = pick(random, world.cluster.members)
     const driftPpm = Math.round((2 * random.float() - 1) * driftBoundPpm)
     machine.simulated.setClock({ driftPpm })
     world.recorder.tell(`the clock of ${machine.name} gains ${driftPpm} microseconds a second`)
@@ -20,7 +20,7 @@ export const clockDrift: FaultKind = {
 export const clockSkew: FaultKind = {
   name: 'clock-skew',
   begin: (world, random) => {
-    const machine = pick(random, world.cluster.machines)
+    const machine = pick(random, world.cluster.members)
     const skewMs = pick(random, [-1, 1]) * 10 ** (1 + random.below(8))
     machine.simulated.setClock({ skewMs })
     world.recorder.tell(`the wall clock of ${machine.name} jumps by ${skewMs} ms`)

@@ -25,7 +25,7 @@ export const slowDisk: FaultKind = {
 export const diskFull: FaultKind = {
   name: 'disk-full',
   begin: (world, random) => {
-    const machines = random.below(4) === 0 ? world.cluster.machines : [victim(world, random)]
+    const machines = random.below(4) === 0 ? world.cluster.members : [victim(world, random)]
     for (const machine of machines) {
       if (machine === undefined) return false
       machine.simulated.setDisk({ full: true })

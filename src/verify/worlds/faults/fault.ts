@@ -4,7 +4,6 @@ import type { Simulation } from '../../../runtime/simulation/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Machine } from '../machine.ts'
 import type { Recorder } from '../recorder.ts'
-import type { FaultBudget } from './fault-budget.ts'
 import type { LinkRules } from './link-rules.ts'
 
 /** What faults act on. */
@@ -12,7 +11,6 @@ export interface FaultWorld {
   readonly simulation: Simulation
   readonly cluster: Cluster
   readonly links: LinkRules
-  readonly budget: FaultBudget
   readonly recorder: Recorder
 }
 

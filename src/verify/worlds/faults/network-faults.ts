@@ -7,13 +7,13 @@ import type { FaultKind, FaultWorld } from './fault.ts'
 function namesOf(world: FaultWorld, random: Random): string[] {
   return shuffled(
     random,
-    world.cluster.machines.map((machine) => machine.name),
+    world.cluster.members.map((machine) => machine.name),
   )
 }
 
 /** The leader's name now and then, else anyone's. */
 function someone(world: FaultWorld, random: Random): string {
-  const { leader, machines } = world.cluster
+  const { leader, members: machines } = world.cluster
   return leader !== undefined && random.below(2) === 0 ? leader.name : pick(random, machines).name
 }
 
@@ -59,7 +59,7 @@ export const partitionOneWay: FaultKind = {
   name: 'partition-one-way',
   begin: (world, random) => {
     const one = someone(world, random)
-    const other = pick(random, world.cluster.machines).name
+    const other = pick(random, world.cluster.members).name
     switch (random.below(3)) {
       case 0:
         world.recorder.tell(`${one} hears nobody`)

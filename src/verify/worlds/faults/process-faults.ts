@@ -45,7 +45,7 @@ export const blackout: FaultKind = {
 export const rollingRestart: FaultKind = {
   name: 'rolling-restart',
   begin: (world, random) => {
-    const { machines } = world.cluster
+    const { members: machines } = world.cluster
     const stepMs = pick(random, [100, 400, 1500])
     machines.forEach((machine, i) => {
       world.simulation.after(stepMs * i, () => {

@@ -33,7 +33,7 @@ export class Calls {
     this.timeoutMs = timeoutMs
   }
 
-  make<T>(machine: Machine, begin: Begin<T>, answered: (answer: Answer<T>) => void): void {
+  make<T>(machine: Machine, begin: Begin<T>, answered: (answer: Answer<T>) => void, timeoutMs = this.timeoutMs): void {
     const { life } = machine
     const running = life?.running
     if (life === undefined || running === undefined) {
@@ -51,7 +51,7 @@ export class Calls {
     }
     const lose = (): void => this.simulation.after(this.transitMs(), () => end({ kind: 'lost' }))
     life.onEnd.add(lose)
-    this.simulation.after(this.timeoutMs, () => end({ kind: 'lost' }))
+    this.simulation.after(timeoutMs, () => end({ kind: 'lost' }))
     life.runtime.scheduler.setTimer(this.transitMs(), () => {
       begin(running, (value) => this.simulation.after(this.transitMs(), () => end({ kind: 'answered', value })))
     })

@@ -30,7 +30,7 @@ export class CompactionClient {
     const behind = pick(this.random, [0, 1, 5, 50])
     const physical = chance(this.random, 0.3)
     this.world.calls.make<string>(
-      pick(this.random, this.world.cluster.machines),
+      pick(this.random, this.world.cluster.members),
       (node, done) => {
         const { engine } = node.services
         const { request, bytes } = compact(Math.max(1, engine.revision - behind), physical)

@@ -40,7 +40,7 @@ export class KvClient {
     this.name = name
     this.thinkMs = thinkMs
     this.operations = new KvOperations(random, world.keys, name)
-    this.machine = pick(random, world.cluster.machines)
+    this.machine = pick(random, world.cluster.members)
   }
 
   start(): void {
@@ -58,11 +58,11 @@ export class KvClient {
   }
 
   private next(operation: DrawnOperation): void {
-    if (chance(this.random, 0.05)) this.machine = pick(this.random, this.world.cluster.machines)
+    if (chance(this.random, 0.05)) this.machine = pick(this.random, this.world.cluster.members)
     const client = this.generation === 0 ? this.name : `${this.name}.${this.generation}`
     performOn(this.world, client, this.machine, operation, (record) => {
       if (record === undefined) {
-        this.machine = pick(this.random, this.world.cluster.machines)
+        this.machine = pick(this.random, this.world.cluster.members)
         this.later(20 + this.random.below(100))
         return
       }
@@ -74,14 +74,14 @@ export class KvClient {
   private after(operation: DrawnOperation, record: OperationRecord): void {
     if (record.outcome !== 'unknown') {
       if (record.outcome === 'failed' && chance(this.random, 0.5))
-        this.machine = pick(this.random, this.world.cluster.machines)
+        this.machine = pick(this.random, this.world.cluster.members)
       this.later(exponential(this.random, this.thinkMs))
       return
     }
     this.generation++
     if (operation.input.op !== 'get' && operation.input.op !== 'range')
       this.world.keys.noteUnknown(keyOf(operation.input))
-    this.machine = pick(this.random, this.world.cluster.machines)
+    this.machine = pick(this.random, this.world.cluster.members)
     // A writer that tries again: the first attempt stays unknown, whatever becomes of the second.
     const again = chance(this.random, 0.3)
     this.world.simulation.after(afterUnknownMs, () => {

@@ -35,7 +35,7 @@ export class LeaseClient {
   }
 
   private get machine(): Machine {
-    return pick(this.random, this.world.cluster.machines)
+    return pick(this.random, this.world.cluster.members)
   }
 
   private later(delayMs: number, run: () => void): void {

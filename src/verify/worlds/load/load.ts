@@ -7,6 +7,7 @@ import { FencedResource } from './fenced-resource.ts'
 import { type ClientWorld, KvClient } from './kv-client.ts'
 import { LeaseClient } from './lease-client.ts'
 import { LockClient } from './lock-client.ts'
+import { defaultOperatorPlan, Operator, type OperatorPlan } from './operator.ts'
 import { Probe } from './probe.ts'
 import { WatchClient } from './watch-client.ts'
 
@@ -19,6 +20,8 @@ export interface LoadShape {
   readonly leaseClients: number
   readonly lockClients: number
   readonly compacts: boolean
+  /** Changes the members. */
+  readonly operator: OperatorPlan | undefined
 }
 
 export function drawLoad(random: Random): LoadShape {
@@ -29,6 +32,7 @@ export function drawLoad(random: Random): LoadShape {
     leaseClients: pick(random, [0, 1, 2]),
     lockClients: pick(random, [0, 2, 3]),
     compacts: chance(random, 0.7),
+    operator: chance(random, 0.4) ? { ...defaultOperatorPlan, everyMs: pick(random, [500, 2000, 5000]) } : undefined,
   }
 }
 
@@ -37,6 +41,8 @@ export class Load {
   private readonly clients: { start(): void; stop(): void }[] = []
   private readonly watchers: WatchClient[] = []
   private readonly leaseClients: LeaseClient[] = []
+  private readonly operator: Operator
+  private readonly changesMembers: boolean
   private probes = 0
 
   constructor(world: ClientWorld, random: Random, shape: LoadShape) {
@@ -51,11 +57,23 @@ export class Load {
     const resource = new FencedResource('shared', world.recorder)
     for (let i = 0; i < shape.lockClients; i++)
       this.clients.push(new LockClient(world, random.fork(`lock-${i}`), `h${i}`, 'shared', resource))
+    this.operator = new Operator(world, random.fork('operator'), shape.operator ?? defaultOperatorPlan)
+    this.changesMembers = shape.operator !== undefined
     if (shape.compacts) this.clients.push(new CompactionClient(world, random.fork('compaction')))
   }
 
   start(): void {
     for (const client of [...this.clients, ...this.watchers, ...this.leaseClients]) client.start()
+    if (this.changesMembers) this.operator.start()
+  }
+
+  /** No more changes of members; `membersSettled` tells when it is certain who they are. */
+  settleMembers(): void {
+    this.operator.settle()
+  }
+
+  get membersSettled(): boolean {
+    return this.operator.settled
   }
 
   /** Nothing more is begun; watchers go on. */

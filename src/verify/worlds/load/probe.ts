@@ -17,12 +17,13 @@ export class Probe {
   }
 
   get served(): boolean {
-    return this.due.size === 0
+    return this.waiting.length === 0
   }
 
-  /** Those that have not served yet. */
+  /** Those that have not served yet, and still could: one that was removed meanwhile has ended. */
   get waiting(): string[] {
-    return [...this.due].map((machine) => machine.name)
+    const isOut = (machine: Machine) => machine.excuses.has('removed') && !machine.isAlive
+    return [...this.due].filter((machine) => !isOut(machine)).map((machine) => machine.name)
   }
 
   private write(machine: Machine, attempt: number): void {

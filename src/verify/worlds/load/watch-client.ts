@@ -68,7 +68,7 @@ export class WatchClient {
 
   private connectLater(delayMs: number): void {
     this.world.simulation.after(delayMs, () => {
-      if (!this.stopped) this.connect(pick(this.random, this.world.cluster.machines))
+      if (!this.stopped) this.connect(pick(this.random, this.world.cluster.members))
     })
   }
 
@@ -93,7 +93,7 @@ export class WatchClient {
     const hub = running.services.watchHub
     const startRevision = this.due === 0 ? running.services.engine.revision + 1 : this.due
     this.due = startRevision
-    const stream = hub.openStream(this.sinkOf(() => connection, life))
+    const stream = hub.openStream(this.sinkOf(() => connection))
     const lose = (): void => this.closed(connection)
     const connection: Connection = {
       life,
@@ -130,7 +130,7 @@ export class WatchClient {
   /** Has a stream that was refused read on later. Belongs to the present connection. */
   private drain: () => void = () => {}
 
-  private sinkOf(connection: () => Connection, life: Life): WatchSink {
+  private sinkOf(connection: () => Connection): WatchSink {
     const deliver = (receive: () => void): void => {
       const to = connection()
       this.world.simulation.after(to.delayMs, () => {
@@ -139,7 +139,6 @@ export class WatchClient {
     }
     return {
       events: (delivery) => {
-        if (this.world.cluster.machines.every((machine) => machine.life !== life)) return true
         const changes = delivery.events.map((event) => changeOf(delivery, event.ref))
         const { revision } = delivery.store
         deliver(() => this.receive(changes, revision))

@@ -1,5 +1,6 @@
 import { clientScenarios } from './client-scenarios.ts'
 import { diskScenarios } from './disk-scenarios.ts'
+import { membershipScenarios } from './membership-scenarios.ts'
 import { networkScenarios } from './network-scenarios.ts'
 import { processScenarios } from './process-scenarios.ts'
 import type { Scenario } from './scenario.ts'
@@ -12,4 +13,5 @@ export const scenarios: readonly Scenario[] = [
   ...processScenarios,
   ...diskScenarios,
   ...clientScenarios,
+  ...membershipScenarios,
 ]

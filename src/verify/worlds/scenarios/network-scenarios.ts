@@ -30,7 +30,7 @@ const slowFollowerSnapshot: Scenario = {
     const endMs = world.simulation.nowMs + world.durationMs
     await world.pass(1500)
     while (world.simulation.nowMs < endMs) {
-      const follower = cluster.machines.filter((machine) => machine !== cluster.leader)[random.below(2)]
+      const follower = cluster.members.filter((machine) => machine !== cluster.leader)[random.below(2)]
       if (follower === undefined) continue
       world.recorder.countFault('partition-follower')
       const cut = () =>

@@ -21,7 +21,7 @@ const figure8: Scenario = {
       if (leader === undefined) continue
       const confidant = pick(
         random,
-        cluster.machines.filter((machine) => machine !== leader),
+        cluster.members.filter((machine) => machine !== leader),
       )
       world.recorder.tell(`${leader.name} reaches only ${confidant.name}`)
       world.recorder.countFault('leader-with-one-follower')
@@ -33,7 +33,7 @@ const figure8: Scenario = {
       await world.pass(10 + random.below(120))
       cluster.crash(leader, random.below(2) === 0 ? 'power-loss' : 'process-death')
       heal()
-      const { alive, machines } = cluster
+      const { alive, members: machines } = cluster
       if (alive.length < 3)
         cluster.start(
           pick(

@@ -11,6 +11,8 @@ import { PrometheusText, type Sample } from './prometheus-text.ts'
 
 /** What only the process that hosts everything can measure. */
 export interface NodeMetrics {
+  /** The consensus algorithm: raft or paxos. */
+  readonly consensus?: string | undefined
   readonly leaderChanges?: number | undefined
   readonly proposalsPending?: number | undefined
   readonly proposalsFailed?: number | undefined
@@ -76,6 +78,9 @@ function consensus(text: PrometheusText, { engine, health }: MetricsSource, node
   text.gauge('etcd_server_version', 'The version of etcd that is followed.', version('server_version', etcdVersion))
   text.gauge('etcd_cluster_version', 'The version of the cluster.', version('cluster_version', etcdClusterVersion))
   text.gauge('synod_version', 'The version that is running.', version('version', synodVersion))
+  const { consensus } = node
+  const algorithm = consensus === undefined ? undefined : [{ labels: { algorithm: consensus }, value: 1 }]
+  text.gauge('synod_consensus', 'The consensus algorithm that is running.', algorithm)
   text.gauge('synod_raft_term', 'The present term.', group.term)
   text.gauge('synod_raft_last_index', 'The last index in the log of this member.', group.lastIndex)
 }

@@ -1,0 +1,137 @@
+/**
+ * Makes the beginning of a new group out of what one member of a lost one has: offline, from one directory into another.
+ *
+ * - C1  Everything in the member's log is applied, whether it was known to be committed or not: what a majority had
+ *       acknowledged is kept wherever this member has it, at the price of keeping what never was acknowledged, too.
+ * - C2  The old directory keeps all it had. The new one is whole and durable when this resolves, and means nothing before
+ *       somebody points to it.
+ */
+import type { Entry, MemberId } from '../../core/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { openSnapshotFiles, type SnapshotFiles } from '../../storage/snapshot/index.ts'
+import { openWal } from '../../storage/wal/index.ts'
+import type { Algorithm } from './algorithm.ts'
+import { commandOf } from './envelope.ts'
+import type { StateMachine } from './state-machine.ts'
+
+const chunkBytes = 256 * 1024
+
+export interface CollapseSetup {
+  readonly runtime: Runtime
+  readonly group: number
+  readonly memberId: MemberId
+  readonly algorithm: Algorithm<unknown>
+  readonly machine: StateMachine<unknown>
+  /** Where the member's `wal/` and `snap/` are. */
+  readonly from: { readonly directory: string; readonly clusterId: bigint }
+  /** Where the new ones go; made, durably, and in place of what is there. Undefined: only read. */
+  readonly to: { readonly directory: string; readonly clusterId: bigint } | undefined
+  readonly walSegmentBytes?: number | undefined
+  /** Called with everything applied, before the new state is written. */
+  readonly prepare: () => void
+}
+
+export interface CollapseReport {
+  /** The index of the last entry that the member had; 0 when it had none. */
+  readonly lastIndex: number
+  readonly term: number
+  /** The index of its snapshot; everything up to it was committed. */
+  readonly snapshotIndex: number
+  /** Entries applied after the snapshot. */
+  readonly entries: number
+}
+
+/** Rejects with a WalError, SnapshotError, RestoreError or DiskError. Without any entry, nothing is written. */
+export async function collapseGroup(setup: CollapseSetup): Promise<CollapseReport> {
+  const survivor = await readSurvivor(setup)
+  if (survivor.lastIndex === 0) return survivor
+  setup.prepare()
+  if (setup.to !== undefined) await writeBeginning(setup, setup.to, survivor)
+  return survivor
+}
+
+async function readSurvivor(setup: CollapseSetup): Promise<CollapseReport> {
+  const { runtime, group, algorithm, machine, from } = setup
+  const files = await openFiles(setup, from)
+  const newest = (await files.openNewest()).reader
+  const snapshot = newest?.meta ?? { index: 0, term: 0 }
+  if (newest !== undefined) {
+    const restorer = machine.restore()
+    try {
+      for (let chunk = await newest.next(); chunk !== undefined; chunk = await newest.next()) restorer.write(chunk)
+    } finally {
+      await newest.close()
+    }
+    restorer.finish()
+  }
+  const opened = await openWal({
+    ...walOptions(setup, from),
+    snapshots: newest === undefined ? undefined : new Map([[group, { index: snapshot.index, term: snapshot.term }]]),
+  })
+  await opened.wal.close()
+  const recovered = opened.groups.get(group)
+  const entries = algorithm.entriesOf(recovered?.entries ?? []).filter((entry) => entry.index > snapshot.index)
+  for (const entry of entries) apply(machine, entry)
+  const term = entries.reduce(
+    (highest, entry) => Math.max(highest, entry.term),
+    Math.max(snapshot.term, recovered?.hardState.term ?? 0),
+  )
+  const lastIndex = entries.at(-1)?.index ?? snapshot.index
+  runtime.logger.info('read what the member had', { lastIndex, term, snapshotIndex: snapshot.index })
+  return { lastIndex, term, snapshotIndex: snapshot.index, entries: entries.length }
+}
+
+function apply(machine: StateMachine<unknown>, { index, term, kind, payload }: Entry): void {
+  if (kind === 'command') machine.apply(commandOf(payload), { index, term }, false)
+}
+
+/** A snapshot at the last index, a log that begins after it, and nothing else (C2). */
+async function writeBeginning(
+  setup: CollapseSetup,
+  to: CollapseSetup['from'],
+  { lastIndex, term }: CollapseReport,
+): Promise<void> {
+  const { runtime, group, memberId, machine } = setup
+  const { disk } = runtime
+  await disk.remove(to.directory)
+  await disk.makeDirectory(to.directory)
+  await disk.syncDirectory(to.directory.slice(0, to.directory.lastIndexOf('/')) || '/')
+  const files = await openFiles(setup, to)
+  const image = machine.snapshot()
+  try {
+    const configuration = { voters: [memberId], outgoing: [], learners: [] }
+    const writer = await files.create({ index: lastIndex, term, configuration })
+    for (let chunk = image.next(chunkBytes); chunk !== undefined; chunk = image.next(chunkBytes))
+      await writer.write(chunk)
+    await writer.finish()
+  } finally {
+    image.close()
+  }
+  const { wal } = await openWal({
+    ...walOptions(setup, to),
+    snapshots: new Map([[group, { index: lastIndex, term }]]),
+  })
+  try {
+    await wal.append([{ group, entries: [], hardState: { term, votedFor: 0n } }])
+  } finally {
+    await wal.close()
+  }
+}
+
+function openFiles({ runtime, group, memberId }: CollapseSetup, place: CollapseSetup['from']): Promise<SnapshotFiles> {
+  const { directory, clusterId } = place
+  const { disk, logger } = runtime
+  return openSnapshotFiles({ disk, directory: `${directory}/snap`, logger, group, clusterId, memberId })
+}
+
+function walOptions({ runtime, memberId, walSegmentBytes }: CollapseSetup, place: CollapseSetup['from']) {
+  const { directory, clusterId } = place
+  return {
+    disk: runtime.disk,
+    directory: `${directory}/wal`,
+    logger: runtime.logger,
+    random: runtime.random.fork('wal'),
+    nodeTag: { clusterId, memberId },
+    segmentBytes: walSegmentBytes,
+  }
+}
