@@ -79,9 +79,13 @@ describe('synod member', { skip: skipWithoutSubject(), concurrency: 1 }, () => {
     })
     assert.equal(await roles(), 'n1 leader, n2 follower')
     assert.equal((await memberCommand(newcomer.endpoint, 'list')).length, 2)
-    await memberCommand(endpoints, 'update', 'n2', '--peer-urls', `${spare.peerUrl},http://127.0.0.1:9`)
+    await memberCommand(endpoints, 'update', 'n2', '--peer-urls', `${spare.peerUrl},http://127.0.0.1:1`)
     const moved = (await memberCommand(endpoints, 'list')).find((member) => member['name'] === 'n2')
-    assert.deepEqual(moved?.['peerUrls'], [spare.peerUrl, 'http://127.0.0.1:9'])
+    assert.deepEqual(moved?.['peerUrls'], ['http://127.0.0.1:1', spare.peerUrl])
+    // The first of the URLs leads nowhere: each side tries the next until they have found each other again.
+    await until('a write after the move', async () => {
+      return (await synod('put', 'moved', '1', ...at)).code === 0 ? true : undefined
+    })
     const removed = await synod('member', 'remove', String(moved?.['id']).toUpperCase(), ...at)
     assert.equal(removed.stdout, `removed n2 (${moved?.['id']})\n`)
     assert.equal((await memberCommand(endpoints, 'list')).length, 1)

@@ -58,7 +58,7 @@ describe('members that leave', { skip, concurrency: 1 }, () => {
       const before = member.log().length
       member.start()
       await ended(member)
-      assert.match(member.log().slice(before), /removed from the cluster/)
+      assert.match(member.log().slice(before), /removed from cluster/)
     }
   })
 

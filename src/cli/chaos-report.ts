@@ -50,6 +50,7 @@ function failureText(report: ChaosReport, directory: string, replay: string, see
     'the last faults',
     ...last.map((line) => `  ${line}`),
     `history  ${report.historyPath} (synod check ${report.historyPath})`,
+    ...(report.timelinePath === undefined ? [] : [`picture  ${report.timelinePath}`]),
     `data and logs of the nodes  ${directory}`,
     `seed ${seed}; the same faults again (real time differs from run to run, so what they hit may differ):`,
     `  ${replay}`,
@@ -89,6 +90,7 @@ export function chaosJson(report: ChaosReport, { directory, replay, seed }: Chao
     records: report.records,
     // Of a valid run in a directory of its own nothing is kept.
     historyPath: report.historyPath,
+    timelinePath: report.timelinePath,
     directory,
     replay,
   }

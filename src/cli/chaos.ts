@@ -62,11 +62,12 @@ export async function chaos(args: readonly string[]): Promise<void> {
   const directory = settings.data ?? mkdtempSync(join(tmpdir(), 'synod-chaos-'))
   const interrupted = new AbortController()
   let keep = true
+  let exitWith: number
   try {
     const report = await runWithSignals(settings, directory, interrupted)
     keep = report.verdict !== 'valid'
     tell(settings, report, directory)
-    process.exitCode = exitStatus[report.verdict]
+    exitWith = exitStatus[report.verdict]
   } catch (error) {
     if (!interrupted.signal.aborted) {
       if (!(error instanceof ClusterStartError)) process.stderr.write(`data and logs are in ${directory}\n`)
@@ -75,10 +76,12 @@ export async function chaos(args: readonly string[]): Promise<void> {
         : error
     }
     keep = false
-    process.exitCode = 130
+    exitWith = 130
   } finally {
     if (!keep && settings.data === undefined) rmSync(directory, { recursive: true, force: true })
   }
+  // All is said, and no node is left. What Node still holds of hundreds of reset connections must not keep the command.
+  process.exit(exitWith)
 }
 
 async function runWithSignals(

@@ -29,6 +29,7 @@ Prove
 ${rows([
   ['sim', 'Run clusters in simulated worlds full of faults.'],
   ['chaos', 'Run a cluster of real processes under faults.'],
+  ['check FILE', 'Judge a recorded history.'],
 ])}
 
 Use
@@ -227,6 +228,33 @@ Exit status is 1 when a world failed. A failure names its seed and prints the li
 Examples
   synod sim --seeds 100
   synod sim --scenario clock-drift --seed 42 --history /tmp/h.jsonl`,
+
+  check: `synod check FILE: judge a recorded history
+
+Tells whether the operations have a linear order, and of our own records whether every other property holds too. Prints the
+operations that fit no order, and draws them with all that is around them.
+
+FILE holds our JSON lines (as synod sim and synod chaos write them), a Jepsen log (INFO jepsen.util - 3 :invoke :read nil),
+or a Knossos history in EDN of a cas-register, a multi-register or a mutex.
+
+Flags
+${rows([
+  ['--format auto|jsonl|jepsen|edn', 'What the file is (default auto).'],
+  ['--model NAME', 'register, cas-register, multi-register or mutex (default: as the operations are).'],
+  ['--initial EDN', 'What registers begin with, like 0 or {:x 0 :y 0} (default nil; EDN: nil or else 0).'],
+  ['--steps N', 'Give up after trying N operations (default 60 million).'],
+  ['--html OUT', 'Write the timeline there (default FILE.html when something is wrong).'],
+  ['--no-html', 'Write none.'],
+  ['--json', 'One JSON object, for machines.'],
+])}
+
+Exit status is 0 if it is linearizable (and all else holds), 1 if not, 2 if it could not be told within the bound, 64 if the
+file or the command line cannot be read.
+
+Examples
+  synod check history.jsonl
+  synod check etcd_042.log --html etcd.html
+  synod check registers.edn --initial '{:x 0 :y 0}'`,
 
   chaos: `synod chaos: prove it on real processes
 

@@ -129,7 +129,7 @@ export type CoreEffect<M> =
   /** Leader: `to` needs entries that are gone. Stream it a snapshot, then step `snapshotSent`. One at a time a peer. */
   | { readonly type: 'sendSnapshot'; readonly to: MemberId }
 
-/** As {@link ProposeResult}. */
+/** As {@link ProposeResult}. A change is one small entry or two: Raft refuses none as `full`. */
 export type ProposeConfigurationResult =
   | { readonly ok: true; readonly term: number; readonly index: number }
   /**
@@ -167,7 +167,10 @@ export interface CoreStatus {
   readonly configuration: Configuration
   /** The index of the entry that set it; 0 for the initial one, and at most the snapshot's index when that brought it. */
   readonly configurationIndex: number
-  /** Leader only: for each other member, the highest index known durable there and whether it answered lately. */
+  /**
+   * Leader only: for each other member, learners included, the highest index known durable there and whether it answered
+   * lately. Who leaves by a change is in it until the change is done.
+   */
   readonly progress: ReadonlyMap<MemberId, { readonly matchIndex: number; readonly recentlyActive: boolean }>
 }
 

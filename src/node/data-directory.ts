@@ -5,6 +5,8 @@
  * DIR/LOCK       held while a process lives; the kernel frees it
  * DIR/identity   cluster, member, algorithm, founders, incarnation: see identity.ts
  * DIR/peers      the incarnation by which each other member is known
+ * DIR/members    where the members were last: see address-book.ts
+ * DIR/members    where the members were last: see address-book.ts
  * DIR/wal/       the write-ahead log      DIR/snap/   snapshots
  * DIR/recovered-N/wal/, …/snap/           these instead, after the N-th recovery
  * ```

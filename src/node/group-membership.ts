@@ -48,7 +48,7 @@ export class GroupMembership implements MembershipView {
   }
 
   whenSettled(id: MemberId, as: Standing, done: () => void): () => void {
-    const { group, runtime } = this.context
+    const { group, runtime, self } = this.context
     let timer: Timer | undefined
     const end = (): void => {
       this.waiting.delete(end)
@@ -57,7 +57,9 @@ export class GroupMembership implements MembershipView {
     const ask = (): void => {
       group.callLeader(encodeMembershipRequest({ type: 'standing', id }), (answer) => {
         if (!this.waiting.has(end)) return
-        if (answer.ok && isAs(decodeStanding(answer.response), as)) {
+        // One that is out knows no leader any more, and can tell by itself.
+        const alone = id === self ? this.standingOf(id) : undefined
+        if (isAs(answer.ok ? decodeStanding(answer.response) : alone, as)) {
           end()
           done()
         } else timer = runtime.scheduler.setTimer(askEveryMs, ask)

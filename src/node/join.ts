@@ -39,11 +39,6 @@ export async function joinCluster(runtime: Runtime, config: NodeConfig): Promise
   }
 }
 
-/** Asks one member for the members; undefined when it does not answer or answers amiss. */
-export async function askForMembers(runtime: Runtime, address: Address): Promise<ClusterDescription | undefined> {
-  return (await askOne(runtime, '', address)).cluster
-}
-
 async function askOne(runtime: Runtime, from: string, address: Address): Promise<Told> {
   const answer = await askToJoin(runtime, address, answerTimeoutMs)
   if (!answer.ok) return { from, cluster: undefined, reason: answer.reason }

@@ -151,6 +151,27 @@ for (const consensus of ['raft', 'paxos'])
       assert.equal(world.node('n6').inspect().machine.store.revision, 3)
     })
 
+    test('a member that was away while all others were replaced is told who they are', async () => {
+      const world = new NodeWorld({ seed: 12, flags: [`--consensus=${consensus}`] })
+      const running = ['n1', 'n2', 'n3', 'n4']
+      await world.found(...running, 'n5')
+      world.kill('n5')
+      await world.pause(1500)
+      for (const name of ['m1', 'm2', 'm3', 'm4']) {
+        const gone = running.shift()!
+        await join(world, name, running)
+        running.push(name)
+        await settles(world, `${[gone, 'n5', ...running].sort().join(' ')} | `, ...running)
+        const { id } = world.member(name, gone)
+        await world.change(name, (engine, done) => engine.memberRemove(id, done))
+        await world.until(() => world.failures.has(gone), 'it ends')
+      }
+      await world.start('n5', world.config('n5', ['n1', 'n2', 'n3', 'n4', 'n5']))
+      await settles(world, 'm1 m2 m3 m4 n5 | ', ...running, 'n5')
+      for (const name of ['m1', 'm2']) world.kill(name)
+      await world.put('n5', 'b', '2')
+    })
+
     test('who was not added, asks nobody, or asks strangers is told what to do', async () => {
       const world = await foundTrio(9, consensus)
       const existing = '--initial-cluster-state=existing'

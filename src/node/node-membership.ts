@@ -6,17 +6,15 @@ import type { MemberId } from '../core/index.ts'
 import type { CoordinationStateMachine } from '../engine/coordination/index.ts'
 import type { Group } from '../engine/replication/index.ts'
 import type { Address, Runtime, Timer } from '../runtime/index.ts'
+import type { AddressBook } from './address-book.ts'
 import { MemberRemovedError } from './data-directory-error.ts'
 import { GroupMembership } from './group-membership.ts'
 import type { Identity } from './identity.ts'
-import { askForMembers } from './join.ts'
-import { encodeClusterDescription } from './join-codec.ts'
+import { decodeClusterDescription, encodeClusterDescription } from './join-codec.ts'
 import { MembershipReconciler } from './membership-reconciler.ts'
 import { PeerSet } from './peer-set.ts'
 
-/** Who is not known greets again and again; others are asked about it no more often than this, in milliseconds. */
-const inquireEveryMs = 1000
-/** A member that left stays connected, and a node that knows of its own removal runs on, for so long. */
+/** A member that left stays connected, and a node that knows of its own removal runs on, for so long, in milliseconds. */
 const lingerMs = 2000
 
 export interface NodeMembershipContext {
@@ -26,6 +24,7 @@ export interface NodeMembershipContext {
   readonly machine: CoordinationStateMachine
   readonly setPeers: (peers: ReadonlyMap<MemberId, Address>) => void
   readonly isConnected: (peer: MemberId) => boolean
+  readonly book: AddressBook
   /** This member is none any more. */
   readonly onRemoved: (error: MemberRemovedError) => void
 }
@@ -38,17 +37,15 @@ export class NodeMembership {
   private readonly reconciler: MembershipReconciler
   private readonly unsubscribe: readonly (() => void)[]
   private farewell: Timer | undefined
-  private inquiring = false
-  private inquiredAtMs = Number.NEGATIVE_INFINITY
   private stopped = false
 
   constructor(context: NodeMembershipContext) {
-    const { runtime, identity, group, machine, setPeers, isConnected } = context
+    const { runtime, identity, group, machine, setPeers, isConnected, book } = context
     const { scheduler, logger } = runtime
     this.context = context
     const self = identity.memberId
-    this.peers = new PeerSet({ scheduler, logger, self, group, machine, lingerMs, setPeers })
-    this.peers.learn(identity.peers)
+    this.peers = new PeerSet({ scheduler, logger, self, group, machine, lingerMs, setPeers, isConnected, book })
+    if (book.members.length === 0) this.peers.learn(identity.peers)
     this.view = new GroupMembership({ runtime, self, group, machine, isConnected })
     this.reconciler = new MembershipReconciler({ runtime, self, group, machine })
     const look = (): void => this.lookForOwnRemoval()
@@ -68,21 +65,13 @@ export class NodeMembership {
     this.leave()
   }
 
-  /** A stranger of this very cluster greets: this node may have missed who the members are by now. */
-  onUnknown(): void {
-    const { runtime, identity } = this.context
-    const nowMs = runtime.clock.monotonicMs()
-    if (this.inquiring || this.stopped || nowMs < this.inquiredAtMs + inquireEveryMs) return
-    this.inquiring = true
-    this.inquiredAtMs = nowMs
-    Promise.all(this.peers.known.map((address) => askForMembers(runtime, address))).then((answers) => {
-      this.inquiring = false
-      if (this.stopped) return
-      for (const answer of answers) if (answer?.clusterId === identity.clusterId) this.peers.learn(answer.members)
-    })
+  /** A member that is not known here says who the members are: this node may have missed that while it was away. */
+  onIntroduction(body: Uint8Array): void {
+    const cluster = decodeClusterDescription(body)
+    if (!this.stopped && cluster?.clusterId === this.context.identity.clusterId) this.peers.learn(cluster.members)
   }
 
-  /** What a node that wants to join is told. */
+  /** What a node that wants to join, or a peer that does not know this one, is told. */
   describeCluster(): Uint8Array {
     const { clusterId, algorithm, founders } = this.context.identity
     return encodeClusterDescription({ clusterId, algorithm, founders, members: this.context.machine.members() })

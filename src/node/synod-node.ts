@@ -20,6 +20,7 @@ import {
 import type { MessageDelivery, PeerRefusal } from '../engine/transport/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
 import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
+import { AddressBook } from './address-book.ts'
 import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
 import { algorithms, coordinationGroup, createStateMachine } from './coordination-group.ts'
@@ -93,6 +94,7 @@ class SynodNode implements RunningNode {
   private machine: CoordinationStateMachine | undefined
   private coordination: CoordinationServices | undefined
   private membership: NodeMembership | undefined
+  private book: AddressBook | undefined
   private ports: ClientPorts | undefined
   private publisher: MemberPublisher | undefined
   private stopping: Promise<void> | undefined
@@ -130,7 +132,8 @@ class SynodNode implements RunningNode {
     const { config } = this
     this.host = await this.openHost(this.directory)
     const { machine, group } = await this.openGroup(this.host, identity)
-    this.membership = this.composeMembership(this.host, identity, machine, group)
+    this.book = await AddressBook.open(runtime.disk, config.dataDir, identity.clusterId, (error) => this.fail(error))
+    this.membership = this.composeMembership(this.host, this.book, identity, machine, group)
     this.group = group
     this.machine = machine
     this.coordination = startCoordination(
@@ -197,8 +200,8 @@ class SynodNode implements RunningNode {
       recognises: (peer, incarnation) => directory.recognises(peer, incarnation),
       onRefused: (peer, refusal) => this.onRefused(peer, refusal),
       isRemoved: (peer) => this.membership?.isRemoved(peer) ?? false,
-      onUnknown: () => this.membership?.onUnknown(),
-      answerJoin: () => this.membership?.describeCluster(),
+      introduction: () => this.membership?.describeCluster(),
+      onIntroduction: (body) => this.membership?.onIntroduction(body),
       delivery: this.hooks.delivery,
       onPersisted: (tookMs) => this.walSyncSeconds.observe(tookMs / 1000),
       onDiskFull: (full) => {
@@ -235,6 +238,7 @@ class SynodNode implements RunningNode {
 
   private composeMembership(
     host: ReplicationHost,
+    book: AddressBook,
     identity: Identity,
     machine: CoordinationStateMachine,
     group: CoordinationGroup,
@@ -246,6 +250,7 @@ class SynodNode implements RunningNode {
       machine,
       setPeers: (peers) => host.setPeers(peers),
       isConnected: (peer) => host.isConnected(peer),
+      book,
       onRemoved: (error) => this.fail(error),
     })
   }
@@ -303,6 +308,7 @@ class SynodNode implements RunningNode {
     this.membership?.stop()
     this.coordination?.stop()
     await this.host?.close()
+    await this.book?.settled()
     await this.directory?.close()
   }
 

@@ -56,6 +56,7 @@ function runWorld(seed: string): TestCluster {
     members: changes ? pick(3, 10, 30) : 0,
   }
   const ids = [...cluster.members.keys()]
+  cluster.rotten = pick(0n, 0n, 1n, 3n)
   cluster.faults = { loss: pick(0, shape.below(300)), duplication: shape.below(100), delay: shape.below(500) }
   for (let round = 0; round < 400; round++) disturb(cluster, ids, temper, round)
   heal(cluster, ids)
@@ -163,7 +164,7 @@ test(`random worlds keep what is chosen, and recover, ${seeds} seeds`, (context)
   if (only !== undefined) return
   assert.ok(applied > list.length * 10, `worlds make progress: ${applied} commands`)
   assert.ok(reads > list.length * 10, `worlds answer reads: ${reads}`)
-  for (const what of ['election', 'snapshot taken', 'snapshot restored', 'reconfiguration chosen']) {
+  for (const what of ['election', 'snapshot taken', 'snapshot restored', 'snapshot rotten', 'reconfiguration chosen']) {
     assert.ok((counts.get(what) ?? 0) > list.length / 10, `too rare: ${what}`)
   }
 })

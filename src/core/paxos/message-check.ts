@@ -6,7 +6,7 @@ import type { PaxosMessage, PromiseMessage } from './message.ts'
  * is dropped here, so that handlers may rely on the order of slots and rounds.
  */
 export function isSensible(message: PaxosMessage): boolean {
-  if (!isPosition(message.round) || message.round < 1) return false
+  if (!isPosition(message.round) || message.round < 1 || message.round > roundMax) return false
   switch (message.type) {
     case 'prepare':
       return isSlot(message.fromSlot)
@@ -38,6 +38,9 @@ export function isSensible(message: PaxosMessage): boolean {
       return false
   }
 }
+
+/** No cluster gets there; whoever enters it can still begin rounds. */
+const roundMax = 2 ** 52
 
 function isSensiblePromise(message: PromiseMessage): boolean {
   const { fromSlot, nextSlot, chosenIndex, slots, round } = message

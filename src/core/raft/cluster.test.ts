@@ -8,7 +8,7 @@ import { stepMs, TestCluster } from './test-cluster.ts'
 const seeds = Number(process.env.SYNOD_RAFT_SEEDS ?? 300)
 
 /** Everybody who may ever be a member. */
-const everybody: readonly MemberId[] = [1n, 2n, 3n, 4n, 5n, 6n, 7n]
+const everybody: readonly MemberId[] = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n]
 
 /** How wild one world is: each a chance of one in so many a round; 0 never. */
 interface Temper {
@@ -20,6 +20,8 @@ interface Temper {
   readonly transfer: number
   readonly snapshot: number
   readonly change: number
+  /** As a change begins: the chance that its leader is cut off from the other voters of the time. */
+  readonly cutAtChange: number
   readonly stop: number
   readonly read: number
   /** Ticks in four rounds, of others and of leaders. */
@@ -52,7 +54,7 @@ function runWorld(seed: string): Outcome {
   const voters = everybody.slice(0, pick(1, 2, 3, 3, 3, 5, 5, 5))
   const learners = pick(true, false, false) ? [8n, 9n] : []
   const outgoing = pick(true, false, false, false) && voters.length > 2 ? [...voters.slice(2), 6n, 7n] : []
-  const { options, temper, driftMax } = pick(mixture, mixture, mixture, storm, storm, leases)(pick)
+  const { options, temper, driftMax } = pick(mixture, mixture, mixture, storm, storm, moves, moves, leases)(pick)
   const limits = {
     maxAppendBytes: pick(1, 60, 200, 10_000),
     maxInflightAppends: 1 + shape.below(6),
@@ -81,6 +83,27 @@ function mixture(pick: Pick): World {
 function storm(pick: Pick): World {
   const options = { heartbeatTicks: 2, electionTimeoutTicks: 3, checkQuorum: false, preVote: false }
   return { options, driftMax: 0, temper: { ...anyTemper(pick), crash: 2, restart: 1 } }
+}
+
+/** One change of the members after the other, on quick disks, with partitions between the old ones and the new. */
+function moves(pick: Pick): World {
+  const options = {
+    heartbeatTicks: 1,
+    electionTimeoutTicks: pick(4, 6),
+    checkQuorum: pick(true, false),
+    preVote: false,
+  }
+  const temper = {
+    ...anyTemper(pick),
+    sync: pick(1, 2),
+    crash: pick(10, 30),
+    restart: pick(1, 6),
+    partition: pick(6, 12),
+    reconnect: pick(8, 16),
+    change: pick(1, 3),
+    cutAtChange: pick(2, 10),
+  }
+  return { options, driftMax: 0, temper }
 }
 
 /**
@@ -121,6 +144,7 @@ function anyTemper(pick: Pick): Temper {
     transfer: pick(10, 40, 400),
     snapshot: pick(6, 12, 60),
     change: pick(0, 2, 5, 20),
+    cutAtChange: 0,
     stop: pick(0, 10, 30),
     read: 4,
     ticks: 3,
@@ -143,7 +167,7 @@ function disturb(cluster: TestCluster, temper: Temper, round: number): void {
   for (const id of ids) if (oneIn(temper.sync)) cluster.sync(id, 1 + prng.below(3))
   for (const id of ids) if (oneIn(2)) cluster.propose(id, [`${id} ${round}`, `${id} ${round} again`])
   for (const id of ids) if (oneIn(temper.read)) cluster.read(id)
-  if (oneIn(temper.change)) change(cluster)
+  if (oneIn(temper.change)) change(cluster, temper)
   if (oneIn(temper.snapshot)) cluster.snapshot(anyone(), prng.below(4))
   if (oneIn(temper.transfer)) cluster.step(cluster.member(anyone()), { type: 'transferLeadership', to: anyone() })
   if (oneIn(40)) cluster.step(cluster.member(anyone()), { type: 'connectionLost', peer: anyone() })
@@ -159,13 +183,17 @@ function disturb(cluster: TestCluster, temper: Temper, round: number): void {
 }
 
 /** Every leader, deposed or not, aims at some members, who are started if they are new. */
-function change(cluster: TestCluster): void {
+function change(cluster: TestCluster, temper: Temper): void {
   const { prng } = cluster
   const drawn = everybody.filter(() => prng.below(2) === 0)
   const voters = drawn.length > 0 ? drawn : [everybody[prng.below(everybody.length)] as MemberId]
   const learners = everybody.filter((id) => !voters.includes(id) && prng.below(4) === 0)
-  for (const { id } of cluster.running) {
+  for (const { id, raft } of cluster.running) {
     if (!cluster.configure(id, { voters, learners })) continue
+    const old = raft?.status().configuration.outgoing ?? []
+    if (temper.cutAtChange > 0 && prng.below(temper.cutAtChange) === 0) {
+      cut(cluster, new Set(old.filter((member) => member !== id)))
+    }
     for (const member of [...voters, ...learners]) if (!cluster.members.has(member)) cluster.joinLater(member)
   }
 }
@@ -180,10 +208,17 @@ function partition(cluster: TestCluster, ids: readonly MemberId[], member: Membe
     if (kind === 3) cluster.cut.add(`${other}>${member}`)
     return
   }
-  // One partition at a time, so that some side often holds a majority.
+  const joint = cluster.running.map(({ raft }) => raft?.status().configuration).find((used) => used?.outgoing.length)
+  const half = joint !== undefined && prng.below(2) === 0 ? joint.outgoing : ids.filter(() => prng.below(2) === 0)
+  cut(cluster, new Set(kind === 1 ? [member] : half))
+}
+
+/** One partition at a time, so that some side often holds a majority. */
+function cut(cluster: TestCluster, side: ReadonlySet<MemberId>): void {
   cluster.cut.clear()
-  const side = new Set(kind === 1 ? [member] : ids.filter(() => prng.below(2) === 0))
-  for (const from of ids) for (const to of ids) if (side.has(from) !== side.has(to)) cluster.cut.add(`${from}>${to}`)
+  for (const from of everybody) {
+    for (const to of everybody) if (side.has(from) !== side.has(to)) cluster.cut.add(`${from}>${to}`)
+  }
 }
 
 function heal(cluster: TestCluster): void {

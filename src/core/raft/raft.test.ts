@@ -152,6 +152,23 @@ test('reads wait in bounded number', () => {
   assert.deepEqual([refused[0]?.message.context, refused[0]?.message.index], [5, 0])
 })
 
+test('a silent follower costs a bounded number of messages, however much is committed without it', () => {
+  const bench = new Bench({ options: { maxInflightAppends: 4, maxUncommittedBytes: 200 } })
+  bench.lead()
+  bench.persisted()
+  bench.acknowledge(2n, 1)
+  bench.acknowledge(3n, 1)
+  let toSilent = 0
+  for (let i = 0; i < 1000; i++) {
+    const effects = bench.propose(String(i))
+    toSilent += sent(effects, 'appendEntries').filter((send) => send.to === 3n).length
+    bench.persisted()
+    bench.acknowledge(2n, i + 2)
+  }
+  assert.equal(bench.raft.status().commitIndex, 1001)
+  assert.equal(toSilent, 4)
+})
+
 test('a leader whose connection to a follower broke sends it nothing but heartbeats until it answers one', () => {
   const bench = new Bench()
   bench.lead()

@@ -10,6 +10,7 @@ export type {
   Refusal,
 } from './group.ts'
 export { leaseReadsRaftAlgorithm } from './lease-reads.ts'
+export { messageKind } from './message-kinds.ts'
 export { defaultGroupOptions, type GroupOptions } from './options.ts'
 export { paxosAlgorithm } from './paxos-algorithm.ts'
 export { raftAlgorithm } from './raft-algorithm.ts'

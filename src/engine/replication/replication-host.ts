@@ -49,10 +49,10 @@ export interface ReplicationHostSetup {
   readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
   /** Whether `peer` was a member and is none any more. Default: none was. */
   readonly isRemoved?: (peer: MemberId) => boolean
-  /** One that is no member as far as this node knows tried to talk to it. */
-  readonly onUnknown?: (peer: MemberId) => void
-  /** What a node that wants to join is told. Default: nothing. */
-  readonly answerJoin?: () => Uint8Array | undefined
+  /** Who the members are, for nodes that want to join and peers that do not know this one. Default: nothing. */
+  readonly introduction?: () => Uint8Array | undefined
+  /** A member that is not known here tells who the members are. Default: ignored. */
+  readonly onIntroduction?: (body: Uint8Array) => void
   /** For tests: decides what becomes of messages that arrived. */
   readonly delivery?: MessageDelivery | undefined
   readonly onDiskFull?: (full: boolean) => void
@@ -195,9 +195,9 @@ export class ReplicationHost {
       recognises: setup.recognises,
       onRefused: setup.onRefused,
       isRemoved: setup.isRemoved ?? (() => false),
-      answerJoin: setup.answerJoin ?? (() => undefined),
+      introduction: setup.introduction ?? (() => undefined),
+      onIntroduction: (body) => this.guard(() => setup.onIntroduction?.(body)),
       delivery: setup.delivery,
-      onUnknown: setup.onUnknown,
     })
     this.scheduleTick()
   }

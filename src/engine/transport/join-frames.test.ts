@@ -4,9 +4,12 @@ import fc from 'fast-check'
 import { createSimulation, type Simulation } from '../../runtime/simulation/index.ts'
 import { encodeHello, helloBytes } from './frames.ts'
 import {
+  encodeIntroduction,
   encodeJoinAnswer,
   encodeJoinQuestion,
+  isIntroduction,
   joinAnswerBytesMax,
+  readIntroduction,
   readJoinAnswer,
   readJoinQuestion,
 } from './join-frames.ts'
@@ -40,6 +43,17 @@ describe('the question and the answer of a node that joins', () => {
     }
   })
 
+  test('an introduction comes back as an answer does, and neither is taken for the other', () => {
+    const body = Buffer.alloc(100, 'x')
+    const introduction = encodeIntroduction(body)
+    assert.ok(isIntroduction(introduction.subarray(0, helloBytes)))
+    assert.ok(!isIntroduction(encodeJoinQuestion()))
+    assert.deepEqual(readIntroduction(introduction), { body })
+    assert.equal(readIntroduction(introduction.subarray(0, 50)), 'more')
+    assert.ok('problem' in (readJoinAnswer(introduction) as object))
+    assert.ok('problem' in (readIntroduction(encodeJoinAnswer(body)) as object))
+  })
+
   test('an answer beyond the bound is refused before it has come', () => {
     const head = Buffer.from(encodeJoinAnswer(Buffer.alloc(0)))
     head.writeUInt32LE(joinAnswerBytesMax + 1, 8)
@@ -50,6 +64,7 @@ describe('the question and the answer of a node that joins', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         readJoinAnswer(bytes)
+        readIntroduction(bytes)
         if (bytes.length >= helloBytes) readJoinQuestion(bytes)
       }),
       { seed: 7, numRuns: 500 },
@@ -76,7 +91,8 @@ describe('asking over a network', () => {
         recognises: () => true,
         onRefused() {},
         isRemoved: () => false,
-        answerJoin: () => answer,
+        introduction: () => answer,
+        onIntroduction() {},
       }),
     )
     return { simulation, transport }

@@ -4,18 +4,25 @@
  *
  * ```
  * question = "SYNODJ" version:u16 zeros:32 bytes crc32c:u32      as long as a hello, so that either can be read first
- * answer   = "SYNODJ" version:u16 length:u32 crc32c:u32 body     crc of the body
+ * answer   = "SYNODJ" version:u16 length:u32 crc32c:u32 body     crc of the body; a refusal (`frames.ts`) may come instead
  * ```
  *
- * All integers are little-endian. What the body says is its owner's affair; a refusal (`frames.ts`) may come instead.
+ * And what a member says, in place of its next hello, to one that refused it as unknown:
+ *
+ * ```
+ * introduction = "SYNODI" version:u16 length:u32 crc32c:u32 body      at least as long as a hello
+ * ```
+ *
+ * All integers are little-endian. What a body says is its owner's affair; both are the same: who the members are.
  */
-import { asBuffer, crc32c, utf8Bytes } from '../../base/index.ts'
+import { asBuffer, assert, crc32c, utf8Bytes } from '../../base/index.ts'
 import { helloBytes } from './frames.ts'
 
 /** A longer answer is refused as damage. */
 export const joinAnswerBytesMax = 1024 * 1024
 const answerHeaderBytes = 16
 const magic = utf8Bytes('SYNODJ')
+const introductionMagic = utf8Bytes('SYNODI')
 const joinVersion = 1
 
 export function encodeJoinQuestion(): Uint8Array {
@@ -39,8 +46,23 @@ export function readJoinQuestion(bytes: Uint8Array): 'question' | 'other' | { re
 }
 
 export function encodeJoinAnswer(body: Uint8Array): Uint8Array {
+  return encodeBody(magic, body)
+}
+
+/** `body` must make it as long as a hello. */
+export function encodeIntroduction(body: Uint8Array): Uint8Array {
+  assert(answerHeaderBytes + body.length >= helloBytes, 'an introduction says something')
+  return encodeBody(introductionMagic, body)
+}
+
+/** Whether these first bytes of a connection begin an introduction. */
+export function isIntroduction(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes.subarray(0, introductionMagic.length), introductionMagic) === 0
+}
+
+function encodeBody(start: Uint8Array, body: Uint8Array): Uint8Array {
   const bytes = Buffer.alloc(answerHeaderBytes + body.length)
-  bytes.set(magic, 0)
+  bytes.set(start, 0)
   bytes.writeUInt16LE(joinVersion, 6)
   bytes.writeUInt32LE(body.length, 8)
   bytes.writeUInt32LE(crc32c(body), 12)
@@ -49,12 +71,21 @@ export function encodeJoinAnswer(body: Uint8Array): Uint8Array {
 }
 
 /** `more`: not all of it is here. A sentence says why it is no answer. */
-export function readJoinAnswer(
-  bytes: Uint8Array,
-): { readonly body: Uint8Array } | 'more' | { readonly problem: string } {
+export function readJoinAnswer(bytes: Uint8Array): ReadBody {
+  return readBody(magic, bytes)
+}
+
+/** As {@link readJoinAnswer}. */
+export function readIntroduction(bytes: Uint8Array): ReadBody {
+  return readBody(introductionMagic, bytes)
+}
+
+type ReadBody = { readonly body: Uint8Array } | 'more' | { readonly problem: string }
+
+function readBody(expected: Uint8Array, bytes: Uint8Array): ReadBody {
   const buffer = asBuffer(bytes)
-  const start = buffer.subarray(0, magic.length)
-  if (Buffer.compare(start, magic.subarray(0, start.length)) !== 0) return { problem: 'it is not an answer' }
+  const start = buffer.subarray(0, expected.length)
+  if (Buffer.compare(start, expected.subarray(0, start.length)) !== 0) return { problem: 'it is not an answer' }
   if (buffer.length < answerHeaderBytes) return 'more'
   const version = buffer.readUInt16LE(6)
   if (version !== joinVersion)

@@ -5,10 +5,12 @@
  * - L2  Messages queued while no connection stands are dropped at the end of the turn: consensus resends what matters,
  *       and stale messages help nobody.
  * - L3  At most `queuedBytesMax` wait in the connection; beyond it messages are dropped and counted.
+ * - L4  After a peer refused this node as unknown, the next connection introduces it and ends; the one after that greets.
  */
 import type { MemberId } from '../../core/index.ts'
 import type { Address, CloseReason, Connection, Logger, Runtime, Timer } from '../../runtime/index.ts'
 import { decodeRefusal, encodeFrame, encodeHello, type OutgoingMessage, type PeerRefusal } from './frames.ts'
+import { encodeIntroduction } from './join-frames.ts'
 
 /** Messages beyond this go into a frame of their own. */
 const frameBytesSoftMax = 4 * 1024 * 1024
@@ -25,6 +27,8 @@ export interface PeerLinkOptions {
   /** An established connection broke, otherwise than by this side's will. */
   readonly onLost: (peer: MemberId, reason: CloseReason) => void
   readonly onRefused: (peer: MemberId, refusal: PeerRefusal) => void
+  /** What a peer that does not know this node is told: who the members are. Undefined: nothing. */
+  readonly introduction: () => Uint8Array | undefined
 }
 
 export class PeerLink {
@@ -42,6 +46,7 @@ export class PeerLink {
   private refusal = ''
   /** The peer's last word was that it does not know this node yet. */
   private waitsToBeKnown = false
+  private introducesNext = false
   droppedMessages = 0
   sentBytes = 0
 
@@ -101,6 +106,9 @@ export class PeerLink {
     const connection = this.runtime.network.connect(this.options.address, { timeoutMs: 2000 })
     this.connection = connection
     this.refusal = ''
+    const introduction = this.introducesNext ? this.options.introduction() : undefined
+    this.introducesNext = false
+    if (introduction !== undefined) return this.introduce(connection, introduction)
     connection.setHandler({
       onOpen: () => {
         this.open = true
@@ -124,6 +132,27 @@ export class PeerLink {
     })
   }
 
+  /** L4. */
+  private introduce(connection: Connection, introduction: Uint8Array): void {
+    connection.setHandler({
+      onOpen: () => {
+        connection.write(encodeIntroduction(introduction))
+      },
+      onData: () => {},
+      onEnd: () => connection.destroy(),
+      onClose: () => {
+        if (this.connection !== connection) return
+        this.connection = undefined
+        if (!this.closed) this.dialLater(this.options.reconnectDelayMsMin)
+      },
+    })
+  }
+
+  private dialLater(delayMs: number): void {
+    const jitter = 0.5 + this.runtime.random.float()
+    this.reconnectTimer = this.runtime.scheduler.setTimer(delayMs * jitter, () => this.dial())
+  }
+
   private onClose(connection: Connection, reason: CloseReason): void {
     if (this.connection !== connection) return
     const wasOpen = this.open
@@ -134,15 +163,14 @@ export class PeerLink {
       const refusal = decodeRefusal(this.refusal)
       if (refusal.code !== 'unknown') this.logger.warn('peer refused this node', { reason: refusal.message })
       else if (!this.waitsToBeKnown) this.logger.info('a peer does not know this node yet; asking again until it does')
-      this.waitsToBeKnown = refusal.code === 'unknown'
+      this.waitsToBeKnown = this.introducesNext = refusal.code === 'unknown'
       this.options.onRefused(this.options.peer, refusal)
       this.reconnectDelayMs = this.options.reconnectDelayMsMax
     } else if (wasOpen) {
       this.logger.info('lost the connection to a peer', { reason })
       this.options.onLost(this.options.peer, reason)
     }
-    const jitter = 0.5 + this.runtime.random.float()
-    this.reconnectTimer = this.runtime.scheduler.setTimer(this.reconnectDelayMs * jitter, () => this.dial())
+    this.dialLater(this.reconnectDelayMs)
     this.reconnectDelayMs = Math.min(this.reconnectDelayMs * 2, this.options.reconnectDelayMsMax)
   }
 }

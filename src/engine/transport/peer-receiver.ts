@@ -1,5 +1,5 @@
 /** The incoming half: one accepted connection, from its greeting to its end. Nothing a peer sends can throw out of it. */
-import { crc32c } from '../../base/index.ts'
+import { concatBytes, crc32c } from '../../base/index.ts'
 import type { MemberId } from '../../core/index.ts'
 import type { CloseReason, Connection, Logger, Runtime, Timer } from '../../runtime/index.ts'
 import {
@@ -13,7 +13,7 @@ import {
   type PeerRefusal,
   StreamCutter,
 } from './frames.ts'
-import { encodeJoinAnswer, readJoinQuestion } from './join-frames.ts'
+import { encodeJoinAnswer, isIntroduction, readIntroduction, readJoinQuestion } from './join-frames.ts'
 
 export interface PeerReceiverOptions {
   /** A greeting that has not come by then ends the connection. */
@@ -22,6 +22,8 @@ export interface PeerReceiverOptions {
   readonly admit: (hello: Hello) => PeerRefusal | undefined
   /** What a node that wants to join is told; undefined while there is nothing to tell. */
   readonly answerJoin: () => Uint8Array | undefined
+  /** A member that this node does not know says who the members are. */
+  readonly onIntroduction: (body: Uint8Array) => void
   readonly onMessage: (from: MemberId, kind: number, group: number, payload: Uint8Array) => void
   readonly onClosed: (receiver: PeerReceiver, from: MemberId | undefined, reason: CloseReason) => void
 }
@@ -35,6 +37,8 @@ export class PeerReceiver {
   private readonly helloTimer: Timer
   private closeTimer: Timer | undefined
   private from: MemberId | undefined
+  /** What has come of an introduction. */
+  private introduction: Uint8Array | undefined
   /** The length and checksum of the frame whose body is awaited; length -1 between frames. */
   private bodyLength = -1
   private bodyChecksum = 0
@@ -70,6 +74,7 @@ export class PeerReceiver {
   private onData(bytes: Uint8Array): void {
     if (this.dead) return
     this.cutter.push(bytes)
+    if (this.introduction !== undefined) return this.readIntroduction(this.introduction)
     if (this.from === undefined && !this.readHello()) return
     const from = this.from!
     while (!this.dead) {
@@ -86,6 +91,10 @@ export class PeerReceiver {
   private readHello(): boolean {
     const bytes = this.cutter.take(helloBytes)
     if (bytes === undefined) return false
+    if (isIntroduction(bytes)) {
+      this.readIntroduction(bytes)
+      return false
+    }
     const question = readJoinQuestion(bytes)
     if (question !== 'other') {
       if (question === 'question') this.tellJoiner()
@@ -121,6 +130,17 @@ export class PeerReceiver {
 
   private refuse(message: string): void {
     this.turnAway({ code: 'protocol', message })
+  }
+
+  private readIntroduction(before: Uint8Array): void {
+    const rest = this.cutter.take(this.cutter.availableBytes)
+    const bytes = rest === undefined ? before : concatBytes([before, rest])
+    this.introduction = bytes
+    const read = readIntroduction(bytes)
+    if (read === 'more') return
+    if ('problem' in read) return this.refuse(read.problem)
+    this.close()
+    this.options.onIntroduction(read.body)
   }
 
   private tellJoiner(): void {

@@ -43,10 +43,13 @@ export interface PeerTransportOptions {
   readonly peers: ReadonlyMap<MemberId, Address>
   /** Whether `peer` was a member and is none any more. */
   readonly isRemoved: (peer: MemberId) => boolean
-  /** One that is no member as far as this node knows greeted, and was refused. Default: nothing. */
-  readonly onUnknown?: ((peer: MemberId) => void) | undefined
-  /** What a node that wants to join is told; undefined while there is nothing to tell. */
-  readonly answerJoin: () => Uint8Array | undefined
+  /**
+   * Who the members are, for a node that wants to join, and for a peer that does not know this one; undefined while there is
+   * nothing to tell.
+   */
+  readonly introduction: () => Uint8Array | undefined
+  /** Somebody who is no member as far as this node knows tells who the members are. */
+  readonly onIntroduction: (body: Uint8Array) => void
   readonly onMessage: (from: MemberId, kind: number, group: number, payload: Uint8Array) => void
   readonly onPeerLost: (peer: MemberId) => void
   /** Whether a member that greets with `incarnation` is the one known: false refuses it as `replaced`. */
@@ -138,6 +141,7 @@ export class PeerTransport {
         self: this.options.self,
         incarnation: this.options.incarnation,
         onRefused: this.options.onRefused,
+        introduction: this.options.introduction,
         peer,
         address,
         reconnectDelayMsMin: this.options.reconnectDelayMsMin ?? 10,
@@ -166,7 +170,8 @@ export class PeerTransport {
       new PeerReceiver(this.runtime, connection, {
         helloTimeoutMs: 5000,
         admit: (hello) => this.admit(hello),
-        answerJoin: this.options.answerJoin,
+        answerJoin: this.options.introduction,
+        onIntroduction: this.options.onIntroduction,
         onMessage: this.receive,
         onClosed: (receiver, from, reason) => {
           this.receivers.delete(receiver)
@@ -205,7 +210,6 @@ export class PeerTransport {
     if (this.options.isRemoved(hello.from))
       return { code: 'removed', message: `member ${hello.from.toString(16)} was removed from this cluster` }
     if (!this.links.has(hello.from)) {
-      this.options.onUnknown?.(hello.from)
       return { code: 'unknown', message: `member ${hello.from.toString(16)} is not known here (yet)` }
     }
     if (!this.options.recognises(hello.from, hello.incarnation))

@@ -132,4 +132,17 @@ describe('node configuration', () => {
     })
     assert.match(problems(['--auto-compaction-retention=soon']).join(), /is not a duration/)
   })
+
+  test('the consensus algorithm is raft unless said, and lease reads are of raft only', () => {
+    const config = read([])
+    assert.deepEqual([config.consensus, config.leaseReads, config.forceNewCluster], ['raft', false, false])
+    const other = read(['--consensus=paxos', '--force-new-cluster'])
+    assert.deepEqual([other.consensus, other.forceNewCluster], ['paxos', true])
+    assert.equal(read(['--lease-reads']).leaseReads, true)
+    assert.match(
+      problems(['--lease-reads', '--consensus=paxos']).join(),
+      /--lease-reads works with --consensus raft only/,
+    )
+    assert.match(problems(['--consensus=zab']).join(), /must be one of raft, paxos/)
+  })
 })

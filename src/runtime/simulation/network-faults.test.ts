@@ -27,6 +27,19 @@ describe('connections', () => {
     assert.ok(lengths.size > 3, 'the cut falls inside of writes, too')
   })
 
+  it('broken lose what is in flight from an arbitrary byte on, even towards an end that is not told', async () => {
+    const lengths = new Set<number>()
+    for (let seed = 0; seed < 30; seed++) {
+      const { simulation, connection, received } = await connectTo(createSimulation({ seed }))
+      connection.write(utf8Bytes('0123456789'))
+      simulation.resetConnections('a', 'b', { untold: 'b' })
+      await simulation.run({ untilMs: 1_000 })
+      assert.ok('0123456789'.startsWith(received()))
+      lengths.add(received().length)
+    }
+    assert.ok(lengths.has(0) && lengths.has(10) && lengths.size > 5, [...lengths].join())
+  })
+
   it('left half open are told once they send', async () => {
     const { simulation, connection, seen, seenByPeer, received } = await connectTo(createSimulation({ seed: 1 }))
     simulation.resetConnections('a', 'b', { untold: 'a' })

@@ -26,13 +26,28 @@ describe('a stopped node', () => {
     assert.deepEqual(order, ['disk', 'timer 10', 'timer 20', 'timer 30', 'new'])
     assert.equal(received(), 'while it stood')
     assert.equal(simulation.faults['node-paused'], 1)
+    let flushes = 0
+    simulation.onEvent((_, kind) => {
+      if (kind === 'flush') flushes++
+    })
+    connection.write(utf8Bytes('!'))
+    await simulation.run({ untilMs: startMs + 600 })
+    assert.deepEqual([received().at(-1), flushes], ['!', 0], 'nothing waits any more')
   })
 
   it('is still connected to by its kernel, and learns of it later', async () => {
     const { simulation } = await connectTo(createSimulation({ seed: 1 }))
-    simulation.node('b').pause()
+    const b = simulation.node('b')
+    let accepted = 0
+    await simulation.runUntilDone(
+      b.runtime.network.listen({ host: 'b', port: 10 }, (connection) => {
+        accepted++
+        connection.setHandler({ onData() {}, onClose() {} })
+      }),
+    )
+    b.pause()
     let open = false
-    const second = simulation.node('a').runtime.network.connect({ host: 'b', port: 9 })
+    const second = simulation.node('a').runtime.network.connect({ host: 'b', port: 10 })
     let closed = ''
     second.setHandler({
       onOpen: () => {
@@ -46,7 +61,10 @@ describe('a stopped node', () => {
     second.write(utf8Bytes('early'))
     second.end()
     await simulation.run({ untilMs: 1_000 })
-    assert.deepEqual([open, closed], [true, ''])
+    assert.deepEqual([open, closed, accepted], [true, '', 0])
+    b.resume()
+    await simulation.run({ untilMs: 1_001 })
+    assert.equal(accepted, 1)
     simulation.crash('b', 'process-death')
     await simulation.run({ untilMs: 2_000 })
     assert.match(closed, /^(ended|reset)$/)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { utf8Bytes } from '../../base/index.ts'
-import { type CloseReason, type Connection, type Runtime } from '../index.ts'
+import type { CloseReason, Connection, Runtime } from '../index.ts'
 import { createSimulation, type Simulation } from './index.ts'
 import { connectTo, isDiskError, readFile, writeFile } from './test-nodes.ts'
 

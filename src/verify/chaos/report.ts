@@ -6,7 +6,7 @@ import type { OperationTally } from './workload/tally.ts'
 /** How far a run has come, for a progress line. */
 export interface ChaosProgress {
   readonly phase: 'starting' | 'chaos' | 'healing' | 'checking'
-  /** Since the workload began. */
+  /** Since the run began. */
   readonly elapsedMs: number
   readonly operations: Readonly<OperationTally>
   readonly faults: number
@@ -18,7 +18,7 @@ export interface ChaosReport {
   readonly verdict: Finding['verdict']
   /** All that was checked, and what each check says. */
   readonly findings: readonly Finding[]
-  /** How long clients were at work, and for how much of it faults were under way. */
+  /** How long clients were at work, in milliseconds. */
   readonly workedMs: number
   readonly checkedMs: number
   readonly operations: Readonly<OperationTally>
@@ -28,4 +28,6 @@ export interface ChaosReport {
   readonly leaderships: number
   readonly records: number
   readonly historyPath: string
+  /** A picture of the evidence, when something is wrong with operations. */
+  readonly timelinePath: string | undefined
 }

@@ -3,10 +3,11 @@
  *
  * - C1  However the run ends, no process that it started is left when the promise settles.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Prng } from '../../base/index.ts'
+import { drawEvidence } from './checks/evidence-timeline.ts'
 import { type Finding, invalid, valid, worstOf } from './checks/finding.ts'
 import { judge } from './checks/judge.ts'
 import { checkLedger, checkProgress, checkSameState, readAllLast, writeLast } from './checks/settle.ts'
@@ -109,7 +110,7 @@ class ChaosRun {
       directory,
       nodes,
       nodeCommand,
-      nodeFlags: consensus === 'raft' ? nodeFlags : [...nodeFlags, '--consensus', consensus],
+      nodeFlags: [...nodeFlags, '--consensus', consensus],
       random: this.fork('cluster'),
       onDeath: (node, how, lastWords) => {
         this.deaths.push(invalid('nodes-alive', `${node.name} ended by itself (${how}); its log ends: ${lastWords}`))
@@ -196,7 +197,16 @@ class ChaosRun {
       leaderships: this.monitor?.leaderships ?? 0,
       records: this.recorder.records.length,
       historyPath: this.options.historyPath,
+      timelinePath: this.drawEvidence(all),
     }
+  }
+
+  private drawEvidence(findings: readonly Finding[]): string | undefined {
+    const page = drawEvidence(findings, this.recorder.records)
+    if (page === undefined) return undefined
+    const path = join(this.options.directory, 'evidence.html')
+    writeFileSync(path, page)
+    return path
   }
 
   private world(cluster: ChaosCluster): WorkloadWorld {

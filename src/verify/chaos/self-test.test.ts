@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Prng } from '../../base/index.ts'
+import { drawEvidence } from './checks/evidence-timeline.ts'
 import { judge } from './checks/judge.ts'
 import { Recorder } from './recorder.ts'
 import { type Mistake, StandInStore } from './testing/stand-in-store.ts'
@@ -13,8 +14,15 @@ import { Tally } from './workload/tally.ts'
 import { Workload } from './workload/workload.ts'
 import type { WorkloadWorld } from './workload/world.ts'
 
+interface Outcome {
+  readonly properties: readonly string[]
+  readonly mistakes: number
+  readonly ok: number
+  readonly picture: string | undefined
+}
+
 /** Runs the clients for `ms`; resolves with the properties found violated. */
-async function violated(mistake: Mistake, ms: number): Promise<{ properties: string[]; mistakes: number; ok: number }> {
+async function violated(mistake: Mistake, ms: number): Promise<Outcome> {
   const store = new StandInStore(mistake, new Prng(`store/${mistake}`))
   const recorder = new Recorder()
   const ended = new AbortController()
@@ -33,14 +41,16 @@ async function violated(mistake: Mistake, ms: number): Promise<{ properties: str
   await workload.finished()
   await workload.finishWatching(store.revision, 2000)
   const findings = judge(recorder.records)
+  const picture = drawEvidence(findings, recorder.records)
   const properties = findings.filter((finding) => finding.verdict !== 'valid').map((finding) => finding.check)
-  return { properties, mistakes: store.mistakes, ok: tally.total.ok }
+  return { properties, mistakes: store.mistakes, ok: tally.total.ok, picture }
 }
 
 describe('chaos can fail', { concurrency: true }, () => {
   it('a correct store is found valid', async () => {
-    const { properties, ok } = await violated('none', 4000)
+    const { properties, ok, picture } = await violated('none', 4000)
     assert.deepEqual(properties, [])
+    assert.equal(picture, undefined)
     assert.ok(ok > 500, `only ${ok} operations were acknowledged`)
   })
 
@@ -55,8 +65,9 @@ describe('chaos can fail', { concurrency: true }, () => {
   ]
   for (const [mistake, ms, property] of caught)
     it(`catches: ${mistake}`, async () => {
-      const { properties, mistakes } = await violated(mistake, ms)
+      const { properties, mistakes, picture } = await violated(mistake, ms)
       assert.ok(mistakes > 0, 'the mistake was never made')
       assert.match(properties.join(' '), property)
+      if (/linear/.test(property.source)) assert.match(picture ?? '', /<svg/)
     })
 })

@@ -6,7 +6,7 @@
  */
 import { crc32c } from '../../base/index.ts'
 import type { Member } from '../../engine/coordination/index.ts'
-import type { Group, GroupConfiguration, GroupStatus } from '../../engine/replication/index.ts'
+import { type Group, type GroupConfiguration, type GroupStatus, messageKind } from '../../engine/replication/index.ts'
 import type { RunningNode } from '../../node/index.ts'
 import type { Simulation } from '../../runtime/simulation/index.ts'
 import { Machine } from './machine.ts'
@@ -37,6 +37,7 @@ export class Cluster {
     this.simulation = simulation
     this.recorder = recorder
     this.settings = settings
+    simulation.onCrash(({ name }, kind) => this.onCrash(name, kind))
   }
 
   /** Makes the founding machines; they stand still until they are started. */
@@ -56,6 +57,11 @@ export class Cluster {
     const machine = new Machine(this.simulation, name, config, this.settings, {
       started: (started, running) => this.attach(started, running),
       failed: (failed, error) => this.onFailed(failed, error),
+      // Only consensus promises to bear messages that come twice or overtake each other.
+      delivery: (gate) => (message, deliver) => {
+        if (message.kind === messageKind.consensus) gate(this.nameOf(message.from), deliver)
+        else deliver()
+      },
     })
     this.machines.push(machine)
     return machine
@@ -83,15 +89,14 @@ export class Cluster {
     machine.configuration = undefined
     machine.declaredVoters = []
     machine.isDamaged = false
-    machine.mayBeDamaged = false
+    machine.isLost = false
     machine.excuses.clear()
     // It may find nobody who tells it who it is; then it is started again.
     machine.excuses.add('joining')
   }
 
-  /** The member of that id runs on `machine` no more. */
-  retire(machine: Machine, member: bigint): void {
-    if (machine.memberId !== member) return
+  /** No member runs on `machine` any more. */
+  retire(machine: Machine): void {
     machine.standing = 'spare'
     machine.memberId = undefined
     machine.excuses.add('removed')
@@ -104,23 +109,55 @@ export class Cluster {
     const urls = new Set(declared.flatMap((member) => member.peerUrls))
     for (const machine of this.members) {
       const { memberId } = machine
-      if (memberId !== undefined && !ids.has(memberId)) this.retire(machine, memberId)
-      else if (memberId === undefined && !urls.has(peerUrlOf(machine.name))) {
-        machine.standing = 'spare'
-        this.crash(machine, 'process-death')
-      }
+      const peerUrl = peerUrlOf(machine.name)
+      if (memberId === undefined ? !urls.has(peerUrl) : !ids.has(memberId)) this.retire(machine)
     }
   }
 
-  machineOf(member: bigint): Machine | undefined {
-    return this.members.find((machine) => machine.memberId === member)
+  machineOf({ id, peerUrls }: Pick<Member, 'id' | 'peerUrls'>): Machine | undefined {
+    // One that joins does not know its id yet.
+    return this.members.find((machine) =>
+      machine.memberId === undefined ? peerUrls.includes(peerUrlOf(machine.name)) : machine.memberId === id,
+    )
   }
 
-  /** Whether the voters without that machine are still a cluster of which only a minority may be damaged. */
-  mayLose(machine: Machine | undefined, voters: number): boolean {
-    if (machine === undefined || machine.mayBeDamaged) return true
-    const damageable = this.members.filter((each) => each.mayBeDamaged).length
-    return damageable <= Math.floor((voters - 2) / 2)
+  /** Whether damage to `machine` leaves every set of voters that anyone goes by a majority without damage. */
+  mayDamage(machine: Machine): boolean {
+    return machine.mayBeDamaged && this.voterSets().every((set) => this.sound(set, machine) * 2 > set.length)
+  }
+
+  /** Whether the voters without that one still are mostly sound. */
+  mayRemove(machine: Machine | undefined): boolean {
+    return this.voterSets().every((set) => {
+      const others = set.filter((id) => id !== machine?.memberId).length
+      return this.sound(set, machine) * 2 > others
+    })
+  }
+
+  private sound(set: readonly bigint[], without: Machine | undefined): number {
+    return this.members.filter(
+      (machine) =>
+        machine !== without && !machine.isDamaged && machine.memberId !== undefined && set.includes(machine.memberId),
+    ).length
+  }
+
+  /** Every set of voters that any member was seen to go by, or to aim at. */
+  private voterSets(): readonly (readonly bigint[])[] {
+    return this.members
+      .flatMap(({ configuration, declaredVoters }) =>
+        configuration === undefined ? [] : [configuration.voters, configuration.outgoing, declaredVoters],
+      )
+      .filter((set) => set.length > 0)
+  }
+
+  /** The same, as they may become if changes of unknown outcome come about after all. */
+  private possibleVoterSets(): readonly (readonly bigint[])[] {
+    const sets = this.voterSets()
+    const leaving = this.members.filter((machine) => machine.excuses.has('removed')).map((machine) => machine.memberId)
+    const all = this.members.flatMap(({ memberId }) => (memberId === undefined ? [] : [memberId]))
+    return [...sets, ...sets.map((set) => set.filter((id) => !leaving.includes(id))), all].filter(
+      (set) => set.length > 0,
+    )
   }
 
   /**
@@ -128,14 +165,12 @@ export class Cluster {
    * majority of every set of voters that any member was seen to go by, or to aim at.
    */
   core(candidates: readonly Machine[]): readonly Machine[] {
-    const sets = this.members.flatMap(({ configuration, declaredVoters }) =>
-      configuration === undefined ? [] : [configuration.voters, configuration.outgoing, declaredVoters],
-    )
+    const sets = this.possibleVoterSets()
     const core: Machine[] = []
     const suffices = (): boolean =>
       sets.every((set) => {
         const there = set.filter((id) => core.some((machine) => machine.memberId === id)).length
-        return set.length === 0 || there * 2 > set.length
+        return there * 2 > set.length
       })
     for (const machine of candidates) {
       if (suffices() && core.length > 0) break
@@ -177,7 +212,7 @@ export class Cluster {
   }
 
   start(machine: Machine): void {
-    if (machine.isAlive || machine.isDamaged || machine.standing === 'spare') return
+    if (machine.isAlive || machine.isLost || machine.standing === 'spare') return
     this.recorder.tell(`${machine.name} starts`)
     machine.start()
   }
@@ -186,6 +221,32 @@ export class Cluster {
     if (!machine.isAlive) return
     this.recorder.tell(`${machine.name} ${kind === 'power-loss' ? 'loses its power' : 'is killed'}`)
     machine.crash(kind)
+  }
+
+  pause(machine: Machine): void {
+    if (!machine.isAlive || machine.isPaused) return
+    this.recorder.tell(`${machine.name} stands still`)
+    machine.simulated.pause()
+  }
+
+  resume(machine: Machine): void {
+    if (!machine.isPaused) return
+    this.recorder.tell(`${machine.name} goes on`)
+    machine.simulated.resume()
+  }
+
+  /** From now on the files of that machine may be wrong, for good, and its node may say so and give up. */
+  noteDamage(machine: Machine): void {
+    machine.isDamaged = true
+    machine.excuses.add('damaged files')
+  }
+
+  /** A crash that the world had planned for one of its disk operations. */
+  private onCrash(name: string, kind: 'power-loss' | 'process-death'): void {
+    const machine = this.machines.find((each) => each.name === name)
+    if (machine?.isAlive !== true) return
+    this.recorder.tell(`${name} ${kind === 'power-loss' ? 'loses its power' : 'is killed'}`)
+    machine.noteEnd()
   }
 
   describe(): string {

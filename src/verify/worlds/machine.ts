@@ -7,9 +7,9 @@
  */
 import type { Configuration } from '../../core/index.ts'
 import type { NodeConfig } from '../../node/config/index.ts'
-import { type RunningNode, startNode } from '../../node/index.ts'
+import { type NodeHooks, type RunningNode, startNode } from '../../node/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import type { CrashKind, SimulatedNode, Simulation } from '../../runtime/simulation/index.ts'
+import type { CrashKind, MessageGate, SimulatedNode, Simulation } from '../../runtime/simulation/index.ts'
 import type { NodeSettings } from './settings.ts'
 
 /** One process: from its start to its end. */
@@ -26,6 +26,8 @@ export interface MachineEvents {
   readonly started: (machine: Machine, running: RunningNode) => void
   /** It cannot go on, or could not start. Its process is gone. */
   readonly failed: (machine: Machine, error: unknown) => void
+  /** Puts a gate of the simulation before the messages that its node receives. */
+  readonly delivery: (gate: MessageGate) => NonNullable<NodeHooks['delivery']>
 }
 
 /**
@@ -49,10 +51,11 @@ export class Machine {
   configuration: Configuration | undefined
   /** The voters that it last was seen to have declared. */
   declaredVoters: readonly bigint[] = []
-  /** Whether the fault model allows silent damage here, and whether it has befallen it, for good. */
+  /** Whether the fault model allows damage to its files, and whether some may have befallen them, for good. */
   mayBeDamaged = false
   isDamaged = false
-  isPaused = false
+  /** Nothing is left to start from. */
+  isLost = false
   /**
    * Faults that entitle the node to give up, while they last: a disk that fails its syncs, damage that was done to its
    * files. A node that gives up without one is a violation.
@@ -78,6 +81,11 @@ export class Machine {
     return this.life !== undefined
   }
 
+  /** Stands still, as after SIGSTOP. */
+  get isPaused(): boolean {
+    return this.simulated.isPaused
+  }
+
   get running(): RunningNode | undefined {
     return this.life?.running
   }
@@ -89,19 +97,19 @@ export class Machine {
     const { runtime } = this.simulated
     const life: Life = { runtime, running: undefined, onEnd: new Set() }
     this.life = life
-    this.isPaused = false
     const fail = (error: unknown): void => {
       if (this.life !== life) return
       this.end('process-death')
       this.events.failed(this, error)
     }
-    const hooks = {
+    const hooks: NodeHooks = {
       onFailure: fail,
       processId: this.simulated.incarnationNumber,
       processMetrics: () => ({}),
       groupOptions: this.settings.groupOptions,
       walSegmentBytes: this.settings.walSegmentBytes,
       watchOptions: this.settings.watchOptions,
+      delivery: this.events.delivery(this.simulated.createMessageGate()),
     }
     startNode(this.config, runtime, hooks).then((running) => {
       if (this.life !== life) return
@@ -118,6 +126,7 @@ export class Machine {
   /** What was on the disk is gone for good: nothing starts from it any more. */
   loseDisk(): void {
     this.isDamaged = true
+    this.isLost = true
     this.excuses.add('disk lost')
   }
 
@@ -127,10 +136,14 @@ export class Machine {
   }
 
   private end(kind: CrashKind): void {
-    const life = this.life
-    this.life = undefined
-    this.isPaused = false
+    this.noteEnd()
     if (this.simulated.alive) this.simulation.crash(this.name, kind)
+  }
+
+  /** The process is gone, whoever ended it. */
+  noteEnd(): void {
+    const { life } = this
+    this.life = undefined
     if (life === undefined) return
     const waiting = [...life.onEnd]
     life.onEnd.clear()

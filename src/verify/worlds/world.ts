@@ -25,6 +25,8 @@ import type { WorldOptions } from './world-options.ts'
 
 /** Within which a healed majority must serve, and all that are healed must agree. */
 const progressMs = 40_000
+/** Longer than an operator waits for a change of members. */
+const operatorPatienceMs = 15_000
 /** How long a client waits for an answer. */
 const clientTimeoutMs = 4000
 
@@ -54,6 +56,7 @@ export class World implements FaultWorld {
     this.cluster.onMachineAdded = () => this.links.apply()
     const founders = shuffled(this.simulation.random.fork('damage'), this.cluster.machines)
     for (const machine of founders.slice(0, Math.floor((founders.length - 1) / 2))) machine.mayBeDamaged = true
+    this.simulation.onEvent((nodeName) => this.afterEvent(nodeName))
     this.durationMs = options.durationMs ?? scenario.durationMs ?? 20_000
     const { simulation, cluster, recorder } = this
     const calls = new Calls(simulation, simulation.random.fork('calls'), clientTimeoutMs)
@@ -68,6 +71,8 @@ export class World implements FaultWorld {
     this.load.start()
     await this.scenario.attack(this)
     for (const nemesis of this.nemeses) nemesis.stop()
+    this.load.stopOperator()
+    await this.runUntil(() => !this.load.changingMembers, operatorPatienceMs)
     await this.healCore()
     await this.healAll()
     judge(this.recorder.history())
@@ -99,21 +104,14 @@ export class World implements FaultWorld {
 
   /** Lets the world go on until `done`, or so long. True when it was `done`. */
   async runUntil(done: () => boolean, forMs: number): Promise<boolean> {
-    const untilMs = this.simulation.nowMs + forMs
-    const end = await this.simulation.run({
-      untilMs,
-      until: () => {
-        this.afterEvent()
-        return done()
-      },
-    })
+    const end = await this.simulation.run({ untilMs: this.simulation.nowMs + forMs, until: done })
     return end === 'until'
   }
 
   /** W1. */
-  private afterEvent(): void {
+  private afterEvent(nodeName: string | undefined): void {
     if (this.cluster.violation !== undefined) throw this.cluster.violation
-    if (this.validate) for (const machine of this.cluster.machines) machine.validate()
+    if (this.validate && nodeName !== undefined) this.cluster.machine(nodeName).validate()
   }
 
   /** A random majority is made whole; the others are gone, or behind a cut, and it must do without them. */
@@ -126,6 +124,7 @@ export class World implements FaultWorld {
     const core = cluster.core(fit)
     this.links.clear()
     for (const machine of cluster.members) {
+      cluster.resume(machine)
       if (core.includes(machine)) cluster.start(machine)
       else if (this.random.below(2) === 0) cluster.crash(machine, 'power-loss')
       else

@@ -29,6 +29,8 @@ interface Disk {
   snapshot: SnapshotMeta
   /** What a snapshot of the state machine would hold: a digest of all applied values. */
   snapshotDigest: string
+  /** The one before it, which the log reaches back to: it takes the place of the newest should that rot. */
+  older: { readonly snapshot: SnapshotMeta; readonly digest: string } | undefined
   /** The newest record of each slot. */
   records: Map<number, Entry>
 }
@@ -77,6 +79,8 @@ export class TestCluster {
   readonly members = new Map<MemberId, Member>()
   readonly prng: Prng
   faults: Faults = calm
+  /** Whose newest snapshot is sometimes found damaged at a restart. */
+  rotten: MemberId = noMember
   /** Ordered pairs whose packets are dropped. */
   readonly cut = new Set<string>()
   steps = 0
@@ -114,6 +118,7 @@ export class TestCluster {
       hardState: { term: 0, votedFor: noMember },
       snapshot: { index: 0, term: 0, configuration },
       snapshotDigest: '',
+      older: undefined,
       records: new Map(),
     }
     this.members.set(id, {
@@ -154,6 +159,12 @@ export class TestCluster {
   start(id: MemberId): void {
     const member = this.member(id)
     const { disk } = member
+    if (id === this.rotten && disk.older !== undefined && this.prng.below(3) === 0) {
+      disk.snapshot = disk.older.snapshot
+      disk.snapshotDigest = disk.older.digest
+      disk.older = undefined
+      this.count('snapshot rotten')
+    }
     const entries = [...disk.records.values()].sort((a, b) => a.index - b.index)
     member.appliedIndex = disk.snapshot.index
     member.appliedTerm = disk.snapshot.term
@@ -238,10 +249,8 @@ export class TestCluster {
     const { paxos, appliedIndex } = member
     if (paxos === undefined || appliedIndex <= member.disk.snapshot.index) return
     const meta = { index: appliedIndex, term: member.appliedTerm, configuration: paxos.configurationAt(appliedIndex) }
-    member.disk.snapshot = meta
-    member.disk.snapshotDigest = member.digest
+    storeSnapshot(member.disk, meta, member.digest)
     const compactTo = Math.max(0, appliedIndex - keep)
-    for (const index of member.disk.records.keys()) if (index <= compactTo) member.disk.records.delete(index)
     this.count('snapshot taken')
     this.step(member, { type: 'snapshotTaken', meta, compactTo })
   }
@@ -283,8 +292,7 @@ export class TestCluster {
       const { round, meta } = stream
       this.step(follower, { type: 'message', from: stream.from, message: { type: 'installSnapshot', round, meta } })
       if (follower.paxos.status().leader === stream.from && follower.paxos.acceptsSnapshot(meta)) {
-        follower.disk.snapshot = meta
-        follower.disk.snapshotDigest = stream.digest
+        storeSnapshot(follower.disk, meta, stream.digest)
         this.count('snapshot restored')
         // A crash may come between the durable snapshot and the next record.
         if (this.prng.below(10) === 0) {
@@ -406,6 +414,15 @@ export class TestCluster {
 function writeToDisk(disk: Disk, persist: PersistEffect, count: number): void {
   if (persist.hardState !== undefined) disk.hardState = persist.hardState
   for (const record of persist.entries.slice(0, count)) disk.records.set(record.index, record)
+}
+
+/** The log is released up to the older one of two snapshots. */
+function storeSnapshot(disk: Disk, meta: SnapshotMeta, digest: string): void {
+  const older = { snapshot: disk.snapshot, digest: disk.snapshotDigest }
+  disk.older = older
+  disk.snapshot = meta
+  disk.snapshotDigest = digest
+  for (const index of disk.records.keys()) if (index <= older.snapshot.index) disk.records.delete(index)
 }
 
 function digestAfter(digest: string, text: string): string {

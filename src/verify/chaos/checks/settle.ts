@@ -43,7 +43,11 @@ export async function checkProgress(cluster: ChaosCluster, recorder: Recorder, b
     return valid(check, `all ${times.length} nodes served ${(longestMs / 1000).toFixed(2)} s after the last fault`)
   }
   const words = idle.map((node) => `${node.name}: ${node.running ? 'runs' : 'is down'}; log ${node.logPath}`)
-  return invalid(check, `no progress ${boundMs / 1000} s after the last fault at ${words.join('; ')}`)
+  const network = cluster.mesh.describe().join(' | ')
+  return invalid(
+    check,
+    `no progress ${boundMs / 1000} s after the last fault at ${words.join('; ')}. The network: ${network}`,
+  )
 }
 
 async function serves(client: EtcdClient, node: ChaosNode, recorder: Recorder, attempt: number): Promise<boolean> {

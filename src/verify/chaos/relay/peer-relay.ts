@@ -83,6 +83,16 @@ export class PeerRelay {
     return count
   }
 
+  /** Each connection in words. */
+  describe(): string[] {
+    return [...this.connections].map(({ from, onward, flows }) => {
+      const [forward, back] = flows
+      const who = `${from === '' ? 'unknown' : from} to ${this.options.to}`
+      if (onward === undefined || forward === undefined || back === undefined) return `${who}: hangs`
+      return `${who}: ${forward.describe()}; back: ${back.describe()}${onward.connecting ? '; connecting' : ''}`
+    })
+  }
+
   close(): void {
     this.server.close()
     for (const dialler of this.strangers) dialler.destroy()
@@ -156,7 +166,13 @@ export class PeerRelay {
   private end(connection: RelayedConnection): void {
     if (!this.connections.delete(connection)) return
     for (const flow of connection.flows) flow.close()
-    connection.dialler.resetAndDestroy()
-    connection.onward?.resetAndDestroy()
+    for (const side of [connection.dialler, connection.onward]) breakOff(side)
   }
+}
+
+/** With a reset, unless the side is being ended in order already: the two do not go together. */
+function breakOff(side: Socket | undefined): void {
+  if (side === undefined) return
+  if (side.writableEnded || side.connecting) side.destroy()
+  else side.resetAndDestroy()
 }

@@ -144,12 +144,13 @@ describe('the relays between nodes', () => {
     const slow = mesh.lay(aToB, { ...openLink, delayMs: 80 })
     const startMs = performance.now()
     a.write('1')
-    await delay(20)
+    await until(() => received().endsWith('1'), 'the first')
+    assert.ok(performance.now() - startMs >= 75)
     a.write('2')
+    await delay(20)
     slow.lift()
     a.write('3')
     await until(() => received().endsWith('123'), 'all three in order')
-    assert.ok(performance.now() - startMs >= 75)
   })
 
   it('narrows', async () => {
@@ -162,6 +163,31 @@ describe('the relays between nodes', () => {
     a.write('x'.repeat(1000))
     await until(() => received().length === 1024, 'the bytes')
     assert.ok(performance.now() - startMs >= 90)
+  })
+
+  it('what waited on a narrow link goes out at once when the link is wide again', async () => {
+    const { mesh, received, dial } = await world()
+    const a = await dial()
+    a.write(greeting(0xa1n, ''))
+    await until(() => received().length === 24, 'the greeting')
+    const narrow = mesh.lay(aToB, { ...openLink, bytesPerSecond: 1000 })
+    a.write('x'.repeat(500_000))
+    await delay(60)
+    assert.ok(received().length < 1000, `${received().length} bytes passed`)
+    narrow.lift()
+    await until(() => received().length === 500_024, 'the bytes')
+  })
+
+  it('what was delayed does not wait for longer than the delay is in force', async () => {
+    const { mesh, received, dial } = await world()
+    const a = await dial()
+    a.write(greeting(0xa1n, ''))
+    await until(() => received().length === 24, 'the greeting')
+    const far = mesh.lay(aToB, { ...openLink, delayMs: 60_000 })
+    a.write('x')
+    await delay(30)
+    far.lift()
+    await until(() => received().endsWith('x'), 'the byte')
   })
 
   it('resets the connections of one dialler', async () => {

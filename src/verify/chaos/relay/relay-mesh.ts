@@ -64,6 +64,12 @@ export class RelayMesh {
     return count
   }
 
+  /** What passes through it, a line each connection; and what rules are in force. */
+  describe(): string[] {
+    const rules = [...this.inForce].map(([direction, rule]) => `${direction}: ${JSON.stringify(rule)}`)
+    return [...rules, ...[...this.relays.values()].flatMap((relay) => relay.describe())]
+  }
+
   close(): void {
     for (const relay of this.relays.values()) relay.close()
     this.relays.clear()

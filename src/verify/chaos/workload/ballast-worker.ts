@@ -12,7 +12,7 @@ export const ballastEnd = 'ballast0'
 
 const valueBytes = 64 * 1024
 const keyCount = 16
-const intervalMs = 40
+const intervalMs = 80
 
 /** The value that the history calls `name`. */
 export function ballastValue(name: string): string {

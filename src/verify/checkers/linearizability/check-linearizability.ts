@@ -1,5 +1,6 @@
 /** Judges all operations of a history: cuts it into objects, searches an order for each. */
 import type { HistoryRecord, OperationRecord } from '../../history/index.ts'
+import { indexRevisions, type RevisionIndex } from '../revisions/revision-index.ts'
 import { type CompiledOperation, compileOperation, Vocabulary } from './compiled-operation.ts'
 import { KeyValueObject } from './key-value-object.ts'
 import { objectsOf } from './objects.ts'
@@ -38,12 +39,45 @@ const fingerprintsMaxDefault = 8_000_000
 const sequenceStepsMin = 1_000_000
 const sequenceStepsEach = 20
 
-/** What has a place in a linear order: not what failed, and not a read that asked for staleness. */
+/**
+ * What has a place in a linear order: not what failed, and not a read that asked for staleness. The end of a lease may
+ * delete its keys at any time; and what the store held at the start was written before all else.
+ */
 export function linearizableOperations(history: readonly HistoryRecord[]): OperationRecord[] {
-  return history.filter(
-    (record): record is OperationRecord =>
-      record.type === 'operation' && record.outcome !== 'failed' && record.serializable !== true,
-  )
+  const operations: OperationRecord[] = []
+  const attached = new Set<string>()
+  let firstMs = 0
+  for (const record of history) {
+    if (record.type === 'operation') firstMs = Math.min(firstMs, record.invokedMs)
+    if (record.type === 'operation' && record.outcome !== 'failed' && record.serializable !== true)
+      operations.push(record)
+    if (record.type !== 'lease' || record.what.event !== 'attached') continue
+    const { key } = record.what
+    if (attached.has(`${record.lease} ${key}`)) continue
+    attached.add(`${record.lease} ${key}`)
+    operations.push(leaseEnd(record.lease, key))
+  }
+  for (const record of history)
+    if (record.type === 'start')
+      for (const { key, value } of record.entries ?? []) operations.push(startWrite(key, value, record.revision, firstMs))
+  return operations
+}
+
+function leaseEnd(lease: string, key: string): OperationRecord {
+  const client = `end of lease ${lease}`
+  return { type: 'operation', client, invokedMs: Number.NEGATIVE_INFINITY, outcome: 'unknown', input: { op: 'delete', key } }
+}
+
+function startWrite(key: string, value: string, revision: number, firstMs: number): OperationRecord {
+  return {
+    type: 'operation',
+    client: 'initial state',
+    invokedMs: firstMs - 2,
+    returnedMs: firstMs - 1,
+    outcome: 'ok',
+    input: { op: 'put', key, value },
+    output: { revision },
+  }
 }
 
 export function checkLinearizability(
@@ -60,6 +94,7 @@ export function checkLinearizability(
     stepsLeft: stepsMax,
     fingerprintsMax: options.fingerprintsMax ?? fingerprintsMaxDefault,
   }
+  const index = indexRevisions(history)
   const objects = objectsOf(operations, vocabulary.keyNames.length)
   const result = (verdict: LinearizabilityResult['verdict']) => ({
     verdict,
@@ -70,7 +105,7 @@ export function checkLinearizability(
   let unsure: ObjectFailure | undefined
   // Small ones first: a violation there is shown with less around it.
   for (const members of objects.sort((a, b) => a.length - b.length)) {
-    const outcome = searchObject(members, object, budget, tracked, vocabulary)
+    const outcome = searchObject(members, object, budget, tracked, vocabulary, index)
     if (outcome.outcome === 'found') continue
     const failure = { operations: members, deadEnd: outcome.deadEnd, vocabulary, tracked }
     if (outcome.outcome === 'impossible') return { ...result('not linearizable'), failure }
@@ -94,9 +129,10 @@ function searchObject(
   budget: SearchBudget,
   tracked: boolean,
   vocabulary: Vocabulary,
+  index: RevisionIndex | undefined,
 ): SearchOutcome {
   const operations = withoutUnnoticed(members, tracked)
-  const byRevision = revisionSequence(operations, vocabulary)
+  const byRevision = index === undefined ? undefined : revisionSequence(operations, vocabulary, index)
   if (byRevision !== undefined) {
     const stepsMax = Math.min(budget.stepsLeft, sequenceStepsMin + sequenceStepsEach * operations.length)
     const share: SearchBudget = { stepsLeft: stepsMax, fingerprintsMax: budget.fingerprintsMax }

@@ -76,6 +76,10 @@ export class Vocabulary {
     })
   }
 
+  has(keyName: string): boolean {
+    return this.keyNumbers.has(keyName)
+  }
+
   key(name: string): number {
     return this.keyNumbers.get(name)!
   }

@@ -2,49 +2,66 @@
 import type { OperationRecord } from '../../history/index.ts'
 import type { ObjectFailure } from './check-linearizability.ts'
 import type { CompiledOperation, Vocabulary } from './compiled-operation.ts'
+import { isUnmet, needsOf } from './needs.ts'
 import type { DeadEnd } from './search.ts'
 import { describeOperation, quote } from './wording.ts'
 
 export interface Explanation {
   readonly text: string
+  /** The operation whose return no order reaches. */
+  readonly blocked: OperationRecord | undefined
+  /** How many operations the longest order takes. */
+  readonly takenCount: number
+  /** The states that it could end in. */
+  readonly states: readonly string[]
+  /** The operations open there, and why none of them fits. */
+  readonly misfits: readonly { readonly record: OperationRecord; readonly reason: string }[]
+  /** Those, and the last ones before that concern their keys. */
   readonly evidence: readonly OperationRecord[]
 }
 
 const contextMax = 8
 const keysShownMax = 6
 
-export function explainDeadEnd({ deadEnd, vocabulary }: ObjectFailure): Explanation {
-  if (deadEnd === undefined) return { text: '', evidence: [] }
-  const { blocked, open, states } = deadEnd
+export function explainDeadEnd({ deadEnd, vocabulary }: Pick<ObjectFailure, 'deadEnd' | 'vocabulary'>): Explanation {
+  if (deadEnd === undefined) return { text: '', blocked: undefined, takenCount: 0, states: [], misfits: [], evidence: [] }
+  const { blocked, open } = deadEnd
+  const states = deadEnd.states.map((state) => describeState(state, vocabulary))
+  const misfits = open.map((operation) => ({ record: operation.record, reason: misfitOf(operation, deadEnd, vocabulary) }))
   const text = [
-    `No order of the operations reaches the return of ${inWords(blocked.record)}.`,
-    `The longest one takes ${count(deadEnd.takenCount, 'operation')} and ends with ${describeStates(states, vocabulary)};`,
-    open.length > 1
-      ? `of the ${open.length} operations then open none fits: ${open.map((each) => describeOperation(each.record)).join('; ')}.`
-      : 'no other operation was open then.',
+    `No order of the operations reaches the return of "${describeOperation(blocked.record)}" of client ${blocked.record.client}.`,
+    `The longest one takes ${deadEnd.takenCount} operation${deadEnd.takenCount === 1 ? '' : 's'} and ends with ${states.join(', or ')}.`,
+    ...misfits.map(({ record, reason }) => `"${describeOperation(record)}" does not fit: ${reason}.`),
   ].join(' ')
-  return { text, evidence: evidenceOf(deadEnd) }
+  return { text, blocked: blocked.record, takenCount: deadEnd.takenCount, states, misfits, evidence: evidenceOf(deadEnd) }
 }
 
-function inWords(record: OperationRecord): string {
-  return `"${describeOperation(record)}" of client ${record.client}`
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
-}
-
-/** `x = 1, or x = 2`. */
-export function describeStates(states: DeadEnd['states'], vocabulary: Vocabulary): string {
-  return states.map((state) => describeState(state, vocabulary)).join(', or ')
-}
-
+/** `x = 1, y absent`. */
 function describeState(state: ReadonlyMap<number, number>, vocabulary: Vocabulary): string {
-  const keys = [...state].map(
-    ([key, value]) =>
-      `${vocabulary.keyNames[key]} ${value === 0 ? 'absent' : `= ${quote(vocabulary.valueNames[value]!)}`}`,
-  )
+  const keys = [...state].map(([key, value]) => valueInWords(key, value, vocabulary))
   return keys.length > keysShownMax ? `${keys.slice(0, keysShownMax).join(', ')}, …` : keys.join(', ')
+}
+
+function valueInWords(key: number, value: number, { keyNames, valueNames }: Vocabulary): string {
+  return `${keyNames[key]} ${value === 0 ? 'absent' : `= ${quote(valueNames[value]!)}`}`
+}
+
+/** What the operation needs and no state at the end has. */
+function misfitOf(operation: CompiledOperation, { states }: DeadEnd, vocabulary: Vocabulary): string {
+  const needs = needsOf(operation)
+  for (const need of needs) {
+    if (need.kind === 'some') continue
+    const stateOf = (state: ReadonlyMap<number, number>) => {
+      const values = new Int32Array(need.key + 1)
+      values[need.key] = state.get(need.key) ?? 0
+      return values
+    }
+    if (!states.every((state) => isUnmet(need, stateOf(state)))) continue
+    const wanted = valueInWords(need.key, need.value, vocabulary)
+    return need.kind === 'equals' ? `it needs ${wanted}` : `it needs a state without ${wanted}`
+  }
+  if (needs.length > 0) return 'what it saw was not all so at one time'
+  return 'taken here, it leads nowhere: what was seen later needs it at another place'
 }
 
 /** The operations open at the end, and the last ones before that concern their keys. */

@@ -47,6 +47,8 @@ export interface RevisionIndex {
   readonly watchEvents: readonly WatchRecord[]
   readonly claims: ReadonlyMap<number, Claim>
   readonly seen: ReadonlyMap<number, ReadonlyMap<string, SeenChange>>
+  /** Revisions at which a key was created, as its entry tells. */
+  readonly creations: ReadonlyMap<number, string>
   readonly explainers: readonly Explainer[]
   readonly floors: ReadonlyMap<OperationRecord, Sighting>
   readonly revisionMax: number
@@ -77,6 +79,7 @@ export function indexRevisions(history: readonly HistoryRecord[]): RevisionIndex
     watchEvents,
     claims: builder.claims,
     seen: builder.seen,
+    creations: builder.creations,
     explainers: builder.explainers,
     floors,
     revisionMax: builder.revisionMax,
@@ -101,6 +104,7 @@ class IndexBuilder {
   readonly start: StartRecord
   readonly claims = new Map<number, Claim>()
   readonly seen = new Map<number, Map<string, SeenChange>>()
+  readonly creations = new Map<number, string>()
   readonly explainers: Explainer[] = []
   revisionMax: number
   breach: Breach | undefined
@@ -142,6 +146,8 @@ class IndexBuilder {
   }
 
   private see(entry: KvEntry, record: OperationRecord): void {
+    if (entry.createRevision !== undefined && entry.createRevision > this.start.revision)
+      this.creations.set(entry.createRevision, entry.key)
     if (entry.modRevision === undefined) return
     this.noteRevision(entry.modRevision)
     // What was there before is judged with the state, in the replay.

@@ -4,7 +4,8 @@ import { plants } from './plant-list.ts'
 export const raftPlants = plants([
   {
     name: 'raft-vote-not-persisted',
-    mistake: 'The term is durable before a vote is answered, the vote itself is not.',
+    mistake:
+      'The term is durable before a vote is answered, the vote itself is not. (Pre-votes are off, as in the paper.)',
     breaks:
       'Raft §5.2, figure 2: votedFor is persistent state. After a restart a second vote is given in the same term.',
     consensus: 'raft',
@@ -14,11 +15,30 @@ export const raftPlants = plants([
         find: '{ term: this.term, votedFor: this.votedFor }',
         replace: '{ term: this.term, votedFor: noMember }',
       },
+      { file: 'core/raft/options.ts', find: '  preVote: true,', replace: '  preVote: false,' },
+    ],
+  },
+  {
+    name: 'raft-votes-twice-in-a-term',
+    mistake: 'A voter that knows of no leader grants every request.',
+    breaks: 'Raft §5.2: at most one vote a term, first come first served.',
+    consensus: 'raft',
+    edits: [
+      {
+        file: 'core/raft/request-vote.ts',
+        find: 'const free = raft.votedFor === noMember && raft.leader === noMember',
+        replace: 'const free = raft.leader === noMember',
+      },
+      {
+        file: 'core/raft/raft-state.ts',
+        find: "    assert(this.votedFor === noMember || this.votedFor === member, 'one vote a term')\n",
+        replace: '',
+      },
     ],
   },
   {
     name: 'raft-commit-earlier-term-by-counting',
-    mistake: 'An entry of an earlier term is committed because a majority stores it.',
+    mistake: 'An entry of an earlier term is committed because a majority stores it. (Each append carries one entry.)',
     breaks: 'Raft §5.4.2, figure 8.',
     consensus: 'raft',
     edits: [
@@ -27,6 +47,7 @@ export const raftPlants = plants([
         find: 'index > raft.commitIndex && raft.log.termAt(index) === raft.term',
         replace: 'index > raft.commitIndex',
       },
+      { file: 'core/raft/options.ts', find: 'maxAppendBytes: 1 << 20', replace: 'maxAppendBytes: 1' },
     ],
   },
   {
@@ -168,8 +189,8 @@ export const raftPlants = plants([
     edits: [
       {
         file: 'core/raft/read-index.ts',
-        find: 'if (raft.log.termAt(raft.commitIndex) !== raft.term) return',
-        replace: 'if (raft.commitIndex < 0) return',
+        find: 'return raft.log.termAt(raft.commitIndex) === raft.term',
+        replace: 'return raft.commitIndex >= 0',
       },
     ],
   },

@@ -56,4 +56,56 @@ export const failingSyncs: FaultKind = {
   },
 }
 
-export const diskFaults: readonly FaultKind[] = [slowDisk, diskFull, failingSyncs]
+/** Room for little more than what is there. */
+export const smallDisk: FaultKind = {
+  name: 'small-disk',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    if (machine === undefined) return false
+    const capacityBytes = pick(random, [20, 100, 400]) * 1024
+    machine.simulated.setDisk({ capacityBytes })
+    world.recorder.tell(`the disk of ${machine.name} holds ${capacityBytes} bytes`)
+    return () => machine.simulated.setDisk({ capacityBytes: Number.POSITIVE_INFINITY })
+  },
+}
+
+/** Nothing returns, now and then or at all, for a while. */
+export const stuckDisk: FaultKind = {
+  name: 'stuck-disk',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    if (machine === undefined) return false
+    const faults = pick(random, [
+      { stuck: true },
+      { stuckProbability: 0.01, stuckMs: [100, 3000] },
+      { latencySpikeProbability: 0.1 },
+    ] as const)
+    machine.simulated.setDisk(faults)
+    world.recorder.tell(`the disk of ${machine.name} gets stuck`)
+    return () => machine.simulated.setDisk({ stuck: false, stuckProbability: 0, latencySpikeProbability: 0 })
+  },
+}
+
+/** Reads or writes fail, and say so. The node may give up; it comes back when the disk works again. */
+export const failingIo: FaultKind = {
+  name: 'failing-io',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    const excuse = 'failing reads and writes'
+    if (machine === undefined || machine.excuses.has(excuse)) return false
+    machine.excuses.add(excuse)
+    const probability = pick(random, [0.005, 0.05])
+    machine.simulated.setDisk(
+      random.below(2) === 0 ? { readErrorProbability: probability } : { writeErrorProbability: probability },
+    )
+    world.recorder.tell(`reads or writes of ${machine.name} fail`)
+    return () => {
+      world.cluster.crash(machine, 'process-death')
+      machine.simulated.setDisk({ readErrorProbability: 0, writeErrorProbability: 0 })
+      machine.excuses.delete(excuse)
+      world.cluster.start(machine)
+    }
+  },
+}
+
+export const diskFaults: readonly FaultKind[] = [slowDisk, diskFull, failingSyncs, smallDisk, stuckDisk, failingIo]

@@ -2,15 +2,31 @@
  * The network faults in force. Several may touch one link; each link gets the worst of what they say, so that the end of
  * one fault does not end another.
  */
-import type { DelayRangeMs, LinkFaults, Simulation } from '../../../runtime/simulation/index.ts'
+import type { DelayRangeMs, LinkFaults, MessageFaults, Simulation } from '../../../runtime/simulation/index.ts'
 
 export interface LinkRule {
   /** Whether the rule touches what goes from one machine to another. */
   readonly applies: (from: string, to: string) => boolean
-  readonly faults: Partial<LinkFaults>
+  /** What befalls the bytes between them. */
+  readonly faults?: Partial<LinkFaults>
+  /** What befalls whole consensus messages. */
+  readonly messages?: Partial<MessageFaults>
 }
 
-const healthyDelayMs: DelayRangeMs = [0.1, 0.5]
+/** What a link without faults is set to. */
+const healthy = {
+  cut: false,
+  lossProbability: 0,
+  latencySpikeProbability: 0,
+  resetProbability: 0,
+  delayMs: [0.1, 0.5] as DelayRangeMs,
+}
+const healthyMessages = {
+  dropProbability: 0,
+  delayProbability: 0,
+  duplicateProbability: 0,
+  delayMs: [1, 100] as DelayRangeMs,
+}
 
 export class LinkRules {
   private readonly simulation: Simulation
@@ -50,27 +66,30 @@ export class LinkRules {
   }
 
   private applyLink(from: string, to: string): void {
-    const faults = this.worst(from, to)
+    const applying = [...this.rules].filter((rule) => rule.applies(from, to))
+    const faults = applying.reduce((worst, rule) => worse(worst, rule.faults ?? {}), healthy)
+    const messages = applying.reduce((worst, rule) => worse(worst, rule.messages ?? {}), healthyMessages)
     const key = `${from}>${to}`
-    const text = JSON.stringify(faults)
+    const text = JSON.stringify([faults, messages])
     if (this.applied.get(key) === text) return
     this.applied.set(key, text)
     this.simulation.setOneWayLink(from, to, faults)
+    this.simulation.setMessageFaults(from, to, messages)
   }
+}
 
-  private worst(from: string, to: string): Partial<LinkFaults> {
-    let worst: Partial<LinkFaults> = { cut: false, lossProbability: 0, delayMs: healthyDelayMs }
-    for (const { applies, faults } of this.rules) {
-      if (!applies(from, to)) continue
-      const delayMs = faults.delayMs ?? healthyDelayMs
-      worst = {
-        ...worst,
-        ...faults,
-        cut: worst.cut === true || faults.cut === true,
-        lossProbability: Math.max(worst.lossProbability ?? 0, faults.lossProbability ?? 0),
-        delayMs: delayMs[1] > (worst.delayMs ?? healthyDelayMs)[1] ? delayMs : (worst.delayMs ?? healthyDelayMs),
-      }
-    }
-    return worst
+type Setting = boolean | number | DelayRangeMs
+
+/** Of each setting the worse one: true over false, the higher probability, the longer delay. */
+function worse<T extends object>(a: T, b: Partial<Record<keyof T, Setting>>): T {
+  const out = { ...a } as Record<keyof T, Setting>
+  for (const [name, value] of Object.entries(b) as [keyof T, Setting][]) {
+    const other = out[name]
+    if (other === undefined || rank(value) > rank(other)) out[name] = value
   }
+  return out as T
+}
+
+function rank(setting: Setting): number {
+  return typeof setting === 'object' ? setting[1] : Number(setting)
 }

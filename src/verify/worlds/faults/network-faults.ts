@@ -1,8 +1,8 @@
 /** Faults of the network: cuts of every shape, loss, delay. */
 import type { Random } from '../../../runtime/index.ts'
-import type { LinkFaults } from '../../../runtime/simulation/index.ts'
 import { between, pick, shuffled } from '../chance.ts'
 import type { FaultKind, FaultWorld } from './fault.ts'
+import type { LinkRule } from './link-rules.ts'
 
 function namesOf(world: FaultWorld, random: Random): string[] {
   return shuffled(
@@ -116,35 +116,63 @@ export const flapping: FaultKind = {
   },
 }
 
+type Misbehaviour = Pick<LinkRule, 'faults' | 'messages'>
+
 /** Some or all links misbehave, in one way drawn from `choices`. */
-function badLinks(name: string, choices: readonly Partial<LinkFaults>[], what: string): FaultKind {
+function badLinks(name: string, what: string, choices: readonly Misbehaviour[]): FaultKind {
   return {
     name,
     begin: (world, random) => {
-      const faults = pick(random, choices)
+      const misbehaviour = pick(random, choices)
       const one = someone(world, random)
       const scope = random.below(3)
       const where = ['on all links', `to ${one}`, `from ${one}`][scope]
       world.recorder.tell(`${what} ${where}`)
       return world.links.add({
         applies: (from, to) => scope === 0 || (scope === 1 ? to === one : from === one),
-        faults,
+        ...misbehaviour,
       })
     },
   }
 }
 
-export const messageLoss = badLinks(
-  'message-loss',
-  [{ lossProbability: 0.02 }, { lossProbability: 0.1 }, { lossProbability: 0.4 }],
-  'segments are lost',
-)
+export const segmentLoss = badLinks('segment-loss', 'segments are lost and sent again', [
+  { faults: { lossProbability: 0.02 } },
+  { faults: { lossProbability: 0.1 } },
+  { faults: { lossProbability: 0.4 } },
+])
 
-export const messageDelay = badLinks(
-  'message-delay',
-  [{ delayMs: [1, 10] }, { delayMs: [5, 80] }, { delayMs: [20, 400] }, { delayMs: [100, 1200] }],
-  'segments are late',
-)
+export const delay = badLinks('delay', 'everything is late', [
+  { faults: { delayMs: [1, 10] } },
+  { faults: { delayMs: [5, 80] } },
+  { faults: { delayMs: [20, 400] } },
+  { faults: { delayMs: [100, 1200] } },
+  { faults: { latencySpikeProbability: 0.05 } },
+])
+
+export const connectionResets = badLinks('connection-resets', 'connections break', [
+  { faults: { resetProbability: 0.002 } },
+  { faults: { resetProbability: 0.02 } },
+  { faults: { resetProbability: 0.1 } },
+])
+
+export const messageLoss = badLinks('message-loss', 'messages are lost', [
+  { messages: { dropProbability: 0.02 } },
+  { messages: { dropProbability: 0.15 } },
+  { messages: { dropProbability: 0.5 } },
+])
+
+/** A late message is overtaken by others. */
+export const messageReordering = badLinks('message-reordering', 'messages are late and overtaken', [
+  { messages: { delayProbability: 0.05, delayMs: [1, 30] } },
+  { messages: { delayProbability: 0.3, delayMs: [1, 100] } },
+  { messages: { delayProbability: 0.1, delayMs: [100, 3000] } },
+])
+
+export const messageDuplication = badLinks('message-duplication', 'messages come twice', [
+  { messages: { duplicateProbability: 0.05 } },
+  { messages: { duplicateProbability: 0.5, duplicateAfterMs: [0, 2000] } },
+])
 
 export const networkFaults: readonly FaultKind[] = [
   isolateAll,
@@ -153,6 +181,10 @@ export const networkFaults: readonly FaultKind[] = [
   partitionOneWay,
   partitionBridge,
   flapping,
+  segmentLoss,
+  delay,
+  connectionResets,
   messageLoss,
-  messageDelay,
+  messageReordering,
+  messageDuplication,
 ]

@@ -58,4 +58,59 @@ export const rollingRestart: FaultKind = {
   },
 }
 
-export const processFaults: readonly FaultKind[] = [powerLoss, processDeath, blackout, rollingRestart]
+/** Stands still, as after SIGSTOP, and most often where it hurts: the leader, with requests under way. */
+export const stoppedNode: FaultKind = {
+  name: 'stopped-node',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    if (machine === undefined || machine.isPaused) return false
+    world.cluster.pause(machine)
+    return () => world.cluster.resume(machine)
+  },
+}
+
+/** Everything on the machine takes longer, over restarts too. */
+export const slowNode: FaultKind = {
+  name: 'slow-node',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    if (machine === undefined) return false
+    const eventDelayMs = pick(random, [
+      [0, 1],
+      [0, 10],
+      [1, 60],
+      [10, 200],
+    ] as const)
+    machine.simulated.setSpeed({ eventDelayMs })
+    world.recorder.tell(`${machine.name} is slow: up to ${eventDelayMs[1]} ms for each event`)
+    return () => machine.simulated.setSpeed(undefined)
+  },
+}
+
+/** Crashes at one of its next disk operations: before, in the midst of it, or after. */
+export const crashAtDiskOperation: FaultKind = {
+  name: 'crash-at-disk-operation',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    if (machine === undefined) return false
+    const kind = chance(random, 0.8) ? 'power-loss' : 'process-death'
+    const moment = pick(random, ['before', 'between', 'after'] as const)
+    const n = 1 + random.below(pick(random, [3, 30, 300]))
+    machine.simulated.crashAtDiskOperation(n, { kind, moment })
+    world.recorder.tell(`${machine.name} is to crash ${moment} its disk operation number ${n} from now`)
+    return () => {
+      machine.simulated.cancelCrash()
+      world.cluster.start(machine)
+    }
+  },
+}
+
+export const processFaults: readonly FaultKind[] = [
+  powerLoss,
+  processDeath,
+  blackout,
+  rollingRestart,
+  stoppedNode,
+  slowNode,
+  crashAtDiskOperation,
+]

@@ -67,6 +67,16 @@ export class Load {
     if (this.changesMembers) this.operator.start()
   }
 
+  /** No more changes of members are begun. */
+  stopOperator(): void {
+    this.operator.stop()
+  }
+
+  /** A change of members is under way. */
+  get changingMembers(): boolean {
+    return this.operator.busy
+  }
+
   /** No more changes of members; `membersSettled` tells when it is certain who they are. */
   settleMembers(): void {
     this.operator.settle()

@@ -2,7 +2,7 @@
  * Whoever runs the cluster: adds members, as learners or voters, promotes, removes, and replaces machines, one change at a
  * time, while the world does what it does.
  *
- * - O1  Members that may be damaged stay a minority of the voters.
+ * - O1  Members whose disks are damaged stay a minority of the voters, and go first.
  * - O2  A member that was removed never comes back: its machine gets an empty data directory and joins as another.
  */
 import type { Member } from '../../../engine/coordination/index.ts'
@@ -36,7 +36,7 @@ export class Operator {
   private readonly plan: OperatorPlan
   private stopped = false
   /** A change or a survey is under way. */
-  private busy = false
+  busy = false
   /** After `settle`: who is a member was read, and whoever is none is switched off. */
   settled = false
 
@@ -56,6 +56,11 @@ export class Operator {
         () => this.start(),
       )
     })
+  }
+
+  /** Begins no more changes. */
+  stop(): void {
+    this.stopped = true
   }
 
   /** Begins no more changes, lets the one under way end, and makes sure who the members are. */
@@ -110,10 +115,10 @@ export class Operator {
   /** O1. One that is damaged for good first; else the leader now and then. */
   private victim(voters: readonly Member[]): Member | undefined {
     const { cluster } = this.world
-    const machineOf = (member: Member): Machine | undefined => cluster.machineOf(member.id)
+    const machineOf = (member: Member): Machine | undefined => cluster.machineOf(member)
     const damaged = voters.filter((member) => machineOf(member)?.isDamaged === true)
     if (damaged.length > 0) return pick(this.random, damaged)
-    const allowed = voters.filter((member) => cluster.mayLose(machineOf(member), voters.length))
+    const allowed = voters.filter((member) => cluster.mayRemove(machineOf(member)))
     const leader = allowed.find((member) => machineOf(member) === cluster.leader)
     if (leader !== undefined && chance(this.random, this.plan.removesLeader)) return leader
     return allowed.length === 0 ? undefined : pick(this.random, allowed)
@@ -147,10 +152,11 @@ export class Operator {
 
   private remove(member: Member): void {
     const { cluster, recorder } = this.world
-    const machine = cluster.machineOf(member.id)
+    const machine = cluster.machineOf(member)
     recorder.tell(`the operator removes ${cluster.nameOf(member.id)}`)
     // From now on it may be told so, and end.
     machine?.excuses.add('removed')
+    const config = machine?.config
     this.change(
       'member removed',
       (node, done) => node.services.engine.memberRemove(member.id, done),
@@ -158,7 +164,11 @@ export class Operator {
         if (machine === undefined) return
         if (!ok && code !== 'unknown') machine.excuses.delete('removed')
         // It stands about for a while, as one that nobody has switched off yet.
-        else if (ok) this.world.simulation.after(this.random.below(3000), () => cluster.retire(machine, member.id))
+        else if (ok)
+          this.world.simulation.after(this.random.below(3000), () => {
+            // Unless another one joins there by now.
+            if (machine.config === config) cluster.retire(machine)
+          })
       },
     )
   }

@@ -21,12 +21,16 @@ const ranges: readonly { readonly key: string; readonly end?: string }[] = [
   { key: 'lease/', end: 'lock~' },
 ]
 
+const connectTimeoutMs = 3000
+
 /** One connection with one node, from creation to its end. */
 interface Connection {
   readonly life: Life
   readonly machine: Machine
   readonly delayMs: number
   readonly close: () => void
+  /** The node ended. */
+  readonly lose: () => void
   open: boolean
 }
 
@@ -79,22 +83,27 @@ export class WatchClient {
       this.connectLater(50 + this.random.below(200))
       return
     }
+    // Should the node end before it hears of this, or stand still for long, another one has to be found.
+    let pending = true
+    const giveUp = (): void => {
+      life.onEnd.delete(giveUp)
+      if (pending) this.connectLater(50)
+      pending = false
+    }
+    life.onEnd.add(giveUp)
+    this.world.simulation.after(connectTimeoutMs, giveUp)
     life.runtime.scheduler.setTimer(0.1 + this.random.float(), () => {
-      if (!this.stopped && machine.life === life) this.create(machine, life, running)
-    })
-    // Should the node be gone by then, nobody would try again.
-    this.world.simulation.after(100, () => {
-      if (this.connection === undefined && machine.life !== life) this.connectLater(50)
+      if (!pending || this.stopped) return
+      pending = false
+      this.create(machine, life, running)
     })
   }
 
   private create(machine: Machine, life: Life, running: RunningNode): void {
-    if (this.connection !== undefined) return
     const hub = running.services.watchHub
     const startRevision = this.due === 0 ? running.services.engine.revision + 1 : this.due
     this.due = startRevision
     const stream = hub.openStream(this.sinkOf(() => connection))
-    const lose = (): void => this.closed(connection)
     const connection: Connection = {
       life,
       machine,
@@ -105,8 +114,9 @@ export class WatchClient {
         life.runtime.scheduler.setTimer(0.1, () => stream.close())
         this.closed(connection)
       },
+      lose: () => this.closed(connection),
     }
-    life.onEnd.add(lose)
+    life.onEnd.add(connection.lose)
     this.connection = connection
     this.record({ event: 'created', ...this.range, startRevision })
     stream.create({
@@ -174,7 +184,7 @@ export class WatchClient {
   private closed(connection: Connection): void {
     if (!connection.open) return
     connection.open = false
-    connection.life.onEnd.delete(connection.close)
+    connection.life.onEnd.delete(connection.lose)
     this.connection = undefined
     this.record({ event: 'closed' })
     this.world.recorder.count('watch resumed')

@@ -1,5 +1,6 @@
 import { clientScenarios } from './client-scenarios.ts'
 import { diskScenarios } from './disk-scenarios.ts'
+import { electionScenarios } from './election-scenarios.ts'
 import { membershipScenarios } from './membership-scenarios.ts'
 import { networkScenarios } from './network-scenarios.ts'
 import { processScenarios } from './process-scenarios.ts'
@@ -11,6 +12,7 @@ export const scenarios: readonly Scenario[] = [
   swarm,
   ...networkScenarios,
   ...processScenarios,
+  ...electionScenarios,
   ...diskScenarios,
   ...clientScenarios,
   ...membershipScenarios,

@@ -1,11 +1,13 @@
 /** Scenarios of disks. */
-import { diskFull, failingSyncs, slowDisk } from '../faults/disk-faults.ts'
-import { powerLoss } from '../faults/process-faults.ts'
+import { bitRot, misdirectedReads, misdirectedWrites } from '../faults/damage-faults.ts'
+import { diskFull, failingIo, failingSyncs, slowDisk, smallDisk, stuckDisk } from '../faults/disk-faults.ts'
+import { powerLoss, processDeath } from '../faults/process-faults.ts'
+import { defaultOperatorPlan } from '../load/operator.ts'
 import { onlyFaults, type Scenario } from './scenario.ts'
 
 export const diskScenarios: readonly Scenario[] = [
   onlyFaults('disk-full', 'disks fill up and get room again, on one member or on all', {
-    kinds: [diskFull],
+    kinds: [diskFull, diskFull, smallDisk],
     gapMs: 1500,
     lastsMs: 2500,
     activeMax: 2,
@@ -17,4 +19,28 @@ export const diskScenarios: readonly Scenario[] = [
     lastsMs: 1500,
     activeMax: 2,
   }),
+  onlyFaults('stuck-io', 'disks get stuck: for a moment, for long, all of it or single operations', {
+    kinds: [stuckDisk],
+    gapMs: 900,
+    lastsMs: 2500,
+    activeMax: 2,
+  }),
+  onlyFaults('failing-io', 'reads and writes fail, and say so', {
+    kinds: [failingIo, processDeath],
+    gapMs: 1200,
+    lastsMs: 1500,
+    activeMax: 2,
+  }),
+  onlyFaults(
+    'bit-rot',
+    'bits flip at rest, on a minority, and its nodes restart from that; damaged members are replaced',
+    { kinds: [bitRot, processDeath, powerLoss], gapMs: 700, lastsMs: 600, activeMax: 2 },
+    { load: { operator: { ...defaultOperatorPlan, everyMs: 1500, votersMin: 3 } } },
+  ),
+  onlyFaults(
+    'misdirected-write',
+    'writes land elsewhere and reads come from elsewhere, on a minority, unnoticed until a restart',
+    { kinds: [misdirectedWrites, misdirectedReads, processDeath, powerLoss], gapMs: 700, lastsMs: 1500, activeMax: 2 },
+    { load: { operator: { ...defaultOperatorPlan, everyMs: 1500, votersMin: 3 } } },
+  ),
 ]

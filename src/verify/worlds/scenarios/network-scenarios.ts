@@ -1,13 +1,17 @@
 /** Scenarios of the network. */
 import {
+  connectionResets,
+  delay,
   flapping,
   isolateAll,
   isolateLeader,
-  messageDelay,
+  messageDuplication,
   messageLoss,
+  messageReordering,
   partitionBridge,
   partitionMinority,
   partitionOneWay,
+  segmentLoss,
 } from '../faults/network-faults.ts'
 import { onlyFaults, type Scenario } from './scenario.ts'
 
@@ -73,11 +77,17 @@ export const networkScenarios: readonly Scenario[] = [
     { nodes: 5 },
   ),
   onlyFaults('flapping', 'links come and go', { kinds: [flapping], ...often, lastsMs: 3000, activeMax: 2 }),
-  onlyFaults('bad-links', 'segments are lost and late', {
-    kinds: [messageLoss, messageDelay],
+  onlyFaults('bad-links', 'segments are lost and late, and connections break', {
+    kinds: [segmentLoss, delay, connectionResets],
     gapMs: 500,
     lastsMs: 3000,
     activeMax: 3,
+  }),
+  onlyFaults('bad-messages', 'consensus messages are lost, late, overtaken and come twice', {
+    kinds: [messageLoss, messageReordering, messageDuplication],
+    gapMs: 500,
+    lastsMs: 4000,
+    activeMax: 4,
   }),
   slowFollowerSnapshot,
 ]

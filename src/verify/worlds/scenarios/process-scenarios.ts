@@ -1,6 +1,6 @@
 /** Scenarios of processes and power. */
 import { pick } from '../chance.ts'
-import { blackout, powerLoss, processDeath, rollingRestart } from '../faults/process-faults.ts'
+import { blackout, powerLoss, processDeath, rollingRestart, slowNode } from '../faults/process-faults.ts'
 import { onlyFaults, type Scenario } from './scenario.ts'
 
 /**
@@ -45,6 +45,73 @@ const figure8: Scenario = {
   },
 }
 
+/**
+ * The leader stands still until another one leads and has written; then it goes on, with reads and writes before it that
+ * clients sent meanwhile. It may still hold itself for the leader (thesis §6.4).
+ */
+const leaderPause: Scenario = {
+  name: 'leader-pause',
+  about: 'the leader stands still, others go on without it, and it wakes up and is asked',
+  load: { operationsPerSecond: 100, clients: 8 },
+  attack: async (world) => {
+    const { random, cluster, simulation } = world
+    const endMs = simulation.nowMs + world.durationMs
+    while (simulation.nowMs < endMs) {
+      await world.pass(300 + random.below(1000))
+      const { leader } = cluster
+      if (leader === undefined) continue
+      world.recorder.countFault('leader-paused')
+      cluster.pause(leader)
+      await world.runUntil(() => cluster.leader !== leader, 4000)
+      await world.pass(random.below(300))
+      cluster.resume(leader)
+    }
+  },
+}
+
+/**
+ * The n-th disk operation from now is the last one of that life, for every n in turn: before it, in the midst of it, and
+ * after it. Different seeds begin at different n.
+ */
+const crashAtEveryDiskOperation: Scenario = {
+  name: 'crash-at-every-disk-operation',
+  about: 'crashes at every disk operation in turn, before, in the midst of and after it, also while starting',
+  nodes: 3,
+  durationMs: 25_000,
+  settings: (drawn) => ({
+    ...drawn,
+    walSegmentBytes: 8 * 1024,
+    groupOptions: { ...drawn.groupOptions, snapshotCount: 10, snapshotLogBytes: 500 },
+  }),
+  load: { operationsPerSecond: 60, operator: undefined },
+  attack: async (world) => {
+    const { random, cluster, simulation } = world
+    const endMs = simulation.nowMs + world.durationMs
+    await world.pass(1000)
+    for (let n = 1 + random.below(200); simulation.nowMs < endMs; n++) {
+      const machine = pick(random, cluster.members)
+      cluster.start(machine)
+      const moment = (['before', 'between', 'after'] as const)[n % 3] as 'before'
+      machine.simulated.crashAtDiskOperation(n, {
+        kind: random.below(4) === 0 ? 'process-death' : 'power-loss',
+        moment,
+      })
+      world.recorder.countFault('crash-at-disk-operation')
+      await world.runUntil(() => !machine.isAlive, 1500)
+      machine.simulated.cancelCrash()
+      // Now and then the next life ends at its very first operations.
+      if (random.below(2) === 0) {
+        cluster.start(machine)
+        machine.simulated.crashAtDiskOperation(1 + random.below(40), { moment })
+        await world.runUntil(() => !machine.isAlive, 300)
+        machine.simulated.cancelCrash()
+      }
+      cluster.start(machine)
+      await world.pass(random.below(200))
+    }
+  },
+}
+
 export const processScenarios: readonly Scenario[] = [
   onlyFaults('crash-leader', 'whoever leads, often, is killed or loses its power', {
     kinds: [powerLoss, processDeath],
@@ -65,4 +132,12 @@ export const processScenarios: readonly Scenario[] = [
     activeMax: 1,
   }),
   figure8,
+  leaderPause,
+  onlyFaults('slow-node', 'machines are slow, each event takes its time', {
+    kinds: [slowNode],
+    gapMs: 800,
+    lastsMs: 3000,
+    activeMax: 2,
+  }),
+  crashAtEveryDiskOperation,
 ]

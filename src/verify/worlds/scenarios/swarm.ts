@@ -1,11 +1,12 @@
 import { clockFaults } from '../faults/clock-faults.ts'
+import { damageFaults } from '../faults/damage-faults.ts'
 import { diskFaults } from '../faults/disk-faults.ts'
 import { drawPlan } from '../faults/nemesis.ts'
 import { networkFaults } from '../faults/network-faults.ts'
 import { processFaults } from '../faults/process-faults.ts'
 import type { Scenario } from './scenario.ts'
 
-const allKinds = [...networkFaults, ...processFaults, ...diskFaults, ...clockFaults]
+const allKinds = [...networkFaults, ...processFaults, ...diskFaults, ...clockFaults, ...damageFaults]
 
 export const swarm: Scenario = {
   name: 'swarm',

@@ -1,0 +1,1 @@
+export { FloodSetProcess, type FloodSetProcessOptions } from './flood-set.ts'

@@ -1,0 +1,5 @@
+export { FormatError } from './format-error.ts'
+export { type FormatName, formatNames, type JudgedHistory, readHistory } from './history-file.ts'
+export { readJsonLines, writeJsonLines } from './json-lines.ts'
+export { type ModelName, modelNames } from './models.ts'
+export { renderTimeline } from './timeline.ts'
