@@ -49,7 +49,8 @@ export async function check(args: readonly string[]): Promise<void> {
   const report = judge(history, stepsMax)
   const html = htmlPath(file, flags, report)
   if (html !== undefined) writeTimeline(html, file, report)
-  if (flags['json'] === true) printJson({ file, ...summary(history), ...withoutDetails(report), ...(html ? { html } : {}) })
+  if (flags['json'] === true)
+    printJson({ file, ...summary(history), ...withoutDetails(report), ...(html ? { html } : {}) })
   else print(file, history, report, html)
   process.exitCode = exitCodes[report.verdict]
 }
@@ -78,10 +79,15 @@ function steps(text: string): number {
   }
 }
 
-function oneOf<T extends string>(flag: string, value: string | boolean | undefined, names: readonly T[]): T | undefined {
+function oneOf<T extends string>(
+  flag: string,
+  value: string | boolean | undefined,
+  names: readonly T[],
+): T | undefined {
   if (value === undefined) return undefined
   const name = names.find((each) => each === value)
-  if (name === undefined) throw new CommandError(`--${flag} is "${value}"; it must be ${names.join(', ')}.`, exitUnusable)
+  if (name === undefined)
+    throw new CommandError(`--${flag} is "${value}"; it must be ${names.join(', ')}.`, exitUnusable)
   return name
 }
 
@@ -115,7 +121,8 @@ function judge(history: JudgedHistory, stepsMax: number | undefined): Report {
   }))
   const found = results.find(({ result }) => result.verdict === 'linearizable')
   if (found !== undefined) {
-    const details = found === results[0] ? [] : [`Registers are taken to begin with ${found.initial}: with nil there is no order.`]
+    const details =
+      found === results[0] ? [] : [`Registers are taken to begin with ${found.initial}: with nil there is no order.`]
     return { ...linearizableReport('valid', found.result), details }
   }
   const unsure = results.find(({ result }) => result.verdict === 'could not tell')
@@ -150,7 +157,9 @@ function unfoundReport(verdict: 'invalid' | 'unknown', result: LinearizabilityRe
     explanation: head,
     details: [
       `The longest order takes ${explained.takenCount} operations; after it the state can be: ${explained.states.join('; or ')}.`,
-      ...explained.misfits.map(({ record, reason }) => `  ${describeOperation(record)} (client ${record.client}): ${reason}`),
+      ...explained.misfits.map(
+        ({ record, reason }) => `  ${describeOperation(record)} (client ${record.client}): ${reason}`,
+      ),
     ],
     evidence: explained.evidence,
     highlighted,
@@ -164,7 +173,9 @@ function judgeRecords(records: readonly HistoryRecord[], stepsMax: number | unde
     allCheckers.filter((checker) => checker !== linearizability),
   )
   const result = checkLinearizability(records, stepsMax === undefined ? {} : { stepsMax })
-  const verdict = ({ linearizable: 'valid', 'not linearizable': 'invalid', 'could not tell': 'unknown' } as const)[result.verdict]
+  const verdict = ({ linearizable: 'valid', 'not linearizable': 'invalid', 'could not tell': 'unknown' } as const)[
+    result.verdict
+  ]
   const properties = [
     ...others.verdicts.map((each) => ({ property: each.property, verdict: each.verdict.verdict })),
     { property: 'linearizability', verdict },
@@ -228,9 +239,15 @@ function withoutDetails({ verdict, checked, properties, explanation, details, ev
 function print(file: string, history: JudgedHistory, report: Report, html: string | undefined): void {
   const only = report.properties.length === 1
   const violated = report.properties.filter((each) => each.verdict === 'invalid').map((each) => each.property)
-  const verdict = only || report.verdict !== 'invalid' || violated.includes('linearizability') ? words[report.verdict] : `${violated.join(', ')} violated`
-  printLine(`${file}: ${verdict} (${report.checked} ${only ? 'operations' : 'records'}, ${history.format}, ${history.model})`)
-  if (!only) for (const each of report.properties) printLine(`  ${each.property.padEnd(20)}${wordsOfProperties[each.verdict]}`)
+  const verdict =
+    only || report.verdict !== 'invalid' || violated.includes('linearizability')
+      ? words[report.verdict]
+      : `${violated.join(', ')} violated`
+  printLine(
+    `${file}: ${verdict} (${report.checked} ${only ? 'operations' : 'records'}, ${history.format}, ${history.model})`,
+  )
+  if (!only)
+    for (const each of report.properties) printLine(`  ${each.property.padEnd(20)}${wordsOfProperties[each.verdict]}`)
   if (report.explanation !== '') printLine(`\n${report.explanation}`)
   for (const line of report.details) printLine(line)
   if (report.evidence.length > 0) printLine('\nThe operations around it:')

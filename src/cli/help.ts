@@ -211,9 +211,10 @@ clients saw. The same seed gives the same run. docs/fault-model.md says what is 
 
 Flags
 ${rows([
-  ['--scenario NAME', 'What befalls the cluster (default swarm: anything).'],
+  ['--scenario NAME', 'What befalls the cluster (default swarm: anything; all: each in turn).'],
   ['--seed N', 'The world to run (default 0).'],
   ['--seeds COUNT', 'That many worlds: seeds N+1 to N+COUNT.'],
+  ['--for S', 'Begin no world after that many seconds.'],
   ['--consensus raft|paxos', 'The algorithm (default raft).'],
   ['--nodes N', 'How many members found the cluster.'],
   ['--duration S', 'How long it is attacked, in simulated seconds.'],
@@ -242,7 +243,7 @@ ${rows([
   ['--format auto|jsonl|jepsen|edn', 'What the file is (default auto).'],
   ['--model NAME', 'register, cas-register, multi-register or mutex (default: as the operations are).'],
   ['--initial EDN', 'What registers begin with, like 0 or {:x 0 :y 0} (default nil; EDN: nil or else 0).'],
-  ['--steps N', 'Give up after trying N operations (default 60 million).'],
+  ['--steps N', 'Give up after trying N operations (default 30 million).'],
   ['--html OUT', 'Write the timeline there (default FILE.html when something is wrong).'],
   ['--no-html', 'Write none.'],
   ['--json', 'One JSON object, for machines.'],

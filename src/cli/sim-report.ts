@@ -9,7 +9,7 @@ const storyLinesMax = 60
 
 export class SimulationTotals {
   failed = 0
-  private worlds = 0
+  worlds = 0
   private simulatedMs = 0
   private wallMs = 0
   private timedEvents = 0
@@ -64,7 +64,7 @@ export class SimulationTotals {
 }
 
 /** All that someone needs who has to find out what happened, the replaying line last. */
-export function describeFailure(report: WorldReport, options: Omit<WorldOptions, 'seed'>): string {
+export function describeFailure(report: WorldReport, options: Omit<WorldOptions, 'seed' | 'scenario'>): string {
   const story = report.story.slice(-storyLinesMax)
   return [
     `seed ${report.seed} of ${report.scenario} on ${report.consensus}: ${report.property} is violated`,
@@ -79,7 +79,7 @@ export function describeFailure(report: WorldReport, options: Omit<WorldOptions,
 }
 
 /** The command that makes the same world again. */
-export function replayLine(report: WorldReport, options: Omit<WorldOptions, 'seed'>): string {
+export function replayLine(report: WorldReport, options: Omit<WorldOptions, 'seed' | 'scenario'>): string {
   const flags = [`--scenario ${report.scenario}`, `--seed ${report.seed}`]
   if (report.consensus !== 'raft') flags.push(`--consensus ${report.consensus}`)
   if (options.nodes !== undefined) flags.push(`--nodes ${options.nodes}`)

@@ -10,6 +10,7 @@ const options = {
   scenario: { type: 'string' },
   seed: { type: 'string' },
   seeds: { type: 'string' },
+  for: { type: 'string' },
   consensus: { type: 'string' },
   nodes: { type: 'string' },
   duration: { type: 'string' },
@@ -20,6 +21,8 @@ const options = {
 } as const
 
 const seedMax = 2 ** 47
+/** As `--scenario`: every one in turn. */
+const allScenarios = 'all'
 /** Of this many worlds of a longer run, one runs twice, and must run alike. */
 const sampleOf = 10
 
@@ -38,13 +41,32 @@ export async function sim(args: readonly string[]): Promise<void> {
   const { runWorld, scenarios } = await import('../verify/worlds/index.ts')
   if (flags['list'] === true) return list(scenarios, flags['json'] === true)
   const scenario = textFlag(flags, 'scenario') ?? 'swarm'
-  if (!scenarios.some((each) => each.name === scenario))
-    throw new CommandError(`"${scenario}" is no scenario. synod sim --list names them.`, 2)
-  const common = { scenario, ...worldFlags(flags) }
+  const named = scenario === allScenarios ? scenarios : scenarios.filter((each) => each.name === scenario)
+  if (named.length === 0) throw new CommandError(`"${scenario}" is no scenario. synod sim --list names them.`, 2)
   const seed = wholeNumber('seed', textFlag(flags, 'seed') ?? '0', 0, seedMax)
   const count = flags['seeds'] === undefined ? undefined : wholeNumber('seeds', String(flags['seeds']), 1, 1e9)
-  const seeds = count === undefined ? [seed] : Array.from({ length: count }, (_, i) => seed + 1 + i)
-  await runSeeds(runWorld, common, seeds, flags)
+  const plan: Plan = {
+    common: worldFlags(flags),
+    scenarios: named.map(({ name }) => name),
+    firstSeed: count === undefined ? seed : seed + 1,
+    // A seed that is named runs in every scenario asked for.
+    worlds: count ?? named.length,
+    seedsRise: count !== undefined,
+    untilMs: performance.now() + 1000 * wholeNumber('for', textFlag(flags, 'for') ?? '1000000000', 1, 1e9),
+  }
+  await runWorlds(runWorld, plan, flags)
+}
+
+/** Which worlds to run. */
+interface Plan {
+  readonly common: Omit<WorldOptions, 'seed' | 'scenario'>
+  /** Taken in turn. */
+  readonly scenarios: readonly string[]
+  readonly firstSeed: number
+  readonly worlds: number
+  readonly seedsRise: boolean
+  /** No world begins after that, by the process's clock. */
+  readonly untilMs: number
 }
 
 function list(scenarios: readonly { readonly name: string; readonly about: string }[], json: boolean): void {
@@ -76,31 +98,31 @@ function worldFlags(flags: Flags): Pick<WorldOptions, 'consensus' | 'nodes' | 'd
   }
 }
 
-async function runSeeds(
-  runWorld: RunWorld,
-  common: Omit<WorldOptions, 'seed'>,
-  seeds: readonly number[],
-  flags: Flags,
-): Promise<void> {
+async function runWorlds(runWorld: RunWorld, plan: Plan, flags: Flags): Promise<void> {
   const json = flags['json'] === true
   const progress = new ProgressLine()
   const totals = new SimulationTotals()
-  for (const [i, seed] of seeds.entries()) {
+  for (let i = 0; i < plan.worlds && performance.now() < plan.untilMs; i++) {
     const keep = new HistoryFile(textFlag(flags, 'history'))
-    const world = { ...common, seed, onHistory: keep.take }
+    const world = {
+      ...plan.common,
+      seed: plan.seedsRise ? plan.firstSeed + i : plan.firstSeed,
+      scenario: plan.scenarios[i % plan.scenarios.length]!,
+      onHistory: keep.take,
+    }
     const report = await timed(totals, () => runWorld(world))
-    const again = seeds.length === 1 || i % sampleOf === 0 ? await timed(totals, () => runWorld(world)) : undefined
+    const again = plan.worlds === 1 || i % sampleOf === 0 ? await timed(totals, () => runWorld(world)) : undefined
     const judged = again === undefined ? report : sameRun(report, again)
-    if (seeds.length === 1 || judged.verdict === 'invalid') keep.write()
+    if (plan.worlds === 1 || judged.verdict === 'invalid') keep.write()
     totals.add(judged)
     progress.clear()
     if (json) printJson(forMachines(judged))
-    else if (judged.verdict === 'invalid') printLine(describeFailure(judged, common))
-    progress.show(`${i + 1} of ${seeds.length} seeds · ${totals.line()}`)
+    else if (judged.verdict === 'invalid') printLine(describeFailure(judged, plan.common))
+    progress.show(`${i + 1} of ${plan.worlds} seeds · ${totals.line()}`)
   }
   progress.clear()
   if (!json) printLine(totals.table())
-  if (totals.failed > 0) throw new CommandError(`${totals.failed} of ${seeds.length} worlds failed.`)
+  if (totals.failed > 0) throw new CommandError(`${totals.failed} of ${totals.worlds} worlds failed.`)
 }
 
 /** The wall clock time of a run counts for the speed that is shown. */

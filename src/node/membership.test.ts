@@ -126,6 +126,44 @@ for (const consensus of ['raft', 'paxos'])
       await world.until(() => world.node(moved).services.engine.revision > before, 'it follows')
     })
 
+    test('members that moved find each other again when all of them were down', async () => {
+      const world = await foundTrio(13, consensus)
+      const settings = new Map(trio.map((name) => [name, world.config(name, trio)]))
+      for (const moved of ['n2', 'n3']) {
+        const { id } = world.member('n1', moved)
+        world.kill(moved)
+        await world.pause(1500)
+        const url = `http://${moved}:9999`
+        await world.change('n1', (engine, done) => engine.memberUpdate(id, [url], done))
+        const flags = [`--listen-peer-urls=${url}`, '--initial-cluster-state=existing']
+        const config = world.config(moved, [moved], ...flags, `--initial-advertise-peer-urls=${urlOf(moved)}`)
+        settings.set(moved, config)
+        await world.start(moved, config)
+        await world.put('n1', moved, '1')
+        await world.until(
+          () =>
+            trio.every(
+              (name) => world.node(name).services.engine.revision === world.node('n1').services.engine.revision,
+            ),
+          'all have it',
+        )
+      }
+      for (const name of trio) world.kill(name)
+      for (const [name, config] of settings) await world.start(name, config)
+      await world.until(() => world.leader() !== undefined, 'a leader')
+    })
+
+    test('a member is reached by whichever of its URLs works', async () => {
+      const world = await foundTrio(14, consensus)
+      const urls = ['http://elsewhere:1', urlOf('n4')]
+      await world.change('n1', (engine, done) => engine.memberAdd(urls, false, done))
+      await world.start('n4', world.config('n4', [...trio, 'n4'], '--initial-cluster-state=existing'))
+      await world.until(
+        () => world.node(world.leader()!).inspect().group.configuration().configuration.voters.length === 4,
+        'it votes',
+      )
+    })
+
     test('every founder is replaced, and one that was away all the while is told', async () => {
       const world = await foundTrio(8, consensus)
       world.kill('n3')

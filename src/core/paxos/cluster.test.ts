@@ -108,15 +108,27 @@ function partition(cluster: TestCluster, ids: readonly MemberId[], member: Membe
   for (const from of ids) for (const to of ids) if (side.has(from) !== side.has(to)) cluster.cut.add(`${from}>${to}`)
 }
 
+/** Once a change is settled, removed members may be gone for good (unless one of the others forgets what it knew). */
+function stillNeeded(cluster: TestCluster, ids: readonly MemberId[]): readonly MemberId[] {
+  const { voters, learners } = cluster.configuration
+  const mayChange = ids.some((id) => {
+    const { disk, unsynced } = cluster.member(id)
+    const records = [...disk.records.values(), ...unsynced.flatMap((persist) => persist.entries)]
+    return records.some(({ kind, index }) => kind === 'configuration' && index > cluster.configurationIndex)
+  })
+  return cluster.isSettled && !mayChange && cluster.rotten === 0n ? [...voters, ...learners] : ids
+}
+
 function heal(cluster: TestCluster, ids: readonly MemberId[]): void {
   cluster.faults = { loss: 0, duplication: 0, delay: 0 }
   cluster.cut.clear()
-  // Removed members that hear nothing are kept from disturbing by the questions first, as in a real cluster.
   const isWild = cluster.options.preVote !== true || cluster.options.checkQuorum !== true
+  // Removed members that hear nothing are kept from disturbing by the questions first, as in a real cluster.
   cluster.options = { ...cluster.options, preVote: true, checkQuorum: true, electionTimeoutTicks: 10 }
+  const needed = stillNeeded(cluster, ids)
   for (const id of ids) {
-    if (isWild || cluster.prng.below(2) === 0) cluster.crash(id)
-    if (cluster.member(id).paxos === undefined) cluster.start(id)
+    if (isWild || cluster.prng.below(2) === 0 || !needed.includes(id)) cluster.crash(id)
+    if (cluster.member(id).paxos === undefined && needed.includes(id)) cluster.start(id)
   }
   const members = () => [...cluster.configuration.voters, ...cluster.configuration.learners]
   const isDone = () =>
@@ -136,7 +148,9 @@ function heal(cluster: TestCluster, ids: readonly MemberId[]): void {
   const describe = () =>
     ids
       .map((id) => {
-        const { role, leader, term, commitIndex, lastIndex, configuration } = cluster.member(id).paxos!.status()
+        const { paxos } = cluster.member(id)
+        if (paxos === undefined) return `${id} is gone`
+        const { role, leader, term, commitIndex, lastIndex, configuration } = paxos.status()
         return `${id} ${role} of ${leader} round ${term} chosen ${commitIndex} last ${lastIndex} [${configuration.voters}]`
       })
       .join('; ')

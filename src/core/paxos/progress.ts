@@ -73,7 +73,7 @@ export class Progress {
 
   /** From `from`, the next slots up to `last` that are not acknowledged; undefined when there are none. */
   unackedFrom(from: number, last: number): SlotRange | undefined {
-    let first = from
+    let first = Math.max(from, this.matchIndex + 1)
     for (const range of this.acked) {
       if (range.first > first) return first > last ? undefined : { first, last: Math.min(last, range.first - 1) }
       first = Math.max(first, range.last + 1)
@@ -91,12 +91,12 @@ export class Progress {
 
   /** The member durably has `first` to `last`, and everything up to `through`. `firstIndex` is the leader's first slot. */
   acknowledged(first: number, last: number, through: number, firstIndex: number): void {
-    if (last >= first && !(this.isAcked(first) && this.isAcked(last))) {
+    if (this.unackedFrom(first, last) !== undefined) {
       this.hasAdvanced = true
       this.acked = mergeRange(this.acked, { first: Math.max(first, this.matchIndex + 1), last })
     }
     this.raiseMatch(through)
-    this.inflight = this.inflight.filter((range) => !this.isAcked(range.last) || !this.isAcked(range.first))
+    this.inflight = this.inflight.filter((range) => this.unackedFrom(range.first, range.last) !== undefined)
     if (this.state === 'snapshot' && this.matchIndex + 1 >= firstIndex) this.begin(this.matchIndex)
   }
 

@@ -341,3 +341,22 @@ test('Raft §7: a snapshot carries the configuration in force at its index', () 
   assert.deepEqual(only(effects, 'configuration'), [{ type: 'configuration', configuration, index: 9 }])
   assert.deepEqual(bench.raft.configurationAt(9), configuration)
 })
+
+test('thesis §6.4.1: a lease needs every majority that counts, and an entry of the own term that is committed', () => {
+  const { bench } = leaderWithLeases()
+  bench.acknowledge(3n, 1)
+  bench.raft.proposeConfiguration({ voters: [1n, 4n], learners: [] })
+  const answer = (from: bigint, context: number) =>
+    bench.hear(from, { type: 'heartbeatResponse', term: 1, context, receivedIndex: 0 })
+  const context = sent(bench.tick(4), 'heartbeat')[0]?.message.context ?? 0
+  answer(4n, context)
+  assert.equal(answersAtOnce(bench, bench.nowMs), false, 'of 1, 2 and 3 only one')
+  answer(2n, context)
+  assert.equal(answersAtOnce(bench, bench.nowMs), true)
+  const fresh = new Bench({ options: { leaseReads, heartbeatTicks: 4 } })
+  fresh.tick(1)
+  fresh.lead()
+  const [round] = sent(fresh.tick(4), 'heartbeat')
+  fresh.hear(2n, { type: 'heartbeatResponse', term: 1, context: round?.message.context ?? 0, receivedIndex: 0 })
+  assert.equal(answersAtOnce(fresh, fresh.nowMs), false, 'nothing of its term is committed')
+})

@@ -12,7 +12,8 @@ import { type Finding, invalid, valid, worstOf } from './checks/finding.ts'
 import { judge } from './checks/judge.ts'
 import { checkLedger, checkProgress, checkSameState, readAllLast, writeLast } from './checks/settle.ts'
 import { EtcdClient } from './client/etcd-client.ts'
-import { ChaosCluster } from './cluster/chaos-cluster.ts'
+import { RpcFailure } from './client/rpc-failure.ts'
+import { ChaosCluster, ClusterStartError } from './cluster/chaos-cluster.ts'
 import { LeaderMonitor } from './cluster/leader-monitor.ts'
 import type { FaultName } from './faults/fault-kinds.ts'
 import { Nemesis } from './faults/nemesis.ts'
@@ -20,6 +21,7 @@ import { planFaults } from './faults/plan.ts'
 import { FaultScene } from './faults/scene.ts'
 import { Recorder } from './recorder.ts'
 import type { ChaosProgress, ChaosReport } from './report.ts'
+import { keysBegin } from './workload/key-space.ts'
 import { Tally } from './workload/tally.ts'
 import { Workload } from './workload/workload.ts'
 import type { Endpoint, WorkloadWorld } from './workload/world.ts'
@@ -45,6 +47,7 @@ export interface ChaosOptions {
 }
 
 const operationTimeoutMs = 3000
+const startTimeoutMs = 10_000
 /** Healed, every node must serve again within this. */
 const progressBoundMs = 20_000
 const sameStateBoundMs = 20_000
@@ -175,7 +178,12 @@ class ChaosRun {
       const large = await readAllLast(client, this.recorder)
       const ledger = await checkLedger(client, workload.ledger)
       return [watchers, large, ledger, await checkSameState(cluster, this.recorder, sameStateBoundMs)]
+    } catch (error) {
+      if (!(error instanceof RpcFailure)) throw error
+      // The world is healed and nobody else asks anything of the cluster: it owes an answer.
+      return [invalid('settled', `no answer after the world had healed: ${error.message}`)]
     } finally {
+      await workload.finishWatching(0, 0)
       client.close()
     }
   }
@@ -250,8 +258,10 @@ interface Ended {
 async function firstRevision(cluster: ChaosCluster): Promise<number> {
   const client = new EtcdClient(cluster.founders[0]!.clientUrl)
   try {
-    const { revision } = await client.range({ key: 'kv/' }, operationTimeoutMs)
+    const { revision } = await client.range({ key: keysBegin }, startTimeoutMs)
     return revision + 1
+  } catch (error) {
+    throw new ClusterStartError(`the cluster serves, and does not answer: ${(error as Error).message}`)
   } finally {
     client.close()
   }

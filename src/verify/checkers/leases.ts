@@ -17,7 +17,8 @@ export const leases: Checker = {
     const operations = recordsOf(history, 'operation')
     for (const [lease, events] of groupBy(records, (record) => record.lease)) {
       for (const life of livesOf(inSequence(events))) {
-        const breach = life.goneEarly() ?? life.renewedAfterEnd() ?? life.keysLeft(operations) ?? life.keysLost(operations)
+        const breach =
+          life.goneEarly() ?? life.renewedAfterEnd() ?? life.keysLeft(operations) ?? life.keysLost(operations)
         if (breach !== undefined) return invalid('lease', `Lease ${lease} ${breach.what}.`, breach.evidence)
       }
     }
@@ -133,7 +134,8 @@ function touches(
   attached: { readonly key: string; readonly revision: number },
   atMs: number,
 ): boolean {
-  if (outcome === 'failed' || invokedMs > atMs || (output?.revision ?? Number.POSITIVE_INFINITY) <= attached.revision) return false
+  if (outcome === 'failed' || invokedMs > atMs || (output?.revision ?? Number.POSITIVE_INFINITY) <= attached.revision)
+    return false
   if (input.op === 'get' || input.op === 'range') return false
   if (input.op !== 'txn') return input.key === attached.key
   return [...input.success, ...input.failure].some((step) => step.op !== 'get' && step.key === attached.key)

@@ -39,14 +39,8 @@ describe('histories told one by one', () => {
 
   test('concurrent reads may see a write or not, but not go back', () => {
     const write = ok(['a', 0, 10], put('1'))
-    assert.equal(
-      verdictOf(write, ok(['b', 1, 2], get(), saw()), ok(['b', 3, 4], get(), saw('1'))),
-      'linearizable',
-    )
-    assert.equal(
-      verdictOf(write, ok(['b', 1, 2], get(), saw('1')), ok(['c', 3, 4], get(), saw())),
-      'not linearizable',
-    )
+    assert.equal(verdictOf(write, ok(['b', 1, 2], get(), saw()), ok(['b', 3, 4], get(), saw('1'))), 'linearizable')
+    assert.equal(verdictOf(write, ok(['b', 1, 2], get(), saw('1')), ok(['c', 3, 4], get(), saw())), 'not linearizable')
   })
 
   test('a write of unknown outcome may take effect late, or never, but not twice', () => {
@@ -92,7 +86,12 @@ describe('histories told one by one', () => {
     const range = { op: 'range', key: 'a', end: 'z' } as const
     const writes = [ok(['w', 0, 1], put('1', 'x')), ok(['w', 2, 3], put('1', 'y')), ok(['w', 4, 5], put('2', 'x'))]
     const seeing = (x: string, y: string) =>
-      ok(['r', 0, 9], range, { entries: [{ key: 'x', value: x }, { key: 'y', value: y }] })
+      ok(['r', 0, 9], range, {
+        entries: [
+          { key: 'x', value: x },
+          { key: 'y', value: y },
+        ],
+      })
     assert.equal(verdictOf(...writes, seeing('1', '1')), 'linearizable')
     const newXOldY = ok(['r', 0, 9], range, { entries: [{ key: 'x', value: '2' }] })
     assert.equal(verdictOf(...writes, newXOldY), 'not linearizable')
@@ -267,10 +266,18 @@ describe('long histories', () => {
 
   test('a reply of long ago is found', () => {
     for (let seed = 0; seed < 20; seed++) {
-      const { operations } = generateHistory({ seed: `${seed}`, operations: 400, clients: 5, keys: 3, unknownShare: 0.02 })
+      const { operations } = generateHistory({
+        seed: `${seed}`,
+        operations: 400,
+        clients: 5,
+        keys: 3,
+        unknownShare: 0.02,
+      })
       const reads = operations.filter((record) => record.outcome === 'ok' && (record.output?.entries?.length ?? 0) > 0)
       const late = reads.at(-1)!
-      const early = reads.find((read) => read.input.op === 'get' && late.input.op === 'get' && read.input.key === late.input.key)!
+      const early = reads.find(
+        (read) => read.input.op === 'get' && late.input.op === 'get' && read.input.key === late.input.key,
+      )!
       assert.notDeepEqual(early.output, late.output)
       const damaged = operations.map((record) => (record === late ? { ...late, output: early.output! } : record))
       assert.equal(checkLinearizability(damaged).verdict, 'not linearizable', `seed ${seed}`)

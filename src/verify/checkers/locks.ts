@@ -15,11 +15,10 @@ export const lockExclusion: Checker = {
       const breach = tokenGivenTwice(intervals) ?? overlap(intervals) ?? tokenOutOfOrder(intervals)
       if (breach === undefined) continue
       const [what, first, second] = breach
-      return invalid(
-        'lock-exclusion',
-        `Lock ${lock}: ${what}: ${describe(first)}; ${describe(second)}.`,
-        [first, second],
-      )
+      return invalid('lock-exclusion', `Lock ${lock}: ${what}: ${describe(first)}; ${describe(second)}.`, [
+        first,
+        second,
+      ])
     }
     return valid(records.length)
   },

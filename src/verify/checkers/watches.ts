@@ -127,7 +127,11 @@ class WatcherReview {
     this.endFragments()
     this.due = what.startRevision
     if (missed === undefined) return undefined
-    return this.breach(`was resumed at revision ${what.startRevision} and so missed ${describe(missed)}`, message, missed)
+    return this.breach(
+      `was resumed at revision ${what.startRevision} and so missed ${describe(missed)}`,
+      message,
+      missed,
+    )
   }
 
   private receive(
@@ -182,12 +186,15 @@ class WatcherReview {
       const value = change.kind === 'put' ? change.value : null
       const words = changeInWords(change.key, value)
       if (!this.watches(change.key)) return this.breach(`got ${words}, which it does not watch`, message)
-      if (this.fragmentKeys.has(change.key)) return this.breach(`got key ${change.key} twice at revision ${revision}`, message)
+      if (this.fragmentKeys.has(change.key))
+        return this.breach(`got key ${change.key} twice at revision ${revision}`, message)
       this.fragmentKeys.add(change.key)
       const same = written.find((each) => each.key === change.key)
       if (claimedBy === undefined || (same !== undefined && same.value === value)) continue
       const author = claimedBy.type === 'operation' ? `"${describeOperation(claimedBy)}"` : 'another change'
-      return this.breach(`got that revision ${revision} did ${words}, but it was ${author}`, message, { record: claimedBy })
+      return this.breach(`got that revision ${revision} did ${words}, but it was ${author}`, message, {
+        record: claimedBy,
+      })
     }
     return undefined
   }
@@ -195,7 +202,11 @@ class WatcherReview {
   private progress(message: WatchRecord, revision: number): Breach | undefined {
     const missed = this.leftOfFragments() ?? this.firstWritten(this.due, revision)
     if (missed !== undefined)
-      return this.breach(`was told that nothing is missing up to revision ${revision}, but never got ${describe(missed)}`, message, missed)
+      return this.breach(
+        `was told that nothing is missing up to revision ${revision}, but never got ${describe(missed)}`,
+        message,
+        missed,
+      )
     this.endFragments()
     this.due = Math.max(this.due, revision + 1)
     return undefined

@@ -42,19 +42,19 @@ export function operationsOf(events: readonly HistoryEvent[], translate: Transla
       ...(completion?.error === undefined ? {} : { error: completion.error }),
     })
   }
-  events.forEach((event, place) => {
-    if (!/^\d+$/.test(event.process)) return
+  for (const [place, event] of events.entries()) {
+    if (!/^\d+$/.test(event.process)) continue
     const invoked = open.get(event.process)
     if (event.type === 'invoke') {
       if (invoked !== undefined) conclude(invoked)
       open.set(event.process, { event, place })
-      return
+      continue
     }
     open.delete(event.process)
-    if (invoked !== undefined) return conclude(invoked, event, place)
-    if (event.type !== 'info')
+    if (invoked !== undefined) conclude(invoked, event, place)
+    else if (event.type !== 'info')
       throw new FormatError(`process ${event.process} concludes :${event.f}, but has not invoked anything`, event.line)
-  })
+  }
   for (const invoked of open.values()) conclude(invoked)
   return records
 }

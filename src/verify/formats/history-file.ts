@@ -56,7 +56,10 @@ function attemptsOf(
   initial: string | undefined,
 ): JudgedHistory['attempts'] {
   const values = initial !== undefined ? [initial] : format === 'edn' && model !== 'mutex' ? ['nil', '0'] : ['nil']
-  return values.map((text) => ({ initial: text, records: [...initialWrites(operations, initialValue(text)), ...operations] }))
+  return values.map((text) => ({
+    initial: text,
+    records: [...initialWrites(operations, initialValue(text)), ...operations],
+  }))
 }
 
 function initialValue(text: string): Edn {

@@ -6,7 +6,8 @@ import { type Edn, EdnError, readEdn } from './edn.ts'
 import type { HistoryEvent } from './events.ts'
 import { FormatError } from './format-error.ts'
 
-const operationLine = /^(?:.*\bjepsen\.util\s*(?:-|:)\s*)?(\d+|:[\w-]+)\s+:(invoke|ok|fail|info)\s+(:[^\s]+)(?:\s+(.*))?$/
+const operationLine =
+  /^(?:.*\bjepsen\.util\s*(?:-|:)\s*)?(\d+|:[\w-]+)\s+:(invoke|ok|fail|info)\s+(:[^\s]+)(?:\s+(.*))?$/
 
 export function readJepsenLog(text: string): HistoryEvent[] {
   const events: HistoryEvent[] = []

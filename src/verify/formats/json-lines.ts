@@ -53,8 +53,7 @@ function recordOf(text: string, line: number): HistoryRecord {
   }
   const type = kindOf(record) === 'object' ? (record as Record<string, unknown>)['type'] : undefined
   const fields = typeof type === 'string' ? fieldsOf[type as HistoryRecord['type']] : undefined
-  if (fields === undefined)
-    throw new FormatError(`"type" must be one of ${Object.keys(fieldsOf).join(', ')}`, line)
+  if (fields === undefined) throw new FormatError(`"type" must be one of ${Object.keys(fieldsOf).join(', ')}`, line)
   demand(record as Record<string, unknown>, fields, `a record of type ${type}`, line)
   if (type === 'operation') checkOperation(record as Record<string, unknown>, line)
   return record as HistoryRecord
@@ -72,7 +71,12 @@ function checkOperation(record: Record<string, unknown>, line: number): void {
     throw new FormatError('"input.expected" must be a string or null', line)
 }
 
-function demand(record: Record<string, unknown>, fields: Readonly<Record<string, Kind>>, what: string, line: number): void {
+function demand(
+  record: Record<string, unknown>,
+  fields: Readonly<Record<string, Kind>>,
+  what: string,
+  line: number,
+): void {
   for (const [name, kind] of Object.entries(fields))
     if (kindOf(record[name]) !== kind) throw new FormatError(`${what} needs "${name}", ${article(kind)}`, line)
 }

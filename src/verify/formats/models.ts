@@ -101,7 +101,8 @@ function compareAndSwap(
 function multiRegister(invocation: HistoryEvent, completion: HistoryEvent | undefined): Translated {
   const outcome = outcomeOf(completion)
   const asked = microOperations(invocation, invocation.value)
-  const answered = outcome === 'ok' && completion!.value.kind !== 'nil' ? microOperations(completion!, completion!.value) : asked
+  const answered =
+    outcome === 'ok' && completion!.value.kind !== 'nil' ? microOperations(completion!, completion!.value) : asked
   const steps: KvStep[] = []
   const outputs: KvStepOutput[] = []
   for (const { f, key, value } of answered.length === 0 ? asked : answered) {
@@ -131,11 +132,19 @@ function microOperations(event: HistoryEvent, value: Edn): MicroOperation[] {
     return value.pairs.map(([key, item]) => ({ f, key: printEdn(key), value: item }))
   }
   if (value.kind !== 'vector' && value.kind !== 'list')
-    throw new FormatError(`a transaction is a vector like [[:read :x nil] [:write :y 2]], not ${printEdn(value)}`, event.line)
+    throw new FormatError(
+      `a transaction is a vector like [[:read :x nil] [:write :y 2]], not ${printEdn(value)}`,
+      event.line,
+    )
   return value.items.map((item) => microOperation(event, item))
 }
 
-const functionNames: Readonly<Record<string, 'read' | 'write'>> = { read: 'read', r: 'read', write: 'write', w: 'write' }
+const functionNames: Readonly<Record<string, 'read' | 'write'>> = {
+  read: 'read',
+  r: 'read',
+  write: 'write',
+  w: 'write',
+}
 
 function microOperation(event: HistoryEvent, item: Edn): MicroOperation {
   const parts = item.kind === 'vector' || item.kind === 'list' ? item.items : []

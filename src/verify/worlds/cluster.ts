@@ -30,6 +30,8 @@ export class Cluster {
   private readonly applied = new Map<number, string>()
   /** What went wrong inside an event; the run ends with it. */
   violation: Violation | undefined
+  /** Why nodes gave up, so far. */
+  readonly reasons: string[] = []
   /** Called when there is another machine. */
   onMachineAdded: () => void = () => {}
 
@@ -93,6 +95,14 @@ export class Cluster {
     machine.excuses.clear()
     // It may find nobody who tells it who it is; then it is started again.
     machine.excuses.add('joining')
+  }
+
+  /** The disk of `machine` is empty again, and its member is started as if it were to found the cluster. */
+  wipe(machine: Machine): void {
+    const generation = (this.generations.get(machine.name) ?? 0) + 1
+    this.generations.set(machine.name, generation)
+    machine.config = nodeConfig(this.settings, machine.name, this.members.map(nameOf), 'new', generation)
+    machine.excuses.add('wiped disk')
   }
 
   /** No member runs on `machine` any more. */
@@ -327,6 +337,7 @@ export class Cluster {
     const reason = error instanceof Error ? error.message : String(error)
     this.recorder.tell(`${machine.name} gives up: ${reason}`)
     this.recorder.count('node gave up')
+    this.reasons.push(reason)
     if (machine.excuses.size > 0 && !(error instanceof Error && error.name === 'InvariantError')) return
     const stack = error instanceof Error ? (error.stack ?? reason) : reason
     this.violation ??= new Violation(

@@ -51,6 +51,7 @@ function report(
 ): WorldReport {
   const { recorder, simulation } = world
   for (const { message } of simulation.logLines) if (telling.has(message)) recorder.count(message)
+  for (const [kind, times] of Object.entries(simulation.faults)) if (times > 0) recorder.count(kind, times)
   if (violation !== undefined) recorder.tell(`violated: ${violation.property}`)
   return {
     seed: options.seed,

@@ -9,6 +9,7 @@ import type { Random } from '../../runtime/index.ts'
 import { createSimulation, type Simulation } from '../../runtime/simulation/index.ts'
 import { pick, shuffled } from './chance.ts'
 import { Cluster } from './cluster.ts'
+import { driftBoundPpm } from './faults/clock-faults.ts'
 import type { FaultKind, FaultWorld } from './faults/fault.ts'
 import { LinkRules } from './faults/link-rules.ts'
 import { Nemesis, type NemesisPlan } from './faults/nemesis.ts'
@@ -62,7 +63,8 @@ export class World implements FaultWorld {
     const calls = new Calls(simulation, simulation.random.fork('calls'), clientTimeoutMs)
     const loadRandom = simulation.random.fork('load')
     const shape = { ...drawLoad(loadRandom), ...scenario.load }
-    this.load = new Load({ simulation, cluster, recorder, calls, keys: new KeySpace() }, loadRandom, shape)
+    const driftPpm = scenario.driftPpm ?? driftBoundPpm
+    this.load = new Load({ simulation, cluster, recorder, calls, keys: new KeySpace(), driftPpm }, loadRandom, shape)
   }
 
   /** Throws a Violation, or whatever an event threw. */
@@ -73,8 +75,11 @@ export class World implements FaultWorld {
     for (const nemesis of this.nemeses) nemesis.stop()
     this.load.stopOperator()
     await this.runUntil(() => !this.load.changingMembers, operatorPatienceMs)
-    await this.healCore()
-    await this.healAll()
+    if (this.scenario.outsideModel === true) await this.fallSilent()
+    else {
+      await this.healCore()
+      await this.healAll()
+    }
     judge(this.recorder.history())
   }
 
@@ -149,6 +154,13 @@ export class World implements FaultWorld {
     await this.demandProgress(fit, 'the healed cluster')
     this.load.stop()
     await this.demandAgreement(fit.filter((machine) => machine.standing === 'member'))
+  }
+
+  /** Nobody demands anything of a world outside the model: calls under way end, and what was answered is judged. */
+  private async fallSilent(): Promise<void> {
+    this.load.stop()
+    this.load.stopWatching()
+    await this.runUntil(() => this.load.idle, progressMs)
   }
 
   private async demandProgress(machines: readonly Machine[], who: string): Promise<void> {

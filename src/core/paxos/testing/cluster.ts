@@ -91,6 +91,8 @@ export class TestCluster {
   /** The configuration chosen last, and its slot. */
   configuration: Configuration
   configurationIndex = 0
+  /** A later slot was applied: its members can do without the ones before (M5 in `reconfiguration.ts`). */
+  isSettled = true
   readonly counts = new Map<string, number>()
   private readonly initialConfiguration: Configuration
   private readonly leaders = new Map<number, MemberId>()
@@ -381,9 +383,11 @@ export class TestCluster {
       member.appliedIndex = entry.index
       member.appliedTerm = entry.term
       if (entry.kind === 'command') this.appliedPayloads.add(Buffer.from(entry.payload).toString())
+      if (entry.index > this.configurationIndex) this.isSettled = true
       if (entry.kind === 'configuration' && entry.index > this.configurationIndex) {
         this.configurationIndex = entry.index
         this.configuration = paxos.configurationAt(entry.index)
+        this.isSettled = false
         this.count('reconfiguration chosen')
       }
     }

@@ -9,7 +9,7 @@ import { type DeadEnd, LinearizationSearch, type SearchBudget, type SearchOutcom
 import { withoutUnnoticed } from './uncertain-operations.ts'
 
 export interface LinearizabilityOptions {
-  /** How many times an operation may be tried, over the whole history. Default 60 million, some 20 to 60 seconds. */
+  /** How many times an operation may be tried, over the whole history. Default 30 million, some 20 to 60 seconds. */
   readonly stepsMax?: number
   /** How many situations are remembered for one object, 32 bytes each. Default 8 million. */
   readonly fingerprintsMax?: number
@@ -33,7 +33,7 @@ export interface ObjectFailure {
   readonly tracked: boolean
 }
 
-const stepsMaxDefault = 60_000_000
+const stepsMaxDefault = 30_000_000
 const fingerprintsMaxDefault = 8_000_000
 /** Following the revisions takes about one step for each operation, or it will not succeed. */
 const sequenceStepsMin = 1_000_000
@@ -47,25 +47,26 @@ export function linearizableOperations(history: readonly HistoryRecord[]): Opera
   const operations: OperationRecord[] = []
   const attached = new Set<string>()
   let firstMs = 0
+  for (const record of history) if (record.type === 'operation') firstMs = Math.min(firstMs, record.invokedMs)
   for (const record of history) {
-    if (record.type === 'operation') firstMs = Math.min(firstMs, record.invokedMs)
     if (record.type === 'operation' && record.outcome !== 'failed' && record.serializable !== true)
       operations.push(record)
     if (record.type !== 'lease' || record.what.event !== 'attached') continue
     const { key } = record.what
     if (attached.has(`${record.lease} ${key}`)) continue
     attached.add(`${record.lease} ${key}`)
-    operations.push(leaseEnd(record.lease, key))
+    operations.push(leaseEnd(record.lease, key, firstMs))
   }
   for (const record of history)
     if (record.type === 'start')
-      for (const { key, value } of record.entries ?? []) operations.push(startWrite(key, value, record.revision, firstMs))
+      for (const { key, value } of record.entries ?? [])
+        operations.push(startWrite(key, value, record.revision, firstMs))
   return operations
 }
 
-function leaseEnd(lease: string, key: string): OperationRecord {
+function leaseEnd(lease: string, key: string, invokedMs: number): OperationRecord {
   const client = `end of lease ${lease}`
-  return { type: 'operation', client, invokedMs: Number.NEGATIVE_INFINITY, outcome: 'unknown', input: { op: 'delete', key } }
+  return { type: 'operation', client, invokedMs, outcome: 'unknown', input: { op: 'delete', key } }
 }
 
 function startWrite(key: string, value: string, revision: number, firstMs: number): OperationRecord {

@@ -24,16 +24,27 @@ const contextMax = 8
 const keysShownMax = 6
 
 export function explainDeadEnd({ deadEnd, vocabulary }: Pick<ObjectFailure, 'deadEnd' | 'vocabulary'>): Explanation {
-  if (deadEnd === undefined) return { text: '', blocked: undefined, takenCount: 0, states: [], misfits: [], evidence: [] }
+  if (deadEnd === undefined)
+    return { text: '', blocked: undefined, takenCount: 0, states: [], misfits: [], evidence: [] }
   const { blocked, open } = deadEnd
   const states = deadEnd.states.map((state) => describeState(state, vocabulary))
-  const misfits = open.map((operation) => ({ record: operation.record, reason: misfitOf(operation, deadEnd, vocabulary) }))
+  const misfits = open.map((operation) => ({
+    record: operation.record,
+    reason: misfitOf(operation, deadEnd, vocabulary),
+  }))
   const text = [
     `No order of the operations reaches the return of "${describeOperation(blocked.record)}" of client ${blocked.record.client}.`,
     `The longest one takes ${deadEnd.takenCount} operation${deadEnd.takenCount === 1 ? '' : 's'} and ends with ${states.join(', or ')}.`,
     ...misfits.map(({ record, reason }) => `"${describeOperation(record)}" does not fit: ${reason}.`),
   ].join(' ')
-  return { text, blocked: blocked.record, takenCount: deadEnd.takenCount, states, misfits, evidence: evidenceOf(deadEnd) }
+  return {
+    text,
+    blocked: blocked.record,
+    takenCount: deadEnd.takenCount,
+    states,
+    misfits,
+    evidence: evidenceOf(deadEnd),
+  }
 }
 
 /** `x = 1, y absent`. */

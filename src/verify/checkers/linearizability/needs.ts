@@ -27,7 +27,8 @@ export function needsOf(operation: CompiledOperation): Need[] {
   const steps = branch === undefined ? [...success, ...failure] : branch ? success : failure
   const written = new Set<number>()
   for (const step of steps) {
-    if (step.kind !== stepKind.put) needs.push(...needsOfStep(step, branch !== undefined).filter(({ key }) => !written.has(key)))
+    if (step.kind !== stepKind.put)
+      needs.push(...needsOfStep(step, branch !== undefined).filter(({ key }) => !written.has(key)))
     if (step.kind === stepKind.put || step.kind === stepKind.delete) written.add(step.keys[0]!)
   }
   return needs
@@ -46,7 +47,8 @@ function needOfCompare(compare: CompiledCompare, branch: boolean | undefined, co
 function needsOfStep({ kind, keys, expected }: CompiledStep, branchKnown: boolean): Need[] {
   if (expected[0] === untold) return []
   if (!branchKnown) return Array.from(keys, (key) => ({ key, kind: 'some', value: absent }))
-  if (kind === stepKind.delete) return [{ key: keys[0]!, kind: expected[0] === 1 ? 'differs' : 'equals', value: absent }]
+  if (kind === stepKind.delete)
+    return [{ key: keys[0]!, kind: expected[0] === 1 ? 'differs' : 'equals', value: absent }]
   if (expected.length !== keys.length) return []
   return Array.from(keys, (key, i) => ({ key, kind: 'equals', value: expected[i]! }))
 }

@@ -51,7 +51,9 @@ function shownRevisions(
     if (known.length === 0) continue
     assign(
       revision,
-      known.map(([key, { value }]) => effectName(vocabulary.key(key), value === null ? absent : vocabulary.value(value))),
+      known.map(([key, { value }]) =>
+        effectName(vocabulary.key(key), value === null ? absent : vocabulary.value(value)),
+      ),
     )
   }
   for (const [revision, key] of creations) {

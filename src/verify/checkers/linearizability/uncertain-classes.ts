@@ -22,7 +22,11 @@ export class UncertainClasses {
       if (members === undefined) classes.set(name, [i])
       else members.push(i)
     }
-    this.members = [...classes.values()].map((members) => Int32Array.from(members))
+    // Those that change least stand first, and are tried first: they do the least harm elsewhere.
+    const keyCount = (members: readonly number[]) => operations[members[0]!]!.keys.length
+    this.members = [...classes.values()]
+      .sort((a, b) => keyCount(a) - keyCount(b))
+      .map((members) => Int32Array.from(members))
     const representatives = this.members.map((members) => operations[members[0]!]!)
     this.needs = representatives.map(needsOf)
     this.unmovable = [...representatives.keys()].filter((index) => representatives[index]!.singleWrite < 0)

@@ -96,6 +96,10 @@ function tooMany({ start, revisionMax, claims, explainers }: RevisionIndex): Bre
   while (claims.has(first)) first++
   return {
     explanation: `Between revisions ${start.revision} and ${revisionMax} more are claimed by nobody (the first is ${first}) than there are operations of unknown outcome and leases (${explainers.length}). A store that was not empty at revision ${start.revision} when the history began needs a "start" record.`,
-    evidence: [...claims].sort(([a], [b]) => a - b).filter(([revision]) => revision > first).slice(0, 1).map(([, claim]) => claim.record),
+    evidence: [...claims]
+      .sort(([a], [b]) => a - b)
+      .filter(([revision]) => revision > first)
+      .slice(0, 1)
+      .map(([, claim]) => claim.record),
   }
 }

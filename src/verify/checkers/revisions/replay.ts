@@ -124,8 +124,7 @@ class Replay {
   ): void {
     const byKey = new Map(entries.map((entry) => [entry.key, entry]))
     const within = (key: string) => key >= from && (end === '\0' || key < end)
-    for (const key of this.states.keys())
-      if (within(key) && !byKey.has(key)) this.judgeKey(kind, record, key, 'absent')
+    for (const key of this.states.keys()) if (within(key) && !byKey.has(key)) this.judgeKey(kind, record, key, 'absent')
     for (const entry of entries) {
       if (within(entry.key)) this.judgeKey(kind, record, entry.key, entry)
       else this.report(kind, record, `${entry.key} is outside the range`)
@@ -166,7 +165,8 @@ class Replay {
     what: string,
     writer?: HistoryRecord,
   ): void {
-    const who = record.type === 'watch' ? `Watcher ${record.watcher}` : `"${describeOperation(record)}" of ${record.client}`
+    const who =
+      record.type === 'watch' ? `Watcher ${record.watcher}` : `"${describeOperation(record)}" of ${record.client}`
     this.breaches[kind] ??= {
       explanation: `${who}: by the operations before it, at revision ${this.revision} ${what}.`,
       evidence: writer === undefined || writer === record ? [record] : [writer, record],

@@ -6,7 +6,14 @@
  * - V2  A revision that nobody claims was made by an operation of unknown outcome or by the end of a lease, each at most
  *       once.
  */
-import type { HistoryRecord, KvEntry, LeaseRecord, OperationRecord, StartRecord, WatchRecord } from '../../history/index.ts'
+import type {
+  HistoryRecord,
+  KvEntry,
+  LeaseRecord,
+  OperationRecord,
+  StartRecord,
+  WatchRecord,
+} from '../../history/index.ts'
 import { describeOperation, quote } from '../linearizability/wording.ts'
 import { groupBy, recordsOf } from '../verdicts.ts'
 import { type Changes, changesOf, possibleChanges } from './effects.ts'

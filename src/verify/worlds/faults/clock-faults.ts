@@ -5,16 +5,21 @@ import type { FaultKind } from './fault.ts'
 /** The bound of docs/fault-model.md on how much faster or slower than true time a clock may run. */
 export const driftBoundPpm = 5000
 
-export const clockDrift: FaultKind = {
-  name: 'clock-drift',
-  begin: (world, random) => {
-    const machine = pick(random, world.cluster.members)
-    const driftPpm = Math.round((2 * random.float() - 1) * driftBoundPpm)
-    machine.simulated.setClock({ driftPpm })
-    world.recorder.tell(`the clock of ${machine.name} gains ${driftPpm} microseconds a second`)
-    return () => machine.simulated.setClock({ driftPpm: 0 })
-  },
+/** Clocks that run up to so many millionths too fast or too slow. */
+export function drift(boundPpm: number): FaultKind {
+  return {
+    name: 'clock-drift',
+    begin: (world, random) => {
+      const machine = pick(random, world.cluster.members)
+      const driftPpm = Math.round((2 * random.float() - 1) * boundPpm)
+      machine.simulated.setClock({ driftPpm })
+      world.recorder.tell(`the clock of ${machine.name} gains ${driftPpm} microseconds a second`)
+      return () => machine.simulated.setClock({ driftPpm: 0 })
+    },
+  }
 }
+
+export const clockDrift = drift(driftBoundPpm)
 
 /** The wall clock jumps, by anything up to days, in either direction. */
 export const clockSkew: FaultKind = {

@@ -20,6 +20,8 @@ export interface ClientWorld {
   readonly recorder: Recorder
   readonly calls: Calls
   readonly keys: KeySpace
+  /** How far clocks drift here at most, in millionths. */
+  readonly driftPpm: number
 }
 
 export class KvClient {

@@ -7,15 +7,9 @@
  */
 import type { CoordinationEngine } from '../../../engine/coordination/index.ts'
 import type { LeaseRecord } from '../../history/index.ts'
-import { driftBoundPpm } from '../faults/clock-faults.ts'
 import type { Machine } from '../machine.ts'
 import type { ClientWorld } from './kv-client.ts'
 import { leaseGrant, put, range } from './requests.ts'
-
-/** How long a lease of `ttlMs` lasts at least, by true time. */
-export function owedMs(ttlMs: number): number {
-  return ttlMs / (1 + driftBoundPpm / 1e6)
-}
 
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
@@ -36,7 +30,7 @@ export class LeaseSession {
     this.world = world
     this.id = id
     this.ttlMs = ttlMs
-    this.record({ event: 'granted', sentMs, atMs: world.recorder.nowMs, ttlMs: owedMs(ttlMs) })
+    this.record({ event: 'granted', sentMs, atMs: world.recorder.nowMs, ttlMs: this.owedMs(ttlMs) })
   }
 
   /** A key was tied to it for certain. */
@@ -80,7 +74,7 @@ export class LeaseSession {
           this.noteGone()
           return done(false)
         }
-        const ttlMs = owedMs(ttlSeconds * 1000)
+        const ttlMs = this.owedMs(ttlSeconds * 1000)
         this.record({ event: 'renewed', sentMs, atMs: this.world.recorder.nowMs, ttlMs })
         this.world.recorder.count('lease renewed')
         done(true)
@@ -201,6 +195,11 @@ export class LeaseSession {
     this.gone = true
     this.world.recorder.count('lease gone')
     this.record({ event: 'gone', atMs: this.world.recorder.nowMs })
+  }
+
+  /** How long a lease of `ttlMs` lasts at least, by true time. */
+  private owedMs(ttlMs: number): number {
+    return ttlMs / (1 + this.world.driftPpm / 1e6)
   }
 
   private call<T>(

@@ -172,7 +172,7 @@ export class LockClient {
       token: hold.token,
       fromMs: hold.fromMs,
       untilMs: atMs,
-      ...(hold.stoodStill ? { outsideBound: true } : {}),
+      ...(hold.stoodStill || this.world.driftPpm > driftBoundPpm ? { outsideBound: true } : {}),
     })
     this.later(this.random.below(400), () => this.acquire())
   }

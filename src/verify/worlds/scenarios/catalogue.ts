@@ -3,6 +3,7 @@ import { diskScenarios } from './disk-scenarios.ts'
 import { electionScenarios } from './election-scenarios.ts'
 import { membershipScenarios } from './membership-scenarios.ts'
 import { networkScenarios } from './network-scenarios.ts'
+import { outsideScenarios } from './outside-scenarios.ts'
 import { processScenarios } from './process-scenarios.ts'
 import type { Scenario } from './scenario.ts'
 import { swarm } from './swarm.ts'
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   ...diskScenarios,
   ...clientScenarios,
   ...membershipScenarios,
+  ...outsideScenarios,
 ]

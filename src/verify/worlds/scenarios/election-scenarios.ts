@@ -55,7 +55,7 @@ const leaderForgets: Scenario = {
   nodes: 3,
   load: { operationsPerSecond: 100, clients: 8 },
   attack: async (world) => {
-    const { random, cluster, links, simulation } = world
+    const { random, cluster, simulation } = world
     const endMs = simulation.nowMs + world.durationMs
     while (simulation.nowMs < endMs) {
       startAll(world)
@@ -89,7 +89,7 @@ const forgetfulVoter: Scenario = {
   nodes: 3,
   load: { operationsPerSecond: 60, clients: 6 },
   attack: async (world) => {
-    const { random, cluster, links, simulation } = world
+    const { random, cluster, simulation } = world
     const endMs = simulation.nowMs + world.durationMs
     while (simulation.nowMs < endMs) {
       startAll(world)

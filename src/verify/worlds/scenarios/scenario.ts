@@ -17,6 +17,13 @@ export interface Scenario {
   readonly settings?: (drawn: NodeSettings) => NodeSettings
   /** Changes the clients that were drawn. */
   readonly load?: Partial<LoadShape>
+  /**
+   * What befalls this world is more than the fault model allows: nothing is demanded of its progress, only that nobody ever
+   * gets a wrong answer and that nodes that stop say why.
+   */
+  readonly outsideModel?: boolean
+  /** How far clocks may drift here, in millionths. Default: the stated bound. */
+  readonly driftPpm?: number
   /** The safety phase. Whatever it leaves behind is healed afterwards. */
   readonly attack: (world: World) => Promise<void>
 }
@@ -26,7 +33,7 @@ export function onlyFaults(
   name: string,
   about: string,
   plan: NemesisPlan,
-  more: Partial<Pick<Scenario, 'nodes' | 'durationMs' | 'settings' | 'load'>> = {},
+  more: Omit<Partial<Scenario>, 'name' | 'about' | 'attack'> = {},
 ): Scenario {
   return {
     name,
