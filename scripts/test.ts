@@ -52,6 +52,7 @@ const quick: Step[] = [
 ]
 
 const everything: Step[] = [
+  { title: 'simulated worlds, fresh seeds', command: process.execPath, args: ['scripts/sim.ts'] },
   ...nodeTests('real clients', ['conformance/*.conformance.ts'], [...real, '--test-concurrency=2']),
   ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], [...real, '--test-concurrency=1']),
   ...nodeTests('faults on real processes', ['conformance/faults/*.conformance.ts'], [...real, '--test-concurrency=1']),

@@ -44,7 +44,7 @@ describe('synod chaos, the command', { skip }, () => {
     const result = JSON.parse(stdout) as ChaosResult
     assert.equal(result.verdict, 'valid')
     assert.ok(result.faults.length >= 2, 'faults happened')
-    assert.ok(result.operations.ok / result.workedSeconds >= 200, 'clients were at work')
+    assert.ok(result.operations.ok / result.workedSeconds >= 50, 'clients were at work')
     assert.equal(existsSync(result.directory), false, 'the temporary directory is gone')
     const lines = readFileSync(history, 'utf8').trimEnd().split('\n')
     assert.ok(lines.length > result.operations.ok, 'the history is kept where it was asked for')

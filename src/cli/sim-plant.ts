@@ -5,14 +5,17 @@ import {
   type BaselineWorlds,
   baselineOf,
   canPlant,
+  caughtFromOutside,
   type Plant,
+  PlantError,
   type PlantReport,
+  runBaseline,
   runPlant,
   runPlants,
 } from '../verify/plants/index.ts'
 import { CommandError, formatTable, ProgressLine, printJson, printLine } from './output.ts'
 
-/** What only an observer from outside can say; anything else was found by an assertion inside a node. */
+/** Names every planted bug, and where it shows. */
 export function listPlants(json: boolean): void {
   if (json) for (const plant of allPlants) printJson(plantForMachines(plant))
   else
@@ -39,8 +42,12 @@ export async function simPlant(name: string, json: boolean): Promise<void> {
   const plant = allPlants.find((each) => each.name === name)
   if (plant === undefined)
     throw new CommandError(`"${name}" is no planted bug. synod sim --plant list names them; "all" runs all.`, 2)
-  const report = await runPlant(plant, () => performance.now())
-  if (json) return printJson(report)
+  const report = await runOne(plant)
+  if (json) {
+    printJson(report)
+    if (!report.caught) process.exitCode = 1
+    return
+  }
   printLine(`${plant.name}: ${plant.mistake}\n  breaks  ${plant.breaks}`)
   if (!report.caught)
     throw new CommandError(`Not caught in ${plant.seedsMax} seeds of ${plant.scenario} on ${plant.consensus}.`)
@@ -53,13 +60,23 @@ export async function simPlant(name: string, json: boolean): Promise<void> {
   )
 }
 
+async function runOne(plant: Plant): Promise<PlantReport> {
+  try {
+    return await runPlant(plant, () => performance.now())
+  } catch (error) {
+    if (error instanceof PlantError) throw new CommandError(`${error.message}.`)
+    throw error
+  }
+}
+
 async function simAllPlants(plants: readonly Plant[], json: boolean): Promise<void> {
   const progress = new ProgressLine()
+  const parallel = availableParallelism()
   let done = 0
   let caught = 0
   const reports = await runPlants(plants, {
-    argumentsFor: (plant) => [...process.execArgv, process.argv[1]!, 'sim', '--plant', plant.name, '--json'],
-    parallel: availableParallelism(),
+    argumentsFor: (plant) => [...thisCommand(), '--plant', plant.name, '--json'],
+    parallel,
     onReport: (plant, report) => {
       done++
       if (report.caught) caught++
@@ -69,36 +86,45 @@ async function simAllPlants(plants: readonly Plant[], json: boolean): Promise<vo
       progress.show(`${done} of ${plants.length} planted bugs run, ${caught} caught`)
     },
   })
+  const problems = await runWithoutPlants(baselineOf(reports), parallel, progress)
   progress.clear()
-  const dirty = await runBaseline(baselineOf(reports), progress)
-  const outside = [...reports].filter(([plant, report]) => report.caught && plant.caughtBy === 'outside').length
-  const summary = { caught, of: plants.length, withoutValidation: outside, cleanWithoutThem: dirty.length === 0 }
+  const outside = caughtFromOutside(reports.values())
+  const summary = { caught, of: plants.length, fromOutside: outside, cleanWithoutThem: problems.length === 0 }
   if (json) printJson(summary)
   else
     printLine(
-      `caught ${caught} of ${plants.length}; ${outside} of them with validate() off; without them the same worlds are ${dirty.length === 0 ? 'clean' : 'NOT clean'}`,
+      `caught ${caught} of ${plants.length}; ${outside} of them from outside, with validate() off; without them the same worlds are ${problems.length === 0 ? 'clean' : 'NOT clean'}`,
     )
-  if (dirty.length > 0) throw new CommandError(`Without a planted bug these fail, too: ${dirty.join('; ')}.`)
+  if (problems.length > 0)
+    throw new CommandError(`Without a planted bug there are failures, too: ${problems.join('; ')}.`)
   if (caught < plants.length) throw new CommandError(`${plants.length - caught} planted bugs were not caught.`)
 }
 
-/** The worlds that fail although nothing is planted. */
-async function runBaseline(groups: readonly BaselineWorlds[], progress: ProgressLine): Promise<string[]> {
-  const { runWorld } = await import('../verify/worlds/index.ts')
-  const dirty: string[] = []
-  for (const { consensus, scenario, seedMax, validate } of groups) {
-    for (let seed = 1; seed <= seedMax; seed++) {
-      progress.show(`the same worlds without them: ${scenario} on ${consensus}, seed ${seed} of ${seedMax}`)
-      const report = await runWorld({ seed, scenario, consensus, validate })
-      if (report.verdict === 'invalid') dirty.push(`${scenario} on ${consensus}, seed ${seed}: ${report.property}`)
-    }
-  }
-  progress.clear()
-  return dirty
+/** What is wrong with the same worlds though nothing is planted. */
+async function runWithoutPlants(
+  groups: readonly BaselineWorlds[],
+  parallel: number,
+  progress: ProgressLine,
+): Promise<readonly string[]> {
+  let done = 0
+  return runBaseline(groups, {
+    argumentsFor: ({ consensus, scenario, seedMax }) => [
+      ...thisCommand(),
+      ...['--consensus', consensus, '--scenario', scenario, '--seeds', String(seedMax), '--json'],
+    ],
+    parallel,
+    onWorlds: () => progress.show(`the same worlds without them: ${++done} of ${groups.length} scenarios`),
+  })
+}
+
+/** `synod sim` once more, as a process of its own. */
+function thisCommand(): readonly string[] {
+  return [...process.execArgv, process.argv[1]!, 'sim']
 }
 
 function rowOf(plant: Plant, report: PlantReport): string {
-  const how = report.caught ? `caught by seed ${report.seed}: ${report.property}` : `NOT CAUGHT in ${report.seed} seeds`
+  const missed = report.failure === undefined ? `in ${report.seed} seeds` : `(${report.failure})`
+  const how = report.caught ? `caught by seed ${report.seed}: ${report.property}` : `NOT CAUGHT ${missed}`
   return `${plant.name.padEnd(42)} ${how} (${seconds(report.wallMs)})`
 }
 

@@ -21,6 +21,8 @@ const options = {
 } as const
 
 const seedMax = 2 ** 47
+/** So many worlds are as many as time allows. */
+const endless = 1e9
 /** As `--scenario`: every one in turn. */
 const allScenarios = 'all'
 /** Of this many worlds of a longer run, one runs twice, and must run alike. */
@@ -44,7 +46,7 @@ export async function sim(args: readonly string[]): Promise<void> {
   const named = scenario === allScenarios ? scenarios : scenarios.filter((each) => each.name === scenario)
   if (named.length === 0) throw new CommandError(`"${scenario}" is no scenario. synod sim --list names them.`, 2)
   const seed = wholeNumber('seed', textFlag(flags, 'seed') ?? '0', 0, seedMax)
-  const count = flags['seeds'] === undefined ? undefined : wholeNumber('seeds', String(flags['seeds']), 1, 1e9)
+  const count = flags['seeds'] === undefined ? undefined : wholeNumber('seeds', String(flags['seeds']), 1, endless)
   const plan: Plan = {
     common: worldFlags(flags),
     scenarios: named.map(({ name }) => name),
@@ -118,7 +120,7 @@ async function runWorlds(runWorld: RunWorld, plan: Plan, flags: Flags): Promise<
     progress.clear()
     if (json) printJson(forMachines(judged))
     else if (judged.verdict === 'invalid') printLine(describeFailure(judged, plan.common))
-    progress.show(`${i + 1} of ${plan.worlds} seeds · ${totals.line()}`)
+    progress.show(`${i + 1}${plan.worlds < endless ? ` of ${plan.worlds}` : ''} seeds · ${totals.line()}`)
   }
   progress.clear()
   if (!json) printLine(totals.table())
