@@ -1,8 +1,8 @@
 /**
  * Runs the tests. `npm test`: types, lint, house rules, unit tests, and a smoke set against real clients where they are
- * installed. `npm run test:full` adds everything that continuous integration wants: the whole conformance suite and the
- * fault tests. Real clients that are missing skip their tests with the command that installs them; with
- * SYNOD_REQUIRE_PEERS=1 a missing one fails.
+ * installed. `npm run test:full` adds everything that continuous integration wants: simulated worlds from fresh seeds,
+ * planted bugs, and the conformance suite, fault tests and chaos on both consensus algorithms. Real clients that are
+ * missing skip their tests with the command that installs them; with SYNOD_REQUIRE_PEERS=1 a missing one fails.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -16,6 +16,7 @@ interface Step {
   readonly title: string
   readonly command: string
   readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const bin = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -40,6 +41,10 @@ const nodeTests = (title: string, patterns: readonly string[], options: readonly
   ]
 }
 
+/** The same tests, with clusters that run on Multi-Paxos. */
+const onPaxos = (steps: readonly Step[]): Step[] =>
+  steps.map((step) => ({ ...step, title: `${step.title}, on Paxos`, env: { SYNOD_CONFORMANCE_CONSENSUS: 'paxos' } }))
+
 /** A failed test must not leave the run waiting for a server or a client that it forgot. */
 const real = ['--test-force-exit', '--test-timeout=300000']
 
@@ -51,20 +56,34 @@ const quick: Step[] = [
   ...nodeTests('real clients, smoke', ['conformance/smoke.conformance.ts'], [...real, '--test-concurrency=1']),
 ]
 
+const realClients = nodeTests('real clients', ['conformance/*.conformance.ts'], [...real, '--test-concurrency=2'])
+const faults = nodeTests(
+  'faults on real processes',
+  ['conformance/faults/*.conformance.ts'],
+  [...real, '--test-concurrency=1'],
+)
+
 const everything: Step[] = [
   { title: 'simulated worlds, fresh seeds', command: process.execPath, args: ['scripts/sim.ts'] },
-  ...nodeTests('real clients', ['conformance/*.conformance.ts'], [...real, '--test-concurrency=2']),
+  { title: 'planted bugs', command: process.execPath, args: ['src/cli/main.ts', 'sim', '--plant', 'all'] },
+  ...realClients,
+  ...onPaxos(realClients),
   ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], [...real, '--test-concurrency=1']),
-  ...nodeTests('faults on real processes', ['conformance/faults/*.conformance.ts'], [...real, '--test-concurrency=1']),
+  ...faults,
+  ...onPaxos(faults),
   // Each test has a time limit of its own: they run for as long as SYNOD_CHAOS_SECONDS says.
   ...nodeTests('chaos', ['conformance/chaos/*.conformance.ts'], ['--test-force-exit', '--test-concurrency=1']),
   { title: 'the package, installed', command: process.execPath, args: ['scripts/check-package.ts'] },
 ]
 
-for (const { title, command, args } of full ? everything : quick) {
+for (const { title, command, args, env } of full ? everything : quick) {
   const startMs = performance.now()
   process.stdout.write(`\n== ${title}\n`)
-  const { status, signal } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const { status, signal } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
   if (status !== 0) {
     process.stdout.write(`\n== ${title}: FAILED after ${seconds} s (${signal ?? `exit status ${status}`})\n`)

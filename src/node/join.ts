@@ -60,6 +60,7 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
       `--initial-cluster names members of different clusters: ${first.from} belongs to ${first.cluster.clusterId.toString(16)}, ${stranger.from} to ${stranger.cluster.clusterId.toString(16)}.`,
     )
   const own = config.members.find((member) => member.name === config.name)?.peerUrls.map((url) => url.text) ?? []
+  let hasRun: string | undefined
   for (const { cluster } of answers) {
     const member = cluster.members.find(({ peerUrls }) => peerUrls.some((url) => own.includes(url)))
     if (member === undefined) continue
@@ -67,10 +68,11 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
       throw new DataDirectoryError(
         `the cluster runs ${cluster.algorithm}, and --consensus says ${config.consensus}: say --consensus ${cluster.algorithm}.`,
       )
-    if (member.name !== '')
-      throw new DataDirectoryError(
-        `member ${member.name} (${member.id.toString(16)}) of the cluster has run with another data directory: what it had promised is lost with that. Give it its old directory back; or remove it and add it again: synod member remove ${member.id.toString(16)}, then synod member add ${config.name} --peer-urls ${own.join(',')}.`,
-      )
+    if (member.name !== '') {
+      // Perhaps the one that answers is behind, and does not know yet that this member was replaced: asked again.
+      hasRun = `member ${member.name} (${member.id.toString(16)}) of the cluster has run with another data directory: what it had promised is lost with that. Give it its old directory back; or remove it and add it again: synod member remove ${member.id.toString(16)}, then synod member add ${config.name} --peer-urls ${own.join(',')}.`
+      continue
+    }
     const { clusterId, algorithm, founders, members } = cluster
     const peers = members.filter(({ id }) => id !== member.id).map(({ id, peerUrls }) => ({ id, peerUrls }))
     return {
@@ -84,6 +86,7 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
       peers,
     }
   }
+  if (hasRun !== undefined) return { problem: hasRun }
   const members = first.cluster.members.map(({ name, peerUrls }) => `${name || '(not started)'}=${peerUrls.join(',')}`)
   return {
     problem: `none of the members of cluster ${first.cluster.clusterId.toString(16)} has the peer URL ${own.join(' or ')} (its members: ${members.join(' ')}). Add this one first (synod member add ${config.name} --peer-urls ${own.join(',')}), or fix --initial-advertise-peer-urls.`,

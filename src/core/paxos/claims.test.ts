@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { noMember } from '../replicated-log.ts'
+import { encodeConfiguration } from '../consensus/index.ts'
+import { type Entry, noMember } from '../replicated-log.ts'
 import { accept, Bench, only, prepare, promise, records, sent, slot, texts } from './testing/bench.ts'
 
 /** Paxos Made Simple, by section, as Multi-Paxos keeps it; and what practice adds to it. */
@@ -399,6 +400,28 @@ describe('reconfiguration', () => {
     assert.equal(bench.paxos.status().commitIndex, 2)
     bench.acknowledge(5n, 3)
     assert.equal(bench.paxos.status().commitIndex, 3)
+  })
+
+  test('M5: who acknowledges the slot after a configuration knows that chosen, on disk, in whatever order they came', () => {
+    const payload = encodeConfiguration({ voters: [2n, 4n], outgoing: [], learners: [] })
+    const configuration = { index: 1, term: 1, kind: 'configuration', payload } as const
+    const noop = { index: 2, term: 1, kind: 'noop', payload: Buffer.alloc(0) } as const
+    const bench = new Bench({ id: 4n, voters: [1n, 2n] })
+    const first = bench.hear(1n, { type: 'accept', round: 1, firstSlot: 2, chosenIndex: 1, entries: [noop] })
+    const second = bench.hear(1n, { type: 'accept', round: 1, firstSlot: 1, chosenIndex: 1, entries: [configuration] })
+    assert.equal(sent(second, 'accepted')[0]?.message.throughSlot, 2)
+    const disk = new Map<number, Entry>()
+    for (const persist of only([...first, ...second], 'persist')) {
+      for (const entry of persist.entries) disk.set(entry.index, entry)
+    }
+    const entries = [...disk.values()].sort((a, b) => a.index - b.index)
+    const again = new Bench({
+      id: 4n,
+      voters: [1n, 2n],
+      restore: { hardState: { term: 1, votedFor: noMember }, entries },
+    })
+    assert.deepEqual(again.paxos.status().configuration.voters, [2n, 4n])
+    assert.equal(again.paxos.status().role, 'follower')
   })
 
   test('a change is refused while one is under way, and when nothing would change', () => {

@@ -200,6 +200,12 @@ export class PaxosState {
     this.unpersisted.push(slot)
   }
 
+  /** Writes the record of an accepted slot once more, for the claim that it carries. */
+  writeAgain(index: number): void {
+    const slot = this.log.at(index)
+    if (slot !== undefined && !this.unpersisted.includes(slot)) this.unpersisted.push(slot)
+  }
+
   /** Follows the slots accepted in this round as far as they go without a gap. */
   advanceAccepted(): void {
     while (this.log.ballotAt(this.acceptedThrough + 1) === this.round && this.round > 0) this.acceptedThrough++

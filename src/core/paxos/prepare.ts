@@ -14,9 +14,14 @@ import { entryBytes, type Slot } from './slot-log.ts'
 export function onPrepare(paxos: PaxosState, from: MemberId, message: Prepare): void {
   const isFirst = paxos.promisedTo === noMember && (paxos.leader === noMember || paxos.leader === from)
   const isFree = isFirst || paxos.promisedTo === from
-  // What is in a snapshot here cannot be reported: who needs it must not lead before it has it.
-  if (!isFree || message.fromSlot < paxos.log.firstIndex) {
+  if (!isFree) {
     paxos.sendDurably(from, refusal(paxos.round))
+    return
+  }
+  if (message.fromSlot < paxos.log.firstIndex) {
+    // What is in a snapshot here cannot be reported: who needs it must not lead before it has it. The leader itself knows
+    // as much by now; it asks again from there.
+    if (paxos.leader !== from) paxos.sendDurably(from, refusal(paxos.round))
     return
   }
   paxos.promiseTo(from)

@@ -60,6 +60,8 @@ export function proposeConfiguration(paxos: PaxosState, target: Membership): Pro
 /** A chosen value set another configuration, or settled the one in force. */
 export function configurationChanged(paxos: PaxosState): void {
   if (!paxos.isProposing) {
+    // M5: the record of the next slot says that the configuration is chosen; if it came earlier, it does not say so yet.
+    if (paxos.configurations.currentIndex === paxos.chosenIndex) paxos.writeAgain(paxos.chosenIndex + 1)
     membersChanged(paxos)
     return
   }

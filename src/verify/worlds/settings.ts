@@ -12,6 +12,8 @@ export interface NodeSettings {
   readonly groupOptions: Partial<GroupOptions>
   readonly walSegmentBytes: number
   readonly watchOptions: Partial<WatchHubOptions>
+  /** Whether leaders answer reads by their lease. Default false. */
+  readonly leaseReads?: boolean
 }
 
 const clientPort = 2379
@@ -76,6 +78,7 @@ export function nodeConfig(
     'snapshot-count': '1',
     consensus: settings.consensus,
     insecure: 'true',
+    ...(settings.leaseReads === true ? { 'lease-reads': 'true' } : {}),
   }
   return readNodeConfig({
     args: Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
