@@ -15,6 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'synod-package-'))
 /** A user's program: starts a node on free ports, looks that it answers over HTTP, stops it. */
 const program = `
 import { createNodeRuntime, readNodeConfig, startNode, type RunningNode } from 'synod/node'
+import { defaultPaxosOptions } from 'synod/paxos'
 import { defaultRaftOptions } from 'synod/raft'
 
 const args = ['--data-dir', process.argv[2] ?? 'data', '--listen-client-urls', 'http://127.0.0.1:0', '--listen-peer-urls', 'http://127.0.0.1:0']
@@ -34,7 +35,7 @@ for (;;) {
   await new Promise((resolve) => setTimeout(resolve, 50))
 }
 await node.stop()
-console.log('healthy on', process.version, 'with heartbeats every', defaultRaftOptions.heartbeatTicks, 'ticks')
+console.log('healthy on', process.version, 'with heartbeats every', defaultRaftOptions.heartbeatTicks, 'ticks, or', defaultPaxosOptions.heartbeatTicks)
 `
 
 function run(command: string, args: readonly string[], cwd = folder): string {

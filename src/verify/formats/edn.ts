@@ -11,7 +11,8 @@ export type Edn =
   | { readonly kind: 'keyword'; readonly name: string }
   | { readonly kind: 'symbol'; readonly name: string }
   | { readonly kind: 'vector' | 'list' | 'set'; readonly items: readonly Edn[] }
-  | { readonly kind: 'map'; readonly pairs: readonly (readonly [Edn, Edn])[] }
+  /** `line` is where it begins. */
+  | { readonly kind: 'map'; readonly pairs: readonly (readonly [Edn, Edn])[]; readonly line: number }
   | { readonly kind: 'tagged'; readonly tag: string; readonly value: Edn }
 
 /** Text that is not EDN; `line` counts from 1. */
@@ -85,7 +86,8 @@ class Reader {
     if (char === undefined) throw this.error('the text ends in the middle of an element')
     if (char === '[') return { kind: 'vector', items: this.items(depth) }
     if (char === '(') return { kind: 'list', items: this.items(depth) }
-    if (char === '{') return { kind: 'map', pairs: this.pairs(this.items(depth)) }
+    const { line } = this
+    if (char === '{') return { kind: 'map', pairs: this.pairs(this.items(depth)), line }
     if (char === '"') return { kind: 'string', value: this.string() }
     if (char === '\\') return this.character()
     if (char === '#') return this.dispatch(depth)

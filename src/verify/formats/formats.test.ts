@@ -178,6 +178,7 @@ describe('Knossos histories', () => {
 
   test('what is no operation is named', () => {
     assert.throws(() => readHistory('{:type :invoke, :f :read}\n{:process 1}'), /line 1/)
+    assert.throws(() => readHistory(`[${event(0, 'invoke', 'read', 'nil')}\n{:type :ok}]`), /line 2/)
     assert.throws(() => readHistory(`[${event(0, 'invoke', 'push', '1')}]`), /:push is no operation of a register/)
     assert.throws(() => readHistory(event(0, 'invoke', 'cas', '3')), /:cas takes two values/)
   })

@@ -20,8 +20,9 @@ export function readKnossosEdn(text: string): HistoryEvent[] {
 
 const types = ['invoke', 'ok', 'fail', 'info'] as const
 
-function eventOf(element: Edn, line: number): HistoryEvent {
+function eventOf(element: Edn, lineOfWhole: number): HistoryEvent {
   const map = untagged(element)
+  const line = map.kind === 'map' ? map.line : lineOfWhole
   const type = types.find((each) => each === nameOf(field(map, 'type')))
   const f = nameOf(field(map, 'f'))
   const process = field(map, 'process')

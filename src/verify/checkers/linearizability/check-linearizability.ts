@@ -132,7 +132,7 @@ function searchObject(
   vocabulary: Vocabulary,
   index: RevisionIndex | undefined,
 ): SearchOutcome {
-  const operations = withoutUnnoticed(members)
+  const operations = withoutUnnoticed(members, tracked)
   const byRevision = index === undefined ? undefined : revisionSequence(operations, vocabulary, index)
   if (byRevision !== undefined) {
     const stepsMax = Math.min(budget.stepsLeft, sequenceStepsMin + sequenceStepsEach * operations.length)

@@ -53,8 +53,8 @@ export interface CompiledOperation {
   readonly keys: readonly number[]
   /** The keys on whose state its legality or its effect depends. */
   readonly observes: readonly number[]
-  /** The keys that it may write. */
-  readonly written: readonly number[]
+  /** The key of its only write, if nothing but this key decides whether it happens; or -1. */
+  readonly singleWrite: number
   /** The revision of the reply, or -1. */
   readonly revision: number
 }
@@ -176,9 +176,15 @@ export function compileOperation(record: OperationRecord, vocabulary: Vocabulary
     choices: undecidable && succeeded === undefined ? 2 : 1,
     keys: [...new Set([...observes, ...written, ...possible.flatMap((step) => [...step.keys])])],
     observes: [...observes],
-    written: [...written],
+    singleWrite: singleWriteOf(possible.filter(writes), compares),
     revision: output.revision ?? -1,
   }
+}
+
+function singleWriteOf(written: readonly CompiledStep[], compares: readonly CompiledCompare[]): number {
+  if (written.length !== 1) return -1
+  const key = written[0]!.keys[0]!
+  return compares.every((compare) => compare.key === key) ? key : -1
 }
 
 function writes(step: CompiledStep): boolean {

@@ -10,11 +10,11 @@
  *       exists with it moved to this place.
  * - W4  Of uncertain operations with the same effect the earliest invoked is taken first: it may stand wherever a later
  *       one may.
- * - W5  An uncertain operation is taken only where it matters: directly before an operation that without it would be
- *       illegal (or, uncertain itself, without effect), or that writes a key which holds it in its place, or before further
- *       uncertain ones. It has no deadline, so in any order it can be moved back to the first such operation, or dropped if
- *       there is none.
- * - W6  A (taken set, state, operation of W5) met before is not entered again.
+ * - W5  An uncertain write to one key is taken only where it helps: directly before an operation that without it would be
+ *       illegal (or, uncertain itself, without effect), or together with other uncertain ones before an operation that
+ *       observes both. It has no deadline, so in any order it can be moved back to the first operation that needs it, or
+ *       dropped if there is none. Not with tracked versions, which every write of the key changes.
+ * - W6  A (taken set, state, key of W5) met before is not entered again.
  *
  * With `byRevision` its operations are taken in that order only: a much smaller search, enough where it succeeds.
  */
@@ -60,6 +60,7 @@ export class LinearizationSearch {
   private readonly operations: readonly CompiledOperation[]
   private readonly object: KeyValueObject
   private readonly budget: SearchBudget
+  private readonly tracked: boolean
   private readonly order: RealTimeOrder
   private readonly byRevision: Int32Array | undefined
   private readonly met: FingerprintSet
@@ -91,7 +92,7 @@ export class LinearizationSearch {
   private event = 0
   private class = 0
   private choice = 0
-  /** W5: the operation taken last, if it is an uncertain one that the next one must need; or -1. */
+  /** W5: the key that the last uncertain write changed, which the next operation must need; or -1. */
   private awaiting = -1
 
   private deadEnd: (DeadEnd & { readonly states: Map<number, number>[] }) | undefined
@@ -107,10 +108,11 @@ export class LinearizationSearch {
     this.operations = operations
     this.object = object
     this.budget = budget
+    this.tracked = options.tracked
     this.byRevision = options.byRevision
     this.order = realTimeOrder(operations)
     this.met = new FingerprintSet(budget.fingerprintsMax)
-    this.classes = new UncertainClasses(operations, this.order.byInvocation, options.tracked)
+    this.classes = new UncertainClasses(operations, this.order.byInvocation)
     this.needs = operations.map((operation) => (operation.certain ? needsOf(operation) : []))
     const count = operations.length
     this.head = 2 * count
@@ -243,19 +245,11 @@ export class LinearizationSearch {
   private mayTake(i: number, operation: CompiledOperation): boolean {
     const before = this.order.predecessor[i]!
     if (before >= 0 && this.taken[before] === 0) return false
-    return this.awaiting < 0 || this.isHeldBy(operation) || this.needsLast(operation)
-  }
-
-  /** W5: whether `operation` writes a key that holds the last one, an uncertain one, in its place. */
-  private isHeldBy(operation: CompiledOperation): boolean {
-    const bound = this.classes.boundKeysOf(this.awaiting)
-    return operation.written.some((key) => bound.includes(key))
+    return this.awaiting < 0 || (operation.observes.includes(this.awaiting) && this.needsLast(operation))
   }
 
   /** W5: whether `operation` could not be taken, or would do nothing, without the last operation, an uncertain one. */
   private needsLast(operation: CompiledOperation): boolean {
-    const { written } = this.operations[this.awaiting]!
-    if (!operation.observes.some((key) => written.includes(key))) return false
     // One whose reply does not tell what it did may be legal without it and do something else.
     if (operation.certain && operation.succeeded === undefined) return true
     const last = this.depth - 1
@@ -279,39 +273,41 @@ export class LinearizationSearch {
       const i = this.firstAvailable(this.classes.members[index]!, limit)
       if (i < 0) continue
       const operation = this.operations[i]!
-      if (this.awaiting >= 0 && !this.mayFollow(operation)) continue
+      const single = this.tracked ? -1 : operation.singleWrite
+      if (this.awaiting >= 0 && !this.mayFollow(operation, single)) continue
       for (; this.choice < operation.choices; this.choice++) {
         const mark = this.object.mark
         this.budget.stepsLeft--
         // Without an effect it might as well never happen.
         if (!this.object.apply(operation, this.choice) || this.object.mark === mark) continue
-        if (this.enter(i, false, i, mark)) return true
+        if (this.enter(i, false, single, mark)) return true
       }
     }
     return false
   }
 
-  /** Those that could matter to an open operation. Ascending. */
+  /** Those that could help an open operation; all of them if versions count. Ascending. */
   private candidateClasses(): Iterable<number> {
-    const { values } = this.object
     if (this.byRevision !== undefined) {
       const next = this.byRevision[this.sequencePlace]
-      return this.classes.helpful(next === undefined ? [] : [this.needs[next]!], [], values)
+      return this.classes.helpful(next === undefined ? [] : [this.needs[next]!], this.object.values, false)
     }
+    if (this.tracked) return this.classes.members.keys()
     const needs: (readonly Need[])[] = []
-    const written: number[] = []
-    for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!) {
+    for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!)
       needs.push(this.needs[event >> 1]!)
-      written.push(...this.operations[event >> 1]!.written)
-    }
-    return this.classes.helpful(needs, written, values)
+    return this.classes.helpful(needs, this.object.values, true)
   }
 
-  /** W5, for a further uncertain operation: what it would only overwrite need not have been taken. */
-  private mayFollow(operation: CompiledOperation): boolean {
-    if (this.isHeldBy(operation) || this.needsLast(operation)) return true
-    const { written } = this.operations[this.awaiting]!
-    return !written.every((key) => operation.written.includes(key))
+  /** W5, for a further uncertain operation. */
+  private mayFollow(operation: CompiledOperation, single: number): boolean {
+    if (operation.observes.includes(this.awaiting) && this.needsLast(operation)) return true
+    if (single < 0 || single === this.awaiting) return false
+    for (let event = this.next[this.head]!; event !== this.head && (event & 1) === 0; event = this.next[event]!) {
+      const { observes } = this.operations[event >> 1]!
+      if (observes.includes(single) && observes.includes(this.awaiting)) return true
+    }
+    return false
   }
 
   private firstAvailable(members: Int32Array, limit: number): number {

@@ -6,20 +6,13 @@ export class UncertainClasses {
   /** Of each class the operations, by invocation. */
   readonly members: readonly Int32Array[]
   private readonly needs: readonly (readonly Need[])[]
-  /**
-   * The keys that hold an operation in its place: past another operation that writes one of them it cannot be moved. They
-   * are those that decide what it does, and those that it writes, if it matters that they are written: if versions count,
-   * or if it writes several (one alone that is overwritten before it is seen might as well not have been written).
-   */
-  private readonly boundKeys: readonly (readonly number[])[]
-  private readonly boundTo = new Map<number, number[]>()
-  private readonly written: readonly (readonly number[])[]
-  private readonly classOf = new Map<number, number>()
+  /** Those that are not free to move to where they help: they may be needed anywhere. */
+  private readonly unmovable: readonly number[]
   /** Classes that write a key, and of those the ones that write it with one value. */
   private readonly writers = new Map<number, number[]>()
   private readonly writersOfValue = new Map<number, Map<number, number[]>>()
 
-  constructor(operations: readonly CompiledOperation[], byInvocation: Int32Array, tracked: boolean) {
+  constructor(operations: readonly CompiledOperation[], byInvocation: Int32Array) {
     const classes = new Map<string, number[]>()
     for (const i of byInvocation) {
       const operation = operations[i]!
@@ -36,30 +29,18 @@ export class UncertainClasses {
       .map((members) => Int32Array.from(members))
     const representatives = this.members.map((members) => operations[members[0]!]!)
     this.needs = representatives.map(needsOf)
-    this.written = representatives.map((operation) => operation.written)
-    this.boundKeys = representatives.map((operation) => boundKeysOf(operation, tracked))
-    this.boundKeys.forEach((keys, index) => {
-      for (const key of keys) addTo(this.boundTo, key, index)
-    })
-    this.members.forEach((members, index) => {
-      for (const i of members) this.classOf.set(i, index)
-    })
+    this.unmovable = [...representatives.keys()].filter((index) => representatives[index]!.singleWrite < 0)
     representatives.forEach((operation, index) => {
       this.addWriter(index, operation)
     })
   }
 
-  /** The keys that hold uncertain operation `i` in its place. */
-  boundKeysOf(i: number): readonly number[] {
-    return this.boundKeys[this.classOf.get(i)!]!
-  }
-
   /**
-   * The classes that could give `needs` what the state lacks, those that must not come after an operation that writes one
-   * of `written`, and those that could help these; ascending.
+   * The classes that could give `needs` what the state lacks, directly or by giving it to another class, and with
+   * `unmovable` those that may be needed anywhere; ascending.
    */
-  helpful(needs: Iterable<readonly Need[]>, written: Iterable<number>, values: Int32Array): number[] {
-    const found = new Set<number>()
+  helpful(needs: Iterable<readonly Need[]>, values: Int32Array, unmovable: boolean): number[] {
+    const found = new Set<number>(unmovable ? this.unmovable : [])
     const asked = new Set<number>()
     const ask = (all: readonly Need[]): void => {
       for (const need of all) {
@@ -67,17 +48,12 @@ export class UncertainClasses {
         for (const index of this.writersFor(need)) found.add(index)
       }
     }
-    const hold = (keys: Iterable<number>): void => {
-      for (const key of keys) for (const index of this.boundTo.get(key) ?? []) found.add(index)
-    }
     for (const each of needs) ask(each)
-    hold(written)
     // A set grows while it is walked, and the walk reaches what was added.
     for (const index of found) {
       if (asked.has(index)) continue
       asked.add(index)
       ask(this.needs[index]!)
-      hold(this.written[index]!)
     }
     return [...found].sort((a, b) => a - b)
   }
@@ -97,12 +73,6 @@ export class UncertainClasses {
       addTo(ofKey, kind === stepKind.put ? value : absent, index)
     }
   }
-}
-
-function boundKeysOf(operation: CompiledOperation, tracked: boolean): number[] {
-  const { written } = operation
-  const deciding = operation.compares.map(({ key }) => key).filter((key) => written.length > 1 || key !== written[0])
-  return [...new Set([...deciding, ...(tracked || written.length > 1 ? written : [])])]
 }
 
 function addTo(lists: Map<number, number[]>, name: number, item: number): void {

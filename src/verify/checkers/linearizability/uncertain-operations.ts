@@ -16,11 +16,14 @@ import {
   untold,
 } from './compiled-operation.ts'
 
-/** Certain operations, and uncertain ones that can matter. */
-export function withoutUnnoticed(operations: readonly CompiledOperation[]): readonly CompiledOperation[] {
+/** Certain operations, and uncertain ones that can matter. With tracked versions every write can be noticed. */
+export function withoutUnnoticed(
+  operations: readonly CompiledOperation[],
+  tracked: boolean,
+): readonly CompiledOperation[] {
   const candidates = operations.filter((operation) => !operation.certain && !operation.pure)
   const certain = operations.filter((operation) => operation.certain)
-  if (candidates.length === 0) return certain
+  if (tracked || candidates.length === 0) return candidates.length === 0 ? certain : [...certain, ...candidates]
   const seen = new Observations()
   for (const operation of certain) seen.add(operation)
   const kept = new Set<CompiledOperation>()

@@ -1,12 +1,8 @@
 /** Scenarios that strike in the short time around an election, and at what a leader alone holds. */
 import { chance, pick } from '../chance.ts'
 import type { Machine } from '../machine.ts'
-import type { World } from '../world.ts'
+import { cutBetween, othersOf, startAll } from './directing.ts'
 import type { Scenario } from './scenario.ts'
-
-function startAll(world: World): void {
-  for (const machine of world.cluster.members) world.cluster.start(machine)
-}
 
 /**
  * Leaders are killed again and again, and whoever votes is killed, too, and is back within milliseconds: what a voter
@@ -62,7 +58,8 @@ const leaderForgets: Scenario = {
       await world.pass(800 + random.below(700))
       const { leader } = cluster
       if (leader === undefined) continue
-      const [confidant, outsider] = pick(random, [0, 1]) === 0 ? others(world, leader) : others(world, leader).reverse()
+      const [confidant, outsider] =
+        pick(random, [0, 1]) === 0 ? othersOf(world, leader) : othersOf(world, leader).reverse()
       if (confidant === undefined || outsider === undefined) continue
       world.recorder.countFault('leader-forgets')
       world.recorder.tell(`${leader.name} has a slow disk and reaches only ${confidant.name}`)
@@ -97,7 +94,7 @@ const forgetfulVoter: Scenario = {
       const former = cluster.leader
       if (former === undefined) continue
       world.recorder.countFault('forgetful-voter')
-      const apart = cutBetween(world, ...(others(world, former) as [Machine, Machine]))
+      const apart = cutBetween(world, ...(othersOf(world, former) as [Machine, Machine]))
       const voter = former
       cluster.crash(voter, 'power-loss')
       cluster.start(voter)
@@ -111,17 +108,6 @@ const forgetfulVoter: Scenario = {
       apart()
     }
   },
-}
-
-function cutBetween(world: World, a: Machine, b: Machine): () => void {
-  return world.links.add({
-    applies: (from, to) => (from === a.name && to === b.name) || (from === b.name && to === a.name),
-    faults: { cut: true },
-  })
-}
-
-function others(world: World, leader: Machine): Machine[] {
-  return world.cluster.members.filter((machine) => machine !== leader)
 }
 
 export const electionScenarios: readonly Scenario[] = [electionStorm, forgetfulVoter, leaderForgets]

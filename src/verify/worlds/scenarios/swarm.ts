@@ -4,9 +4,18 @@ import { diskFaults } from '../faults/disk-faults.ts'
 import { drawPlan } from '../faults/nemesis.ts'
 import { networkFaults } from '../faults/network-faults.ts'
 import { processFaults } from '../faults/process-faults.ts'
+import { tactics } from '../faults/tactics.ts'
 import type { Scenario } from './scenario.ts'
 
-const allKinds = [...networkFaults, ...processFaults, ...diskFaults, ...clockFaults, ...damageFaults]
+const allKinds = [
+  ...networkFaults,
+  ...processFaults,
+  ...diskFaults,
+  ...clockFaults,
+  ...damageFaults,
+  ...tactics,
+  ...tactics,
+]
 
 export const swarm: Scenario = {
   name: 'swarm',
