@@ -1,5 +1,5 @@
-import type { MemberId } from '../replicated-log.ts'
-import { toldChosen } from './chosen.ts'
+import { type MemberId, noMember } from '../replicated-log.ts'
+import { learnTold, toldChosen } from './chosen.ts'
 import type { Accept, Accepted } from './message.ts'
 import type { PaxosState } from './paxos-state.ts'
 import { heardLeader } from './roles.ts'
@@ -24,10 +24,23 @@ export function onAccept(paxos: PaxosState, from: MemberId, message: Accept): vo
   sendAccepted(paxos, from, firstSlot, lastSlot)
 }
 
-/** Tells the leader what is accepted, once it is durable. */
+/**
+ * Tells the leader what is accepted, once it is durable. While learning waits for the round to be on disk, nothing after the
+ * configuration that it waits for is vouched for without a gap (M5, M6 in `reconfiguration.ts`).
+ */
 export function sendAccepted(paxos: PaxosState, to: MemberId, firstSlot: number, lastSlot: number): void {
-  const { round, acceptedThrough: throughSlot } = paxos
+  const { round, acceptedThrough, chosenIndex } = paxos
+  const isHeld = chosenIndex < Math.min(paxos.toldChosenIndex, acceptedThrough)
+  const throughSlot = isHeld ? chosenIndex + 1 : acceptedThrough
   paxos.sendDurably(to, { type: 'accepted', round, firstSlot, lastSlot, throughSlot })
+}
+
+/** Something is on disk: what was held back is learned now, and vouched for. */
+export function learnHeld(paxos: PaxosState): void {
+  const before = paxos.chosenIndex
+  learnTold(paxos)
+  if (paxos.chosenIndex === before || paxos.leader === noMember) return
+  sendAccepted(paxos, paxos.leader, paxos.chosenIndex + 1, paxos.chosenIndex)
 }
 
 export function onAccepted(paxos: PaxosState, from: MemberId, message: Accepted): void {

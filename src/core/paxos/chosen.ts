@@ -50,7 +50,17 @@ export function advanceChosen(paxos: PaxosState, index: number): void {
 /** Follower: the leader of this round says that everything up to `index` is chosen. */
 export function toldChosen(paxos: PaxosState, index: number): void {
   paxos.toldChosenIndex = Math.max(paxos.toldChosenIndex, index)
-  advanceChosen(paxos, Math.min(paxos.toldChosenIndex, paxos.acceptedThrough))
+  learnTold(paxos)
+}
+
+/** Learns what the leader told, as far as its values are here. A configuration only when the round is on disk (M6). */
+export function learnTold(paxos: PaxosState): void {
+  const index = Math.min(paxos.toldChosenIndex, paxos.acceptedThrough)
+  while (paxos.chosenIndex < index) {
+    const next = paxos.log.entryAt(paxos.chosenIndex + 1)
+    if (next.kind === 'configuration' && !paxos.roundIsDurable) return
+    advanceChosen(paxos, next.index)
+  }
 }
 
 export function onChosenNotice(paxos: PaxosState, from: MemberId, message: ChosenNotice): void {

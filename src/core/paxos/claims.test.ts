@@ -409,9 +409,13 @@ describe('reconfiguration', () => {
     const bench = new Bench({ id: 4n, voters: [1n, 2n] })
     const first = bench.hear(1n, { type: 'accept', round: 1, firstSlot: 2, chosenIndex: 1, entries: [noop] })
     const second = bench.hear(1n, { type: 'accept', round: 1, firstSlot: 1, chosenIndex: 1, entries: [configuration] })
-    assert.equal(sent(second, 'accepted')[0]?.message.throughSlot, 2)
+    assert.equal(sent(second, 'accepted')[0]?.message.throughSlot, 1, 'its round is not on disk (M6)')
+    const third = bench.persisted()
+    const [vouches] = sent(third, 'accepted')
+    assert.equal(vouches?.message.throughSlot, 2)
+    assert.equal(vouches?.afterPersist, only(third, 'persist')[0]?.id)
     const disk = new Map<number, Entry>()
-    for (const persist of only([...first, ...second], 'persist')) {
+    for (const persist of only([...first, ...second, ...third], 'persist')) {
       for (const entry of persist.entries) disk.set(entry.index, entry)
     }
     const entries = [...disk.values()].sort((a, b) => a.index - b.index)
@@ -422,6 +426,44 @@ describe('reconfiguration', () => {
     })
     assert.deepEqual(again.paxos.status().configuration.voters, [2n, 4n])
     assert.equal(again.paxos.status().role, 'follower')
+  })
+
+  test('M6: a candidate that learns of a configuration from a report goes on in a higher round', () => {
+    const payload = encodeConfiguration({ voters: [1n, 4n, 5n], outgoing: [], learners: [] })
+    const chosen = { ballot: 3, value: { index: 1, term: 2, kind: 'configuration', payload } } as const
+    const bench = new Bench({ restore: { hardState: { term: 3, votedFor: noMember } } })
+    const round = bench.campaign()
+    const effects = bench.hear(2n, promise(round, 1, [chosen], { chosenIndex: 1 }))
+    assert.deepEqual(
+      sent(effects, 'prepare').map(({ to, message }) => [to, message.round]),
+      [
+        [4n, round + 1],
+        [5n, round + 1],
+      ],
+    )
+    bench.persisted()
+    bench.hear(4n, promise(round, 2, []))
+    assert.equal(bench.paxos.status().role, 'candidate', 'a promise of the round before')
+    bench.hear(4n, promise(round + 1, 2, []))
+    assert.equal(bench.paxos.status().role, 'leader')
+  })
+
+  test('M6: a follower learns of a configuration when its round is on disk', () => {
+    const payload = encodeConfiguration({ voters: [2n, 4n], outgoing: [], learners: [] })
+    const configuration = { index: 2, term: 1, kind: 'configuration', payload } as const
+    const bench = new Bench({ id: 2n })
+    bench.hear(1n, accept(1, 1, ['a']))
+    bench.hear(1n, { type: 'accept', round: 1, firstSlot: 2, chosenIndex: 2, entries: [configuration] })
+    assert.equal(bench.paxos.status().commitIndex, 1)
+    assert.deepEqual(only(bench.persisted(), 'commit'), [{ type: 'commit', index: 2 }])
+  })
+
+  test('who follows a leader promises its round to nobody else, be it promised before or not', () => {
+    const bench = new Bench({ id: 2n })
+    bench.hear(3n, prepare(1, 1))
+    bench.hear(1n, accept(1, 1, ['a']))
+    assert.equal(sent(bench.hear(3n, prepare(1, 1)), 'promise')[0]?.message.granted, false)
+    assert.equal(sent(bench.hear(1n, prepare(1, 2)), 'promise')[0]?.message.granted, false, 'it was promised to 3')
   })
 
   test('a change is refused while one is under way, and when nothing would change', () => {

@@ -21,7 +21,7 @@ export function onHeartbeat(paxos: PaxosState, from: MemberId, message: Heartbea
   const { round, receivedThrough } = paxos
   const response = { type: 'heartbeatResponse', round, context: message.context, receivedThrough } as const
   // The first answer in a round says that this round is on disk: a snapshot may follow it (`install-snapshot.ts`).
-  if (paxos.durability.hardStateIsDurable && !paxos.hasUnissuedHardState) paxos.send(from, response)
+  if (paxos.roundIsDurable) paxos.send(from, response)
   else paxos.sendDurably(from, response)
 }
 

@@ -21,10 +21,10 @@ export function onInstallSnapshot(paxos: PaxosState, from: MemberId, message: In
 /**
  * Whether this node needs the snapshot: it lies ahead of what is known chosen here. And whether it may take it: only in a
  * round that is on its disk, since whoever knows a configuration chosen must use higher rounds than the one that chose it, also
- * after a restart (`reconfiguration.ts`). A leader streams to members only that have answered in its round, durably.
+ * after a restart (M6 in `reconfiguration.ts`). A leader streams to members only that have answered in its round, durably.
  */
 export function acceptsSnapshot(paxos: PaxosState, meta: SnapshotMeta): boolean {
-  return !paxos.isProposing && meta.index > paxos.chosenIndex && paxos.durability.hardStateIsDurable
+  return !paxos.isProposing && meta.index > paxos.chosenIndex && paxos.roundIsDurable
 }
 
 /** Follower: the host restored `meta`. */

@@ -254,9 +254,9 @@ export class PaxosState {
     return this.durability.fence
   }
 
-  /** Whether the round or the promise changed and no persist effect says so yet. */
-  get hasUnissuedHardState(): boolean {
-    return this.hardStateChanged
+  /** Whether the round and the promise, as they stand, are on disk. */
+  get roundIsDurable(): boolean {
+    return !this.hardStateChanged && this.durability.hardStateIsDurable
   }
 
   /** Sends at once, in parallel with the disk. */

@@ -14,6 +14,7 @@ import {
   type ReplicatedLog,
   type SnapshotMeta,
 } from '../replicated-log.ts'
+import { learnHeld } from './accept.ts'
 import { chooseByCounting } from './chosen.ts'
 import { onConnectionLost } from './connection-lost.ts'
 import { acceptsSnapshot, onSnapshotRestored, onSnapshotSent, onSnapshotTaken } from './install-snapshot.ts'
@@ -155,6 +156,7 @@ export class Paxos implements ReplicatedLog<PaxosMessage> {
       case 'persisted':
         paxos.durability.persisted(event.id)
         paxos.advanceReceived()
+        if (!paxos.isProposing) learnHeld(paxos)
         ownPromisePersisted(paxos)
         break
       case 'applied':

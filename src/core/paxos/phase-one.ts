@@ -105,9 +105,13 @@ export function sendPrepare(paxos: PaxosState, to: MemberId, fromSlot: number, t
   paxos.sendDurably(to, { type: 'prepare', round, fromSlot, transfer, lostLeader })
 }
 
-/** Takes over what a member that reported its values knows to be chosen. */
+/**
+ * Takes over what a member that reported its values knows to be chosen. A candidate that learns of a configuration in this
+ * way begins a round above the one that chose it (M6).
+ */
 export function learnFromReport(paxos: PaxosState, recovery: Recovery, member: MemberId): void {
   const target = recovery.chosenAt(member)
+  const { currentIndex } = paxos.configurations
   while (paxos.chosenIndex < target && paxos.recovery === recovery) {
     const index = paxos.chosenIndex + 1
     if (index > paxos.acceptedThrough) {
@@ -118,6 +122,9 @@ export function learnFromReport(paxos: PaxosState, recovery: Recovery, member: M
     }
     advanceChosen(paxos, index)
   }
+  if (paxos.recovery !== recovery || paxos.isProposing || paxos.configurations.currentIndex === currentIndex) return
+  becomeFollower(paxos, paxos.round, noMember)
+  beginRound(paxos, false)
 }
 
 /** Asks who was not asked yet: the voters that count, and those that will when a proposed configuration is chosen (M2). */

@@ -12,8 +12,8 @@ import { entryBytes, type Slot } from './slot-log.ts'
 
 /** The gate has entered the message's round already if it was higher. */
 export function onPrepare(paxos: PaxosState, from: MemberId, message: Prepare): void {
-  const isFirst = paxos.promisedTo === noMember && (paxos.leader === noMember || paxos.leader === from)
-  const isFree = isFirst || paxos.promisedTo === from
+  const isFirst = paxos.promisedTo === noMember || paxos.promisedTo === from
+  const isFree = isFirst && (paxos.leader === noMember || paxos.leader === from)
   if (!isFree) {
     paxos.sendDurably(from, refusal(paxos.round))
     return

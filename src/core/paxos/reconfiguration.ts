@@ -27,18 +27,20 @@ import { onTransferLeadership } from './timeout-now.ts'
  *       any more. Until then they may still lead (a proposer need not be an acceptor): should everybody who knows of i be one
  *       of them, one of them finishes the change. The host sees them as `outgoing` meanwhile.
  *
+ * - M6  Whoever knows i chosen uses rounds above the one that chose it, unless it chose it itself, in its own round. So a
+ *       follower learns of a configuration only when its round is on disk (`learnTold`), takes in a snapshot only then
+ *       (`acceptsSnapshot`), and a candidate that learns of one from a report begins another round (`learnFromReport`).
+ *
  * Why that is safe. Take slot s, and let i < s be the last configuration value chosen before it, with configuration B. Call a
  * proposal for s lawful when its proposer knew i chosen (M1, M2): it holds promises of a quorum of B, so lawful proposals
- * satisfy P2c among themselves. An unlawful one came from a proposer of ballot b whose quorum of the old configuration A
- * had not accepted i, so i was chosen in a ballot above b, and everybody who knows that i is chosen, hence every lawful
- * proposer, uses a round above b: knowledge of i travels in messages of that round or later ones, and in snapshots that are
- * only taken in once the round that brought them is on disk (`acceptsSnapshot`). So unlawful ballots for s lie below all
- * lawful ones: they may be picked by the choice rule, as any proposal may, but cannot come between two lawful ones. And no
- * unlawful proposal counts as chosen: its proposer commits s only after i (M4), where a quorum of A promised or accepted
- * something higher.
+ * satisfy P2c among themselves. An unlawful one came from a proposer of ballot b whose quorum of the old configuration A had
+ * not accepted i. Had i been chosen below b, P2b would have shown it to that proposer; so i was chosen above b, and every
+ * lawful ballot is higher still (M6). So unlawful ballots for s lie below all lawful ones: they may be picked by the choice
+ * rule, as any proposal may, but cannot come between two lawful ones. And no unlawful proposal counts as chosen: its proposer
+ * would have to have its own value of slot i chosen first (M4), and another one was.
  *
- * Rounds name one leader also across configurations: a leader of round r in A that did not know i had a quorum of A that
- * had not accepted i, so i was chosen in a round above r, and lawful proposers use rounds above that one.
+ * Rounds name one leader also across configurations: a leader of round r by A that did not know i had a quorum of A that had
+ * not accepted i, so i was chosen above r or by itself, and others that know it use rounds above that one (M6).
  */
 export function proposeConfiguration(paxos: PaxosState, target: Membership): ProposeConfigurationResult {
   const { leader } = paxos

@@ -14,6 +14,9 @@ import type { Recorder } from './recorder.ts'
 import { type NodeSettings, nodeConfig, peerUrlOf } from './settings.ts'
 import { Violation } from './violation.ts'
 
+/** What entitles a member to give up for as long as it lives. */
+const permanentExcuses = ['removed', 'damaged files', 'disk lost', 'wiped disk']
+
 /** State hashes are taken each time so many entries are applied: they cost a walk over the whole state. */
 const hashEveryEntries = 100
 
@@ -92,7 +95,9 @@ export class Cluster {
     machine.declaredVoters = []
     machine.isDamaged = false
     machine.isLost = false
-    machine.excuses.clear()
+    // It gets a disk that works; what else is wrong with the machine stays.
+    machine.simulated.setDisk({ misdirectedReadProbability: 0, misdirectedWriteProbability: 0 })
+    for (const excuse of permanentExcuses) machine.excuses.delete(excuse)
     // It may find nobody who tells it who it is; then it is started again.
     machine.excuses.add('joining')
   }
@@ -222,6 +227,8 @@ export class Cluster {
   }
 
   start(machine: Machine): void {
+    // Who does not wait for the end of a process kills it.
+    if (machine.life?.stopping === true) this.crash(machine, 'process-death')
     if (machine.isAlive || machine.isLost || machine.standing === 'spare') return
     this.recorder.tell(`${machine.name} starts`)
     machine.start()
@@ -231,6 +238,13 @@ export class Cluster {
     if (!machine.isAlive) return
     this.recorder.tell(`${machine.name} ${kind === 'power-loss' ? 'loses its power' : 'is killed'}`)
     machine.crash(kind)
+  }
+
+  /** Asks the node to stop; it may be killed before it has. */
+  stop(machine: Machine): void {
+    if (machine.running === undefined || machine.isPaused) return
+    this.recorder.tell(`${machine.name} is asked to stop`)
+    machine.stop()
   }
 
   pause(machine: Machine): void {

@@ -17,6 +17,8 @@ export interface Life {
   readonly runtime: Runtime
   /** Undefined while it starts. */
   running: RunningNode | undefined
+  /** It was asked to end. */
+  stopping: boolean
   /** Called once when the life ends. */
   readonly onEnd: Set<() => void>
 }
@@ -95,7 +97,7 @@ export class Machine {
     if (this.life !== undefined) return
     this.simulation.restart(this.name)
     const { runtime } = this.simulated
-    const life: Life = { runtime, running: undefined, onEnd: new Set() }
+    const life: Life = { runtime, running: undefined, stopping: false, onEnd: new Set() }
     this.life = life
     const fail = (error: unknown): void => {
       if (this.life !== life) return
@@ -121,6 +123,16 @@ export class Machine {
   /** Ends the process where it stands. */
   crash(kind: CrashKind): void {
     if (this.life !== undefined) this.end(kind)
+  }
+
+  /** Asks the process to end in good order. It may take long, or never come to it. */
+  stop(): void {
+    const { life } = this
+    if (life?.running === undefined) return
+    life.stopping = true
+    life.running.stop().then(() => {
+      if (this.life === life) this.end('process-death')
+    })
   }
 
   /** What was on the disk is gone for good: nothing starts from it any more. */

@@ -7,6 +7,8 @@ import { pick } from './chance.ts'
 
 export interface NodeSettings {
   readonly consensus: 'raft' | 'paxos'
+  /** Reads by the leader's lease, which holds while clocks drift within the bound. Raft only. */
+  readonly leaseReads: boolean
   readonly heartbeatIntervalMs: number
   readonly electionTimeoutMs: number
   readonly groupOptions: Partial<GroupOptions>
@@ -23,6 +25,7 @@ export function drawSettings(random: Random, consensus: 'raft' | 'paxos'): NodeS
   const electionTimeoutMs = pick(random, [300, 500, 500, 1000])
   return {
     consensus,
+    leaseReads: consensus === 'raft' && random.below(4) === 0,
     electionTimeoutMs,
     heartbeatIntervalMs: electionTimeoutMs / pick(random, [5, 10]),
     walSegmentBytes: pick(random, [8, 16, 64, 256]) * 1024,
@@ -77,6 +80,7 @@ export function nodeConfig(
     'election-timeout': String(settings.electionTimeoutMs),
     'snapshot-count': '1',
     consensus: settings.consensus,
+    'lease-reads': String(settings.leaseReads),
     insecure: 'true',
     ...(settings.leaseReads === true ? { 'lease-reads': 'true' } : {}),
   }

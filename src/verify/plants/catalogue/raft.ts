@@ -20,7 +20,8 @@ export const raftPlants = plants([
   },
   {
     name: 'raft-votes-twice-in-a-term',
-    mistake: 'A voter that knows of no leader grants every request.',
+    mistake: 'A voter that knows of no leader grants every request. (Pre-votes are off, as in the paper.)',
+    scenario: 'forgetful-voter',
     breaks: 'Raft §5.2: at most one vote a term, first come first served.',
     consensus: 'raft',
     edits: [
@@ -34,6 +35,7 @@ export const raftPlants = plants([
         find: "    assert(this.votedFor === noMember || this.votedFor === member, 'one vote a term')\n",
         replace: '',
       },
+      { file: 'core/raft/options.ts', find: '  preVote: true,', replace: '  preVote: false,' },
     ],
   },
   {
@@ -131,15 +133,19 @@ export const raftPlants = plants([
     ],
   },
   {
-    name: 'raft-commit-beyond-what-was-sent',
-    mistake: 'A follower commits up to the leader’s index though its own last entries are another leader’s.',
-    breaks: 'Raft figure 2, AppendEntries step 5: min(leaderCommit, index of last new entry).',
+    name: 'raft-commit-from-a-refused-append',
+    mistake:
+      'A follower takes over the commit index of an append that it refuses: its own last entries may be another leader’s.',
+    breaks:
+      'Raft figure 2, AppendEntries steps 2 and 5: min(leaderCommit, index of last new entry), and only after the match.',
     consensus: 'raft',
+    scenario: 'leader-forgets',
     edits: [
       {
         file: 'core/raft/append-entries.ts',
-        find: 'advanceCommit(raft, Math.min(message.commitIndex, lastNewIndex))',
-        replace: 'advanceCommit(raft, Math.min(message.commitIndex, raft.log.lastIndex))',
+        find: '    refuse(raft, from, message)\n    return\n',
+        replace:
+          '    advanceCommit(raft, Math.min(message.commitIndex, raft.log.lastIndex))\n    refuse(raft, from, message)\n    return\n',
       },
     ],
   },

@@ -47,14 +47,46 @@ export const rollingRestart: FaultKind = {
   begin: (world, random) => {
     const { members: machines } = world.cluster
     const stepMs = pick(random, [100, 400, 1500])
+    const inOrder = random.below(2) === 0
+    let ended = false
     machines.forEach((machine, i) => {
       world.simulation.after(stepMs * i, () => {
-        if (!machine.isAlive) return
-        world.cluster.crash(machine, 'process-death')
+        if (ended || !machine.isAlive) return
+        if (inOrder) world.cluster.stop(machine)
+        else world.cluster.crash(machine, 'process-death')
         world.simulation.after(stepMs * random.float(), () => world.cluster.start(machine))
       })
     })
-    return restarts(world, machines)
+    const restart = restarts(world, machines)
+    return () => {
+      ended = true
+      restart()
+    }
+  },
+}
+
+/** A node is asked to stop, hands over what it leads and ends; then it is started again. */
+export const orderlyStop: FaultKind = {
+  name: 'orderly-stop',
+  begin: (world, random) => {
+    const machine = victim(world, random)
+    if (machine === undefined) return false
+    world.cluster.stop(machine)
+    return restarts(world, [machine])
+  },
+}
+
+/** Leadership is handed to another member, or to whoever is best. */
+export const leadershipTransfer: FaultKind = {
+  name: 'leadership-transfer',
+  begin: (world, random) => {
+    const { leader, members } = world.cluster
+    const group = leader?.running?.inspect().group
+    if (leader === undefined || group === undefined || leader.isPaused) return false
+    const target = random.below(3) === 0 ? undefined : pick(random, members)
+    world.recorder.tell(`${leader.name} is asked to hand over to ${target?.name ?? 'anyone'}`)
+    group.transferLeadership(target?.memberId ?? 0n)
+    return undefined
   },
 }
 
@@ -110,6 +142,8 @@ export const processFaults: readonly FaultKind[] = [
   processDeath,
   blackout,
   rollingRestart,
+  orderlyStop,
+  leadershipTransfer,
   stoppedNode,
   slowNode,
   crashAtDiskOperation,

@@ -22,11 +22,14 @@ export const leaderWithOneFollower: FaultKind = {
         (from === leader.name && to !== confidant.name) || (to === leader.name && from !== confidant.name),
       faults: { cut: true },
     })
+    let ended = false
     world.simulation.after(5 + random.below(150), () => {
+      if (ended) return
       world.cluster.crash(leader, chance(random, 0.5) ? 'power-loss' : 'process-death')
       heal()
     })
     return () => {
+      ended = true
       heal()
       world.cluster.start(leader)
     }
@@ -46,13 +49,16 @@ export const forgetfulBlackout: FaultKind = {
     const slow = chance(random, 0.5) ? members.filter((machine) => machine !== leader) : members
     for (const machine of slow) machine.simulated.setDisk({ syncDelayMs: slowSyncMs })
     world.recorder.tell(`disks are slow, and then the power fails everywhere; ${absent.name} stays away`)
+    let ended = false
     world.simulation.after(10 + random.below(400), () => {
+      if (ended) return
       for (const machine of world.cluster.alive) world.cluster.crash(machine, 'power-loss')
       for (const machine of slow) machine.simulated.setDisk({ syncDelayMs: healthySyncMs })
       for (const machine of members)
         if (machine !== absent) world.simulation.after(random.below(50), () => world.cluster.start(machine))
     })
     return () => {
+      ended = true
       for (const machine of slow) machine.simulated.setDisk({ syncDelayMs: healthySyncMs })
       for (const machine of members) world.cluster.start(machine)
     }

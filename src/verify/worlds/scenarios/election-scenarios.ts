@@ -84,7 +84,7 @@ const forgetfulVoter: Scenario = {
   name: 'forgetful-voter',
   about: 'the one voter that two candidates share is restarted between their requests',
   nodes: 3,
-  load: { operationsPerSecond: 60, clients: 6 },
+  load: { operationsPerSecond: 60, clients: 6, operator: undefined },
   attack: async (world) => {
     const { random, cluster, simulation } = world
     const endMs = simulation.nowMs + world.durationMs

@@ -52,7 +52,7 @@ const longLostLog: Scenario = {
   about: 'a leader that was cut off comes back with a long log that nobody wants',
   nodes: 3,
   settings: (drawn) => ({ ...drawn, groupOptions: { ...drawn.groupOptions, uncommittedBatchesMax: 64 } }),
-  load: { operationsPerSecond: 400, clients: 24, operator: undefined },
+  load: { operationsPerSecond: 100, clients: 48, operator: undefined },
   attack: async (world) => {
     const { cluster, random, recorder, simulation } = world
     const endMs = simulation.nowMs + world.durationMs
