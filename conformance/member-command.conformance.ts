@@ -61,6 +61,15 @@ describe('synod member', { skip: skipWithoutSubject(), concurrency: 1 }, () => {
     const unstarted = (await memberCommand(endpoints, 'list')).find((member) => member['name'] === '')
     await fails(['promote', String(unstarted?.['id']), ...at], 1, /in sync with leader. Start it/)
 
+    const another = await addMember(endpoints, 'n3', 'http://127.0.0.1:1')
+    assert.deepEqual(
+      another.split(',').sort(),
+      [`n1=${founder.peerUrl}`, 'n3=http://127.0.0.1:1'],
+      'those who can be asked',
+    )
+    const third = (await memberCommand(endpoints, 'list')).find((member) => String(member['peerUrls']).endsWith(':1'))
+    await memberCommand(endpoints, 'remove', String(third?.['id']))
+
     const newcomer = await cluster.join('n2', initialCluster)
     const roles = async (): Promise<string> => {
       const { stdout } = await synod('status', '--json', '--endpoints', cluster.endpoints)

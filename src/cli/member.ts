@@ -80,9 +80,11 @@ async function add(
   const response = await change(connection, 'MemberAdd', request)
   const added = decodeMember(decodeFields(response).bytes(2))
   const members = decodeMembers(response, 3)
-  const cluster = members.flatMap((each) =>
-    each.peerUrls.map((url) => `${each.id === added.id ? name : each.name}=${url}`),
-  )
+  // Others that have not started have no name to be called by, and cannot be asked.
+  const named = members
+    .map((each) => (each.id === added.id ? { ...each, name } : each))
+    .filter((each) => each.name !== '')
+  const cluster = named.flatMap((each) => each.peerUrls.map((url) => `${each.name}=${url}`))
   const environment = {
     ETCD_NAME: name,
     ETCD_INITIAL_CLUSTER: cluster.join(','),

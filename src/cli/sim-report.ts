@@ -2,10 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { HistoryRecord } from '../verify/history/index.ts'
 import type { WorldOptions, WorldReport } from '../verify/worlds/index.ts'
 import { formatTable } from './output.ts'
 
 const storyLinesMax = 60
+/** What led to a violation is older than what shows it. */
+const storyBeforeMs = 5000
+const storyAfterMs = 500
 
 export class SimulationTotals {
   failed = 0
@@ -13,7 +17,14 @@ export class SimulationTotals {
   private simulatedMs = 0
   private wallMs = 0
   private timedEvents = 0
-  private readonly sums = { events: 0, operations: 0, elections: 0 }
+  private readonly sums = {
+    events: 0,
+    messagesDelivered: 0,
+    diskCompletions: 0,
+    timersFired: 0,
+    operations: 0,
+    elections: 0,
+  }
   private readonly faults = new Map<string, number>()
 
   add(report: WorldReport): void {
@@ -21,6 +32,9 @@ export class SimulationTotals {
     if (report.verdict === 'invalid') this.failed++
     this.simulatedMs += report.simulatedMs
     this.sums.events += report.events
+    this.sums.messagesDelivered += report.eventsByClass.messagesDelivered
+    this.sums.diskCompletions += report.eventsByClass.diskCompletions
+    this.sums.timersFired += report.eventsByClass.timersFired
     this.sums.operations += report.operations
     this.sums.elections += report.elections
     for (const [kind, count] of Object.entries(report.faults))
@@ -43,6 +57,9 @@ export class SimulationTotals {
       ['worlds', `${grouped(this.worlds)} (${this.failed} failed)`],
       ['simulated', hours(this.simulatedMs)],
       ['events', `${grouped(this.sums.events)} (${grouped(this.eventsASecond)} a wall second)`],
+      ['  messages delivered', grouped(this.sums.messagesDelivered)],
+      ['  disk operations completed', grouped(this.sums.diskCompletions)],
+      ['  timers fired', grouped(this.sums.timersFired)],
       [
         'client operations',
         `${grouped(this.sums.operations)} (${(this.sums.operations / Math.max(seconds, 1)).toFixed(1)} a simulated second)`,
@@ -65,17 +82,42 @@ export class SimulationTotals {
 
 /** All that someone needs who has to find out what happened, the replaying line last. */
 export function describeFailure(report: WorldReport, options: Omit<WorldOptions, 'seed' | 'scenario'>): string {
-  const story = report.story.slice(-storyLinesMax)
+  const story = tellingPart(report)
   return [
     `seed ${report.seed} of ${report.scenario} on ${report.consensus}: ${report.property} is violated`,
     `  commit    ${codeVersion()}`,
     `  violated  ${report.property}`,
     ...(report.explanation ?? '').split('\n').map((line) => `            ${line}`),
     ...(report.evidence ?? []).map((record) => `  evidence  ${JSON.stringify(record)}`),
-    `  story     (the last ${story.length} lines)`,
+    `  story     (${story.length} of ${report.story.length} lines)`,
     ...story.map((line) => `  ${line}`),
     `  replay    ${replayLine(report, options)}`,
   ].join('\n')
+}
+
+/** The lines around what shows the violation, or else the last ones. */
+function tellingPart({ story, evidence = [] }: WorldReport): readonly string[] {
+  const times = evidence.flatMap(timesOf)
+  if (times.length === 0) return story.slice(-storyLinesMax)
+  const [fromMs, toMs] = [Math.min(...times) - storyBeforeMs, Math.max(...times) + storyAfterMs]
+  const atMs = (line: string): number => 1000 * Number.parseFloat(line)
+  return story.filter((line) => atMs(line) >= fromMs && atMs(line) <= toMs).slice(-storyLinesMax)
+}
+
+function timesOf(record: HistoryRecord): number[] {
+  switch (record.type) {
+    case 'operation':
+      return [record.invokedMs, ...(record.returnedMs === undefined ? [] : [record.returnedMs])]
+    case 'watch':
+    case 'leader':
+      return [record.atMs]
+    case 'lock':
+      return [record.fromMs, ...(record.untilMs === undefined ? [] : [record.untilMs])]
+    case 'lease':
+      return [record.what.event === 'revoked' ? record.what.sentMs : record.what.atMs]
+    default:
+      return []
+  }
 }
 
 /** The command that makes the same world again. */

@@ -41,6 +41,18 @@ describe('the address book', () => {
     assert.deepEqual((await open(simulation)).members, members)
   })
 
+  test('keeps the longest that members may have', async () => {
+    const simulation = await start(4)
+    const book = await open(simulation)
+    const url = `http://${'h'.repeat(2000)}:1`
+    const many = Array.from({ length: 20 }, (_, i) => ({ id: BigInt(i + 1), peerUrls: Array<string>(64).fill(url) }))
+    book.note(many)
+    await simulation.runUntilDone(book.settled())
+    const found = (await open(simulation)).members
+    assert.equal(found.length, 20)
+    for (const { peerUrls } of found) assert.ok(peerUrls.length === 64 && peerUrls.every((each) => each === url))
+  })
+
   test('of another cluster says nothing', async () => {
     const simulation = await start(2)
     const book = await open(simulation)

@@ -71,7 +71,11 @@ describe('the data directory', () => {
     const { disk } = simulation.node('a').runtime
     await simulation.runUntilDone(disk.makeDirectory('/data/wal'))
     await simulation.runUntilDone(disk.remove('/data/identity'))
-    await assert.rejects(open(), /no identity file/)
+    await assert.rejects(open(), /holds wal but no identity file/)
+    await simulation.runUntilDone(disk.remove('/data/wal'))
+    await simulation.runUntilDone(disk.makeDirectory('/data/recovered-1'))
+    await assert.rejects(open(), /holds recovered-1 but no identity file/)
+    assert.ok(await simulation.runUntilDone(disk.stat('/data/recovered-1')), 'all that is left of a member')
   })
 
   test('a damaged identity is told from a missing one', async () => {

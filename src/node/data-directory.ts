@@ -6,7 +6,6 @@
  * DIR/identity   cluster, member, algorithm, founders, incarnation: see identity.ts
  * DIR/peers      the incarnation by which each other member is known
  * DIR/members    where the members were last: see address-book.ts
- * DIR/members    where the members were last: see address-book.ts
  * DIR/wal/       the write-ahead log      DIR/snap/   snapshots
  * DIR/recovered-N/wal/, …/snap/           these instead, after the N-th recovery
  * ```
@@ -83,16 +82,27 @@ export function homeOf(path: string, { home }: Pick<Identity, 'home'>): string {
 }
 
 /**
- * Removes what a recovery left behind that did not come to its end, or came before the last one. The log and the
- * snapshots from before the first recovery, in the directory itself, stay: they are the only copy of what was.
+ * Removes what a recovery left behind that did not come to its end, or came before the last two. What the last one
+ * started from stays, and so do the log and the snapshots from before the first, in the directory itself: they are the
+ * only copy of what was.
  */
 async function removeOtherHomes(disk: Disk, path: string, { home }: Identity): Promise<void> {
-  for (const name of await disk.readDirectory(path))
-    if (recoveredHome.test(name) && name !== home) await disk.remove(`${path}/${name}`)
+  const recovery = recoveryOf(home)
+  for (const name of await disk.readDirectory(path)) {
+    const other = recoveryOf(name)
+    if (other !== 0 && other !== recovery && other !== recovery - 1) await disk.remove(`${path}/${name}`)
+  }
 }
 
-/** How a recovery names the directory that it makes. */
-const recoveredHome = /^recovered-\d+$/
+/** How the N-th recovery names the directory that it makes. */
+export function recoveredHome(recovery: number): string {
+  return `recovered-${recovery}`
+}
+
+/** The inverse of {@link recoveredHome}; 0 for any other name. */
+export function recoveryOf(name: string): number {
+  return Number(/^recovered-(\d+)$/.exec(name)?.[1] ?? 0)
+}
 
 async function createIdentity(
   disk: Disk,
@@ -100,7 +110,8 @@ async function createIdentity(
   config: NodeConfig,
   join: () => Promise<Founding>,
 ): Promise<Identity> {
-  const leftovers = (await disk.readDirectory(config.dataDir)).filter((name) => name === 'wal' || name === 'snap')
+  const names = await disk.readDirectory(config.dataDir)
+  const leftovers = names.filter((name) => name === 'wal' || name === 'snap' || recoveryOf(name) !== 0)
   if (leftovers.length > 0)
     throw new DataDirectoryError(
       `${config.dataDir} holds ${leftovers.join(' and ')} but no identity file, so whose data it is cannot be told. Restore the file "identity", or move the directory away; then remove this member from the cluster and add it again (synod member remove, synod member add).`,
@@ -136,7 +147,7 @@ function foundingOf({ clusterId, memberId, name, consensus, members }: NodeConfi
  * The settings say how the cluster began; who belongs to it by now, the log knows. So they are compared with the
  * beginning, where this member was there and they claim to tell it.
  */
-function checkIdentity(found: Identity, config: NodeConfig): void {
+export function checkIdentity(found: Identity, config: NodeConfig): void {
   const { dataDir, name } = config
   if (config.consensus !== found.algorithm)
     throw new DataDirectoryError(

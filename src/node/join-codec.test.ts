@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import type { Member } from '../engine/coordination/index.ts'
 import { founder } from './identity.ts'
 import { decodeClusterDescription, encodeClusterDescription } from './join-codec.ts'
 import {
@@ -34,6 +35,18 @@ describe('what a member tells a node that joins', () => {
         if (field === 'members' && Array.isArray(other) && other.length === 0) continue
         assert.equal(read({ ...whole, [field]: other }), undefined, `${field} ${JSON.stringify(other)}`)
       }
+  })
+
+  test('is refused when it names more than any cluster has', () => {
+    const read = (founders: readonly Member[]) =>
+      decodeClusterDescription(encodeClusterDescription({ ...cluster, founders }))
+    const list = (count: number) => Array.from({ length: count }, (_, i) => founder(BigInt(i + 1), 'n', ['http://h:1']))
+    assert.equal(read(list(1000))?.founders.length, 1000)
+    assert.equal(read(list(1001)), undefined)
+    const urls = (count: number, length: number) => Array<string>(count).fill(`http://${'h'.repeat(length - 9)}:1`)
+    assert.ok(read([founder(1n, 'n', urls(64, 2048))]))
+    assert.equal(read([founder(1n, 'n', urls(65, 20))]), undefined)
+    assert.equal(read([founder(1n, 'n', urls(1, 2049))]), undefined)
   })
 
   test('arbitrary bytes and arbitrary JSON never throw', () => {

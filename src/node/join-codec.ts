@@ -7,9 +7,12 @@
  * ```
  */
 import { asBuffer, utf8Bytes } from '../base/index.ts'
-import type { Member } from '../engine/coordination/index.ts'
+import { type Member, peerUrlLengthMax, peerUrlsMax } from '../engine/coordination/index.ts'
 import type { Consensus } from './config/index.ts'
 import { hex, isTexts, parseId } from './identity.ts'
+
+/** More than any cluster has. */
+const membersMax = 1000
 
 export interface ClusterDescription {
   readonly clusterId: bigint
@@ -45,7 +48,7 @@ export function decodeClusterDescription(body: Uint8Array): ClusterDescription |
 }
 
 function decodeMembers(list: unknown): Member[] | undefined {
-  if (!Array.isArray(list)) return undefined
+  if (!Array.isArray(list) || list.length > membersMax) return undefined
   const members: Member[] = []
   for (const each of list as ({ [field: string]: unknown } | null)[]) {
     const id = parseId(each?.['id'])
@@ -54,6 +57,7 @@ function decodeMembers(list: unknown): Member[] | undefined {
     const isLearner = each?.['isLearner']
     if (id === undefined || typeof name !== 'string' || !isTexts(peerUrls) || typeof isLearner !== 'boolean')
       return undefined
+    if (peerUrls.length > peerUrlsMax || peerUrls.some((url) => url.length > peerUrlLengthMax)) return undefined
     members.push({ id, name, peerUrls, clientUrls: [], isLearner })
   }
   return members

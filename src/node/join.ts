@@ -60,6 +60,10 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
       `--initial-cluster names members of different clusters: ${first.from} belongs to ${first.cluster.clusterId.toString(16)}, ${stranger.from} to ${stranger.cluster.clusterId.toString(16)}.`,
     )
   const own = config.members.find((member) => member.name === config.name)?.peerUrls.map((url) => url.text) ?? []
+  // Who has run is known by a name. One answer that says so is enough: another may be behind.
+  const used = new Set(
+    answers.flatMap(({ cluster }) => cluster.members.filter(({ name }) => name !== '').map(({ id }) => id)),
+  )
   let hasRun: string | undefined
   for (const { cluster } of answers) {
     const member = cluster.members.find(({ peerUrls }) => peerUrls.some((url) => own.includes(url)))
@@ -68,9 +72,9 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
       throw new DataDirectoryError(
         `the cluster runs ${cluster.algorithm}, and --consensus says ${config.consensus}: say --consensus ${cluster.algorithm}.`,
       )
-    if (member.name !== '') {
+    if (used.has(member.id)) {
       // Perhaps the one that answers is behind, and does not know yet that this member was replaced: asked again.
-      hasRun = `member ${member.name} (${member.id.toString(16)}) of the cluster has run with another data directory: what it had promised is lost with that. Give it its old directory back; or remove it and add it again: synod member remove ${member.id.toString(16)}, then synod member add ${config.name} --peer-urls ${own.join(',')}.`
+      hasRun = `member ${member.name || config.name} (${member.id.toString(16)}) of the cluster has run with another data directory: what it had promised is lost with that. Give it its old directory back; or remove it and add it again: synod member remove ${member.id.toString(16)}, then synod member add ${config.name} --peer-urls ${own.join(',')}.`
       continue
     }
     const { clusterId, algorithm, founders, members } = cluster

@@ -91,6 +91,25 @@ for (const consensus of ['raft', 'paxos'])
       await world.put(staying[0]!, 'b', '2')
     })
 
+    test('a replaced machine joins though a member that is behind still knows its predecessor', async () => {
+      const quartet = [...trio, 'n4']
+      const world = new NodeWorld({ seed: 9, flags: [`--consensus=${consensus}`] })
+      await world.found(...quartet)
+      await world.put('n1', 'a', '1')
+      const leader = world.leader()!
+      const [behind, replaced, other] = quartet.filter((name) => name !== leader) as [string, string, string]
+      // Cut off from the log, and not from the one that is going to ask.
+      for (const name of [leader, other]) world.simulation.setLink(name, behind, { cut: true })
+      const { id } = world.member(leader, replaced)
+      await world.change(leader, (engine, done) => engine.memberRemove(id, done))
+      await world.wipe(replaced)
+      await world.change(leader, (engine, done) => engine.memberAdd([urlOf(replaced)], false, done))
+      world.simulation.after(2000, () => world.simulation.heal())
+      const flags = '--initial-cluster-state=existing'
+      const node = await world.start(replaced, world.config(replaced, [behind, replaced], flags))
+      assert.notEqual(node.config.memberId, id)
+    })
+
     test('a wiped member is refused, and comes back as another', async () => {
       const world = await foundTrio(6, consensus)
       const wiped = world.follower()

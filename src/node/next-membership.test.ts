@@ -28,7 +28,8 @@ function group(
 }
 
 function declared(voters: readonly bigint[], learners: readonly bigint[] = []): DeclaredMember[] {
-  return [...voters.map((id) => ({ id, isLearner: false })), ...learners.map((id) => ({ id, isLearner: true }))]
+  const member = (isLearner: boolean) => (id: bigint) => ({ id, name: `n${id}`, isLearner })
+  return [...voters.map(member(false)), ...learners.map(member(true))]
 }
 
 function next(configuration: GroupConfiguration, members: readonly DeclaredMember[]): string {
@@ -60,6 +61,13 @@ describe('the next step to the declared members', () => {
     assert.equal(next(group([1n, 2n, 3n], [4n], { 4: { match: 100 } }), all), 'nothing')
     assert.equal(next(group([1n, 2n, 3n], [4n], { 4: { match: 1000, active: false } }), all), 'nothing')
     assert.equal(next(group([1n, 2n, 3n], [4n]), declared([1n, 2n, 3n], [4n])), 'nothing')
+  })
+
+  test('lets nobody vote who has not published its name; who votes already goes on (M4)', () => {
+    const unnamed = declared([1n, 2n, 3n, 4n]).map((member) => ({ ...member, name: '' }))
+    assert.equal(next(group([1n, 2n, 3n], [4n]), unnamed), 'nothing')
+    assert.equal(next(group([1n, 2n, 3n]), unnamed), '1 2 3 | 4')
+    assert.equal(next(group([1n, 2n, 3n, 4n]), unnamed), 'nothing')
   })
 
   test('promotes several at once, those that are ready', () => {

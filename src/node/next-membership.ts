@@ -7,6 +7,8 @@
  * - M2  There is always a voter.
  * - M3  The voters that answer are a quorum of the configuration aimed at. A step that would leave the group without one
  *       waits. Those who become voters answer, so several may at once.
+ * - M4  Nobody begins to vote before it has published its name. That tells, in the log, that its id is in use: should its
+ *       disk be lost, no member that knows of its vote lets another disk join under that id (`join.ts`).
  */
 import type { Configuration, MemberId, Membership } from '../core/index.ts'
 import type { GroupConfiguration } from '../engine/replication/index.ts'
@@ -18,6 +20,8 @@ const lagPartMax = 0.1
 
 export interface DeclaredMember {
   readonly id: MemberId
+  /** Empty until it has published it. */
+  readonly name: string
   readonly isLearner: boolean
 }
 
@@ -31,7 +35,7 @@ export function nextMembership(
   if (!committed || configuration.outgoing.length > 0) return undefined
   const present = new Set(configuration.voters)
   const wanted = declared.filter((member) => {
-    return !member.isLearner && (present.has(member.id) || isCaughtUp(group, member.id))
+    return !member.isLearner && (present.has(member.id) || (member.name !== '' && isCaughtUp(group, member.id)))
   })
   let voters = wanted.map((member) => member.id)
   const answering = voters.filter((id) => id === self || group.progress.get(id)?.recentlyActive === true)

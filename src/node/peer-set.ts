@@ -5,7 +5,7 @@
  *       addition, and its vote may be needed until the configuration without it is committed.
  * - P2  One that left stays connected for a moment: it still has to hear that it did.
  * - P3  Those whom others named (`learn`) stay until they are known to be removed: the state of a node that joins, or comes
- *       back after long, may not tell who the members are by now.
+ *       back after long, may not tell who the members are by now. At most `learnedMax` of them: each is dialled for good.
  * - P4  So does the address book, and its addresses stand until the state tells a change: until a leader is elected after a
  *       restart, the state may be older.
  * - P5  Of a member with several URLs one is tried after the other until it is connected.
@@ -35,6 +35,9 @@ export interface PeerSetContext {
 
 /** A URL gets so long to lead to a connection: longer than one attempt takes. */
 const rotateEveryMs = 3000
+
+/** More members than any cluster has. */
+const learnedMax = 256
 
 /** A member and where the others reach it. */
 export type PeerAddress = Pick<Member, 'id' | 'peerUrls'>
@@ -71,6 +74,7 @@ export class PeerSet {
   /** Another member says who the members are. What this node's own state declares goes before. */
   learn(members: readonly PeerAddress[]): void {
     for (const member of members) {
+      if (this.learned.size >= learnedMax && !this.learned.has(member.id)) continue
       this.learned.add(member.id)
       this.noteAddress(member)
     }

@@ -130,6 +130,23 @@ describe('recovering', () => {
     await world.until(() => world.leader() === 'n1', 'it leads')
     assert.notEqual(world.node('n1').services.engine.clusterId, second.clusterId)
     assert.equal(world.node('n1').services.engine.revision, revision)
+    const { disk } = runtimeOf(world, 'n1')
+    const names = await world.simulation.runUntilDone(disk.readDirectory('/data'))
+    const data = names.filter((name) => !/^(LOCK|identity|members|peers)/.test(name))
+    assert.deepEqual(
+      data,
+      ['recovered-2', 'recovered-3', 'snap', 'wal'],
+      'what the last one and the first one started from',
+    )
+  })
+
+  test('by the flag of synod node leaves a directory alone that the settings do not mean', async () => {
+    const world = await lost(6, 'raft')
+    const before = (await recover(world, true)).formerClusterId
+    const another = world.config('n1', trio, '--force-new-cluster', '--initial-cluster-token=another')
+    for (const config of [world.config('n2', trio, '--force-new-cluster'), another])
+      await assert.rejects(world.start('n1', config), /belongs to/)
+    assert.equal((await recover(world, true)).formerClusterId, before)
   })
 
   test('is refused on a directory that is in use, or is none, or holds nothing', async () => {

@@ -9,7 +9,7 @@ import type { CoordinationStateMachine, Member } from '../engine/coordination/in
 import { collapseGroup } from '../engine/replication/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { algorithms, coordinationGroup, createStateMachine } from './coordination-group.ts'
-import { claimDataDirectory, homeOf } from './data-directory.ts'
+import { claimDataDirectory, homeOf, recoveredHome, recoveryOf } from './data-directory.ts'
 import { DataDirectoryError } from './data-directory-error.ts'
 import { founder, hex, type Identity, readIdentity, writeIdentity } from './identity.ts'
 
@@ -38,6 +38,8 @@ export interface RecoveryOptions {
   readonly owner: string
   /** Only say what would be kept: nothing changes but a torn end of the log, which any start would cut off. */
   readonly dryRun?: boolean | undefined
+  /** Throws when the directory is not the one that is meant: asked before anything changes. */
+  readonly check?: ((identity: Identity) => void) | undefined
   /** The new log's segments, in bytes; for tests. */
   readonly walSegmentBytes?: number | undefined
 }
@@ -51,6 +53,7 @@ export async function recoverMember(runtime: Runtime, options: RecoveryOptions):
   try {
     const identity = await readIdentity(disk, dataDir, undefined)
     if (identity === undefined) throw nothingIn(dataDir)
+    options.check?.(identity)
     return await recoverFrom(runtime, options, identity)
   } finally {
     await lock.release()
@@ -62,7 +65,7 @@ async function recoverFrom(runtime: Runtime, options: RecoveryOptions, identity:
   const { memberId, name } = identity
   const clusterId = newClusterId(runtime, identity.clusterId)
   const machine = createStateMachine(identity.founders)
-  const home = `recovered-${Number(/\d+$/.exec(identity.home)?.[0] ?? 0) + 1}`
+  const home = recoveredHome(recoveryOf(identity.home) + 1)
   const former = homeOf(dataDir, identity)
   let self: Member | undefined
   let removed: readonly Member[] = []

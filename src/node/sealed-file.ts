@@ -6,7 +6,8 @@ import { crc32c, utf8Bytes } from '../base/index.ts'
 import { type Disk, DiskError } from '../runtime/index.ts'
 
 const formatVersion = 1
-const sizeBytesMax = 1024 * 1024
+/** A longer one is refused as damage: no writer comes near. */
+const sizeBytesMax = 64 * 1024 * 1024
 
 /** A file that cannot be trusted; the message says what to do. */
 export class SealedFileError extends Error {
@@ -46,7 +47,7 @@ export async function readSealedFile(
   try {
     const file = await disk.open(path, 'read')
     try {
-      bytes = await file.read(0, sizeBytesMax)
+      bytes = await file.read(0, Math.min(await file.sizeBytes(), sizeBytesMax))
     } finally {
       await file.close()
     }

@@ -25,7 +25,7 @@ import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
 import { algorithms, coordinationGroup, createStateMachine } from './coordination-group.ts'
 import { type CoordinationServices, startCoordination } from './coordination-services.ts'
-import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { checkIdentity, type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { DataDirectoryError } from './data-directory-error.ts'
 import type { Identity } from './identity.ts'
 import { joinCluster } from './join.ts'
@@ -219,8 +219,9 @@ class SynodNode implements RunningNode {
   }
 
   private async forceNewCluster(): Promise<void> {
-    const { owner, runtime } = this
-    const result = await recoverMember(runtime, { dataDir: this.config.dataDir, owner })
+    const { config, owner, runtime } = this
+    const check = (identity: Identity) => checkIdentity(identity, config)
+    const result = await recoverMember(runtime, { dataDir: config.dataDir, owner, check })
     runtime.logger.warn('made a new cluster of this member alone; start it without --force-new-cluster next time', {
       formerClusterId: result.formerClusterId.toString(16),
       clusterId: result.clusterId.toString(16),

@@ -6,8 +6,11 @@ import { memberBytes, WireReader, WireWriter } from './wire.ts'
  * A configuration, as the payload of an entry of kind `configuration`, in a snapshot's header and in messages.
  *
  *   configuration = members(voters) members(outgoing) members(learners)
- *   members       = count:u32 member*
+ *   members       = count:u32 member*                                  at most 1,000
  */
+
+/** More than any cluster has. */
+const membersMax = 1000
 
 export function configurationSize(configuration: Configuration): number {
   const { voters, outgoing, learners } = configuration
@@ -48,12 +51,12 @@ function writeMembers(writer: WireWriter, members: readonly MemberId[]): void {
 
 function readMembers(reader: WireReader): MemberId[] {
   const count = reader.u32()
-  const members: MemberId[] = []
-  if (count * memberBytes > reader.remaining) reader.failed = true
+  const members = new Set<MemberId>()
+  if (count > membersMax || count * memberBytes > reader.remaining) reader.failed = true
   for (let i = 0; i < count && !reader.failed; i++) {
     const member = reader.member()
-    if (member === noMember || members.includes(member)) reader.failed = true
-    members.push(member)
+    if (member === noMember || members.has(member)) reader.failed = true
+    members.add(member)
   }
-  return members
+  return [...members]
 }

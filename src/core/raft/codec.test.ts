@@ -125,5 +125,8 @@ test('a configuration names each member once and nobody else', () => {
     assert.equal(decodeConfiguration(encodeConfiguration({ voters, outgoing: [], learners: [] })), undefined)
   }
   assert.equal(decodeConfiguration(Buffer.concat([encodeConfiguration(configuration), Buffer.of(0)])), undefined)
+  const many = (count: number) => ({ ...configuration, voters: Array.from({ length: count }, (_, i) => BigInt(i + 1)) })
+  assert.deepEqual(decodeConfiguration(encodeConfiguration(many(1000))), many(1000))
+  assert.equal(decodeConfiguration(encodeConfiguration(many(1001))), undefined, 'more than any cluster has')
   assert.equal(decodeConfiguration(new Uint8Array(0)), undefined)
 })

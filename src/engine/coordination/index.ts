@@ -18,5 +18,12 @@ export type * from './membership-view.ts'
 export * from './messages.ts'
 export type * from './results.ts'
 export { CoordinationStateMachine, type StoreFactory } from './state/index.ts'
-export { validateDeleteRange, validatePut, validateRange, validateTxn } from './validation/index.ts'
+export {
+  peerUrlLengthMax,
+  peerUrlsMax,
+  validateDeleteRange,
+  validatePut,
+  validateRange,
+  validateTxn,
+} from './validation/index.ts'
 export * from './watch/index.ts'

@@ -6,12 +6,13 @@
  * - C2  The old directory keeps all it had. The new one is whole and durable when this resolves, and means nothing before
  *       somebody points to it.
  */
-import type { Entry, MemberId } from '../../core/index.ts'
+import type { Entry, MemberId, SnapshotMeta } from '../../core/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { openSnapshotFiles, type SnapshotFiles } from '../../storage/snapshot/index.ts'
 import { openWal } from '../../storage/wal/index.ts'
 import type { Algorithm } from './algorithm.ts'
 import { commandOf } from './envelope.ts'
+import { restoreState } from './restore-state.ts'
 import type { StateMachine } from './state-machine.ts'
 
 const chunkBytes = 256 * 1024
@@ -53,17 +54,8 @@ export async function collapseGroup(setup: CollapseSetup): Promise<CollapseRepor
 async function readSurvivor(setup: CollapseSetup): Promise<CollapseReport> {
   const { runtime, group, algorithm, machine, from } = setup
   const files = await openFiles(setup, from)
-  const newest = (await files.openNewest()).reader
-  const snapshot = newest?.meta ?? { index: 0, term: 0 }
-  if (newest !== undefined) {
-    const restorer = machine.restore()
-    try {
-      for (let chunk = await newest.next(); chunk !== undefined; chunk = await newest.next()) restorer.write(chunk)
-    } finally {
-      await newest.close()
-    }
-    restorer.finish()
-  }
+  const newest = await restoreNewest(setup, files)
+  const snapshot = newest ?? { index: 0, term: 0 }
   const opened = await openWal({
     ...walOptions(setup, from),
     snapshots: newest === undefined ? undefined : new Map([[group, { index: snapshot.index, term: snapshot.term }]]),
@@ -79,6 +71,22 @@ async function readSurvivor(setup: CollapseSetup): Promise<CollapseReport> {
   const lastIndex = entries.at(-1)?.index ?? snapshot.index
   runtime.logger.info('read what the member had', { lastIndex, term, snapshotIndex: snapshot.index })
   return { lastIndex, term, snapshotIndex: snapshot.index, entries: entries.length }
+}
+
+/** Leaves the machine as the newest snapshot has it that can be restored; undefined when there is none. */
+async function restoreNewest(
+  { runtime, machine }: CollapseSetup,
+  files: SnapshotFiles,
+): Promise<SnapshotMeta | undefined> {
+  let reader = (await files.openNewest()).reader
+  let meta: SnapshotMeta | undefined
+  while (reader !== undefined) {
+    meta = reader.meta
+    reader = await restoreState(reader, files, machine, (path, reason) => {
+      runtime.logger.error('a snapshot cannot be restored; taking the one before it', { path, reason })
+    })
+  }
+  return meta
 }
 
 function apply(machine: StateMachine<unknown>, { index, term, kind, payload }: Entry): void {

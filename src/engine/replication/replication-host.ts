@@ -25,7 +25,8 @@ import type { GroupPort } from './group-port.ts'
 import { defaultGroupOptions, type GroupOptions } from './options.ts'
 import { PersistQueue } from './persist-queue.ts'
 import { ReplicatedGroup } from './replicated-group.ts'
-import { RestoreError, type StateMachine } from './state-machine.ts'
+import { restoreState } from './restore-state.ts'
+import type { StateMachine } from './state-machine.ts'
 
 export interface ReplicationHostSetup {
   readonly runtime: Runtime
@@ -158,22 +159,13 @@ export class ReplicationHost {
       assert(storage !== undefined, 'the group was named when the host was opened')
       const { files, newest } = storage
       if (newest === undefined) return storage
-      try {
-        await restoreState(newest, machine)
-        return storage
-      } catch (error) {
-        if (!(error instanceof RestoreError)) throw error
-        const older = (await files.openNewest(newest.meta.index)).reader
-        if (older === undefined) throw error
-        const { path } = newest
-        this.runtime.logger.error('a snapshot cannot be restored; taking the one before it', {
-          path,
-          reason: error.message,
-        })
-        this.storage.set(group, { files, newest: older })
-        await this.wal.close()
-        await this.openLog()
-      }
+      const older = await restoreState(newest, files, machine, (path, reason) => {
+        this.runtime.logger.error('a snapshot cannot be restored; taking the one before it', { path, reason })
+      })
+      if (older === undefined) return storage
+      this.storage.set(group, { files, newest: older })
+      await this.wal.close()
+      await this.openLog()
     }
   }
 
@@ -199,6 +191,8 @@ export class ReplicationHost {
       onIntroduction: (body) => this.guard(() => setup.onIntroduction?.(body)),
       delivery: setup.delivery,
     })
+    // Somebody may have been let in, and told of others, while the listeners opened.
+    this.transport.setPeers(this.peers)
     this.scheduleTick()
   }
 
@@ -333,15 +327,5 @@ export class ReplicationHost {
     this.tickTimer?.cancel()
     this.retryTimer?.cancel()
     for (const group of this.groups.values()) group.stop()
-  }
-}
-
-async function restoreState(reader: SnapshotReader, machine: StateMachine<unknown>): Promise<void> {
-  try {
-    const restorer = machine.restore()
-    for (let chunk = await reader.next(); chunk !== undefined; chunk = await reader.next()) restorer.write(chunk)
-    restorer.finish()
-  } finally {
-    await reader.close()
   }
 }

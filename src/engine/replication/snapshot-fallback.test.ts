@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 import { asBuffer, concatBytes } from '../../base/index.ts'
 import { createSimulation, type Simulation } from '../../runtime/simulation/index.ts'
 import {
+  type Algorithm,
+  collapseGroup,
   type ReplicatedGroup,
   ReplicationHost,
   RestoreError,
@@ -118,6 +120,28 @@ describe('a snapshot that is whole and cannot be restored', () => {
     const sound = new TextMachine()
     await write(simulation, (await open(simulation, sound)) as ReplicatedGroup<string, unknown>, '?')
     assert.equal(sound.text, `${text}!?`)
+  })
+
+  test('gives way to the one before it in a recovery, too', async () => {
+    const simulation = await written()
+    simulation.restart('a')
+    const machine = new TextMachine(15)
+    const report = await simulation.runUntilDone(
+      collapseGroup({
+        runtime: simulation.node('a').runtime,
+        group: 1,
+        memberId: 2n,
+        algorithm: raftAlgorithm as Algorithm<unknown>,
+        machine,
+        from: { directory: '/data', clusterId: 1n },
+        to: undefined,
+        walSegmentBytes: 8192,
+        prepare() {},
+      }),
+    )
+    assert.equal(machine.text, text)
+    assert.equal(machine.restores, 1)
+    assert.ok(report.snapshotIndex > 0 && report.entries > 10, JSON.stringify(report))
   })
 
   test('when there is none before it, the node does not start', async () => {

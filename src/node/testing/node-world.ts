@@ -41,9 +41,8 @@ export class NodeWorld {
 
   /** Starts a node on machine `name`; rejects with what keeps it from starting. */
   async start(name: string, config: NodeConfig): Promise<RunningNode> {
-    if (!this.machines.has(name)) this.simulation.createNode(name)
+    if (!this.machines.has(name)) this.addMachine(name)
     else if (!this.simulation.node(name).alive) this.simulation.restart(name)
-    this.machines.add(name)
     this.failures.delete(name)
     const hooks: NodeHooks = {
       onFailure: (error) => {
@@ -58,6 +57,12 @@ export class NodeWorld {
     const node = await this.simulation.runUntilDone(startNode(config, this.simulation.node(name).runtime, hooks))
     this.running.set(name, node)
     return node
+  }
+
+  /** A machine on which nothing runs yet, so that its links can be cut before. */
+  addMachine(name: string): void {
+    this.simulation.createNode(name)
+    this.machines.add(name)
   }
 
   async found(...names: string[]): Promise<void> {

@@ -1,3 +1,5 @@
+import type { HistoryRecord } from '../history/index.ts'
+import { judge } from './judge.ts'
 import { scenarios } from './scenarios/catalogue.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { type Violation, violationOf } from './violation.ts'
@@ -13,6 +15,9 @@ const telling = new Set([
   'the disk is full: writes are refused until there is room',
   'renewed all leases',
 ])
+
+/** What a world demands once it is healed. */
+const progressProperties: ReadonlySet<string> = new Set(['liveness', 'watch-liveness', 'lease-expiry'])
 
 /** Lines of a thrown error's trace that are worth reading. */
 const traceLinesMax = 12
@@ -35,12 +40,25 @@ export async function runWorld(options: WorldOptions): Promise<WorldReport> {
   try {
     await world.live()
   } catch (error) {
-    violation = violationOf(error)
+    violation = gravest(violationOf(error), world.recorder.history())
   } finally {
     process.off('unhandledRejection', onRejection)
   }
   options.onHistory?.(world.recorder.history())
   return report(options, world, scenario, violation)
+}
+
+/** No progress is often what a wrong answer left behind: then the wrong answer is what there is to tell. */
+function gravest(violation: Violation, records: readonly HistoryRecord[]): Violation {
+  if (!progressProperties.has(violation.property)) return violation
+  try {
+    judge(records)
+  } catch (error) {
+    const judged = violationOf(error)
+    // A checker that could not tell has nothing to show.
+    if (judged.evidence.length > 0) return judged
+  }
+  return violation
 }
 
 function report(
@@ -67,6 +85,7 @@ function report(
         }),
     story: recorder.story(),
     events: simulation.eventsRun,
+    eventsByClass: simulation.events,
     simulatedMs: simulation.nowMs,
     faults: Object.fromEntries(recorder.faults),
     elections: recorder.elections,

@@ -14,8 +14,6 @@ export interface NodeSettings {
   readonly groupOptions: Partial<GroupOptions>
   readonly walSegmentBytes: number
   readonly watchOptions: Partial<WatchHubOptions>
-  /** Whether leaders answer reads by their lease. Default false. */
-  readonly leaseReads?: boolean
 }
 
 const clientPort = 2379
@@ -82,7 +80,6 @@ export function nodeConfig(
     consensus: settings.consensus,
     'lease-reads': String(settings.leaseReads),
     insecure: 'true',
-    ...(settings.leaseReads === true ? { 'lease-reads': 'true' } : {}),
   }
   return readNodeConfig({
     args: Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),

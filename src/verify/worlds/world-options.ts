@@ -1,4 +1,5 @@
 /** What a world is made from, and what is told of its run. */
+import type { EventCounts } from '../../runtime/simulation/index.ts'
 import type { HistoryRecord } from '../history/index.ts'
 
 export interface WorldOptions {
@@ -35,6 +36,7 @@ export interface WorldReport {
   readonly story: readonly string[]
   /** Events of the simulation: messages delivered, disk operations completed, timers fired. */
   readonly events: number
+  readonly eventsByClass: EventCounts
   readonly simulatedMs: number
   /** How many faults began, by kind. */
   readonly faults: Readonly<Record<string, number>>

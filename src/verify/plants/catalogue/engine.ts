@@ -7,6 +7,8 @@ export const enginePlants = plants([
     mistake: 'A proposal that was handed to a leader and timed out is reported as certainly not applied.',
     breaks: 'Unknown is not failed.',
     consensus: 'raft',
+    scenario: 'bad-messages',
+    seedsMax: 8,
     edits: [
       {
         file: 'engine/replication/proposal-queue.ts',
@@ -20,6 +22,8 @@ export const enginePlants = plants([
     mistake: 'A follower forwards each proposal twice, for safety.',
     breaks: 'Invariant P1 of engine/replication/proposal-queue.ts: handed to a leader at most once a term.',
     consensus: 'raft',
+    scenario: 'flapping',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/replication/proposer.ts',
@@ -34,6 +38,8 @@ export const enginePlants = plants([
     mistake: 'A linearizable read is answered from the node’s own state at once.',
     breaks: 'Linearizability: a follower may be behind.',
     consensus: 'raft',
+    scenario: 'flapping',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/reads.ts',
@@ -47,7 +53,8 @@ export const enginePlants = plants([
     mistake: 'A read is answered by a read index that was asked for before the read arrived.',
     breaks: 'Invariant R1 of engine/replication/read-queue.ts.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'bad-links',
+    seedsMax: 16,
     edits: [
       {
         file: 'engine/replication/read-queue.ts',
@@ -62,6 +69,8 @@ export const enginePlants = plants([
     mistake: 'A read does not wait until its index is applied here.',
     breaks: 'Thesis §6.4, step 4.',
     consensus: 'raft',
+    scenario: 'bad-links',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/replication/read-queue.ts',
@@ -75,6 +84,8 @@ export const enginePlants = plants([
     mistake: 'Compaction frees the newest version of a key when it is older than the compaction.',
     breaks: 'etcd: the latest version at or before the compacted revision stays.',
     consensus: 'raft',
+    scenario: 'flapping',
+    seedsMax: 6,
     edits: [
       {
         file: 'storage/mvcc/reclaimer.ts',
@@ -88,6 +99,8 @@ export const enginePlants = plants([
     mistake: 'A watcher that starts at the revision delivered last is taken for up to date.',
     breaks: 'etcd: every event from the start revision on is delivered.',
     consensus: 'raft',
+    scenario: 'watch-resume',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/watch/hub.ts',
@@ -102,6 +115,8 @@ export const enginePlants = plants([
     mistake: 'A watcher that catches up begins each round with the last revision of the one before.',
     breaks: 'etcd: each event once.',
     consensus: 'raft',
+    scenario: 'watch-resume',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/watch/hub.ts',
@@ -116,7 +131,8 @@ export const enginePlants = plants([
     mistake: 'When a snapshot replaces the state, watchers go on from its revision.',
     breaks: 'No gap: the changes between are still in the history.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'slow-follower-snapshot',
+    seedsMax: 8,
     edits: [
       {
         file: 'engine/coordination/watch/hub.ts',
@@ -130,6 +146,8 @@ export const enginePlants = plants([
     mistake: 'A slow watcher’s delivery may end in the middle of a revision.',
     breaks: 'etcd: the events of one revision come in one message unless fragments were asked for.',
     consensus: 'raft',
+    scenario: 'watch-resume',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/watch/delivery-round.ts',
@@ -143,6 +161,8 @@ export const enginePlants = plants([
     mistake: 'Every node lets leases expire by its own clock, though only the leader hears of renewals.',
     breaks: 'Invariant I1 of engine/coordination/leases/lessor.ts.',
     consensus: 'raft',
+    scenario: 'lease-expiry-under-failover',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/leases/lessor.ts',
@@ -156,6 +176,8 @@ export const enginePlants = plants([
     mistake: 'A new leader counts leases from when they were granted: it never heard of their renewals.',
     breaks: 'etcd lessor Promote: all leases begin anew.',
     consensus: 'raft',
+    scenario: 'lease-expiry-under-failover',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/leases/lease-deadlines.ts',
@@ -169,6 +191,8 @@ export const enginePlants = plants([
     mistake: 'When a lease ends, its last key stays.',
     breaks: 'etcd: all keys attached to a lease go with it, in one revision.',
     consensus: 'raft',
+    scenario: 'lease-expiry-under-failover',
+    seedsMax: 10,
     edits: [
       {
         file: 'engine/coordination/state/apply-lease.ts',
@@ -182,6 +206,9 @@ export const enginePlants = plants([
     mistake: 'Snapshots hold the keys and not the leases.',
     breaks: 'Raft §7: a snapshot is all of the state.',
     consensus: 'raft',
+    scenario: 'rolling-restart',
+    seedsMax: 5,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'engine/coordination/state/state-snapshot.ts',
@@ -195,6 +222,8 @@ export const enginePlants = plants([
     mistake: 'A compare of a revision with a key that was deleted holds.',
     breaks: 'etcd: an absent key has version and revisions 0.',
     consensus: 'raft',
+    scenario: 'flapping',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/state/evaluate-compare.ts',
@@ -209,6 +238,8 @@ export const enginePlants = plants([
     mistake: 'A put is stored only on the node whose client waits for its result.',
     breaks: 'Invariant I1 of engine/coordination/state/state-machine.ts: apply is deterministic.',
     consensus: 'raft',
+    scenario: 'flapping',
+    seedsMax: 6,
     edits: [
       {
         file: 'engine/coordination/state/apply-writes.ts',

@@ -7,6 +7,9 @@ export const logPlants = plants([
     mistake: 'A frame counts as durable when the kernel has it.',
     breaks: 'Durable before acknowledged.',
     consensus: 'raft',
+    scenario: 'crash-all',
+    seedsMax: 5,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'storage/wal/wal.ts',
@@ -20,7 +23,8 @@ export const logPlants = plants([
     mistake: 'Frames are read back without a look at their checksum.',
     breaks: 'A torn or rotten frame becomes part of the log.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'rotten-log',
+    seedsMax: 8,
     edits: [
       {
         file: 'storage/wal/frame.ts',
@@ -31,15 +35,22 @@ export const logPlants = plants([
   },
   {
     name: 'log-torn-tail-kept',
-    mistake: 'What a crash left after the last whole frame is neither removed nor overwritten.',
-    breaks: 'Later frames end before the leftover, which then looks like damage in the middle of the log.',
+    mistake: 'What a crash left after the last whole frame stays, and the log goes on behind it.',
+    breaks: 'At the next start the torn frame is damage in the middle of the log.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'crash-at-every-disk-operation',
+    seedsMax: 8,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'storage/wal/recovery.ts',
         find: 'if (chunks.length > 0) await file.writeDurably(from, chunks)',
         replace: 'if (chunks.length > 1000) await file.writeDurably(from, chunks)',
+      },
+      {
+        file: 'storage/wal/recovery.ts',
+        find: 'syncedOffset: scan.end }',
+        replace: 'syncedOffset: alignUp(scan.dirtyEnd) }',
       },
     ],
   },
@@ -48,6 +59,9 @@ export const logPlants = plants([
     mistake: 'The two-copy file of term and vote is written once and never again.',
     breaks: 'Raft figure 2: term and vote are persistent.',
     consensus: 'raft',
+    scenario: 'forgetful-voter',
+    seedsMax: 5,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'storage/wal/hard-state-file.ts',
@@ -62,7 +76,9 @@ export const logPlants = plants([
     mistake: 'A snapshot gets its name by a rename that is not synced, and the log before it is let go.',
     breaks: 'POSIX: a rename is durable when its directory is.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'crash-all',
+    seedsMax: 6,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'storage/snapshot/writer.ts',
@@ -76,7 +92,9 @@ export const logPlants = plants([
     mistake: 'A snapshot gets its name before its bytes are on disk.',
     breaks: 'A power loss leaves a name without its contents, and the log before it is gone.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'crash-all',
+    seedsMax: 6,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'storage/snapshot/writer.ts',
@@ -90,7 +108,9 @@ export const logPlants = plants([
     mistake: 'At a restart, entries that another leader’s had replaced come back behind them.',
     breaks: 'Raft §5.3: a conflicting entry removes all that follow it.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'long-lost-log',
+    seedsMax: 8,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'storage/wal/replay.ts',
@@ -109,7 +129,9 @@ export const logPlants = plants([
     mistake: 'The log is let go up to what was applied, not up to what a durable snapshot holds.',
     breaks: 'Invariant K2 of engine/replication/snapshot-keeper.ts.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'crash-at-every-disk-operation',
+    seedsMax: 6,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'engine/replication/snapshot-keeper.ts',

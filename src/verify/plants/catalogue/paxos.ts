@@ -7,7 +7,8 @@ export const paxosPlants = plants([
     mistake: 'A restarted acceptor knows what it accepted, and not what it promised.',
     breaks: 'Paxos Made Simple §2.5: an acceptor must remember the highest ballot that it promised, even if it fails.',
     consensus: 'paxos',
-    scenario: 'election-storm',
+    scenario: 'forgetful-voter',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/paxos-state.ts',
@@ -23,6 +24,7 @@ export const paxosPlants = plants([
     breaks: 'Paxos Made Simple §2.2, P2c: the value of the highest-numbered proposal that was reported.',
     consensus: 'paxos',
     scenario: 'crash-leader',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/phase-one.ts',
@@ -36,7 +38,8 @@ export const paxosPlants = plants([
     mistake: 'A new proposer takes the value that was reported first, not that of the highest ballot.',
     breaks: 'Paxos Made Simple §2.2, P2c.',
     consensus: 'paxos',
-    scenario: 'figure-8-exact',
+    scenario: 'long-lost-log',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/recovery.ts',
@@ -50,7 +53,8 @@ export const paxosPlants = plants([
     mistake: 'A proposer that restarts campaigns in the ballot that it had used before.',
     breaks: 'Paxos Made Simple §2.5: no two proposals are ever issued with the same number.',
     consensus: 'paxos',
-    scenario: 'leader-forgets',
+    scenario: 'candidate-forgets',
+    seedsMax: 16,
     edits: [
       {
         file: 'core/paxos/paxos-state.ts',
@@ -66,6 +70,7 @@ export const paxosPlants = plants([
     breaks: 'Paxos Made Simple §2.5: after a crash it uses the same number for another proposal.',
     consensus: 'paxos',
     scenario: 'candidate-forgets',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/phase-one.ts',
@@ -85,7 +90,8 @@ export const paxosPlants = plants([
     mistake: 'That an acceptor has accepted a slot is taken for all slots before it, too.',
     breaks: 'Paxos Made Simple §3: command i is executed when all before it are chosen.',
     consensus: 'paxos',
-    scenario: 'bad-messages',
+    scenario: 'stale-messages',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/progress.ts',
@@ -105,6 +111,7 @@ export const paxosPlants = plants([
     breaks: 'Paxos Made Simple §2.5: stable storage is updated before the response is sent.',
     consensus: 'paxos',
     scenario: 'follower-forgets',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/accept.ts',
@@ -120,6 +127,7 @@ export const paxosPlants = plants([
     breaks: 'An acceptance is one when it is on stable storage.',
     consensus: 'paxos',
     scenario: 'leader-forgets',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/chosen.ts',
@@ -130,16 +138,22 @@ export const paxosPlants = plants([
   },
   {
     name: 'paxos-accept-below-the-promise',
-    mistake: 'An acceptor accepts from whoever asks, whatever it has promised meanwhile.',
+    mistake:
+      'An acceptor accepts from whoever asks, whatever it has promised meanwhile. (It promises to whoever asks, as in the paper.)',
     breaks: 'Paxos Made Simple §2.2, P1a.',
     consensus: 'paxos',
-    scenario: 'leader-pause',
+    scenario: 'lease-reads',
+    seedsMax: 10,
     edits: [
       {
         file: 'core/paxos/round-gate.ts',
         find: '    answerLowerRound(paxos, from, message)\n    return false\n',
-        replace:
-          "    if (message.type !== 'accept') answerLowerRound(paxos, from, message)\n    return message.type === 'accept'\n",
+        replace: "    return message.type === 'accept'\n",
+      },
+      {
+        file: 'core/paxos/round-gate.ts',
+        find: '  if (!paxos.options.checkQuorum || paxos.leader === noMember) return false\n',
+        replace: '  if (paxos.leader >= noMember) return false\n',
       },
       {
         file: 'core/paxos/message-dispatch.ts',
@@ -159,7 +173,7 @@ export const paxosPlants = plants([
     mistake: 'What an acceptor reported in its promise counts as accepted in the new ballot.',
     breaks: 'A value is chosen by a majority that accepts it in one ballot.',
     consensus: 'paxos',
-    scenario: 'figure-8-exact',
+    scenario: 'figure-8',
     edits: [
       {
         file: 'core/paxos/recovery.ts',
@@ -171,25 +185,33 @@ export const paxosPlants = plants([
         find: 'const target = recovery.chosenAt(member)',
         replace: 'const target = Math.min(recovery.chosenAt(member), paxos.chosenIndex)',
       },
+      {
+        file: 'core/paxos/roles.ts',
+        find: '      progress.begin(paxos.recovery.chosenAt(member))\n',
+        replace:
+          '      progress.matchIndex = paxos.recovery.chosenAt(member)\n      progress.begin(paxos.recovery.chosenAt(member))\n',
+      },
     ],
   },
   {
     name: 'paxos-two-proposers-in-a-round',
-    mistake: 'An acceptor promises a round to everybody who asks.',
+    mistake: 'An acceptor promises a round to everybody who asks. (Pre-votes are off.)',
     breaks: 'Paxos Made Simple §2.5: different proposers choose their numbers from disjoint sets.',
     consensus: 'paxos',
     scenario: 'forgetful-voter',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/prepare.ts',
-        find: 'const isFirst = paxos.promisedTo === noMember && (paxos.leader === noMember || paxos.leader === from)',
-        replace: 'const isFirst = paxos.leader === noMember || paxos.leader === from',
+        find: 'const isFirst = paxos.promisedTo === noMember || paxos.promisedTo === from',
+        replace: 'const isFirst = true',
       },
       {
         file: 'core/paxos/paxos-state.ts',
         find: "    assert(this.promisedTo === noMember || this.promisedTo === proposer, 'a round is promised to one proposer')\n",
         replace: '',
       },
+      { file: 'core/paxos/options.ts', find: '  preVote: true,', replace: '  preVote: false,' },
     ],
   },
   {
@@ -198,6 +220,7 @@ export const paxosPlants = plants([
     breaks: 'A round names one leader: after a restart the same round is promised to another proposer.',
     consensus: 'paxos',
     scenario: 'forgetful-voter',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/paxos-state.ts',
@@ -213,6 +236,7 @@ export const paxosPlants = plants([
     breaks: 'Paxos Made Simple §3: command i + α is chosen by the configuration after command i is executed.',
     consensus: 'paxos',
     scenario: 'hasty-changes',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/paxos/phase-one.ts',
@@ -226,7 +250,8 @@ export const paxosPlants = plants([
     mistake: 'A leader answers reads without asking whether a higher round has been promised.',
     breaks: 'Linearizability: a deposed leader that does not know yet serves stale data.',
     consensus: 'paxos',
-    scenario: 'flapping',
+    scenario: 'lease-reads',
+    seedsMax: 10,
     edits: [
       {
         file: 'core/paxos/read-index.ts',
@@ -242,6 +267,7 @@ export const paxosPlants = plants([
     breaks: 'Linearizability: what a caller was told may not be known here yet.',
     consensus: 'paxos',
     scenario: 'crash-leader',
+    seedsMax: 10,
     edits: [
       {
         file: 'core/paxos/read-index.ts',

@@ -4,15 +4,17 @@ import { plants } from './plant-list.ts'
 export const raftLeasePlants = plants([
   {
     name: 'raft-lease-kept-by-a-stopped-leader',
-    mistake: 'A read looks at the time of the last tick: a leader that stood still believes that its lease still runs.',
+    mistake: 'The lease is counted in ticks: a leader that stood still believes that no time has passed.',
     breaks: 'Thesis §6.4.1: the lease is bounded by the leader’s clock at the time of the read.',
     consensus: 'raft',
     scenario: 'lease-reads',
+    seedsMax: 6,
     edits: [
       {
-        file: 'core/raft/read-index.ts',
-        find: '  raft.lease.tell(nowMs)\n',
-        replace: '',
+        file: 'core/raft/leader-lease.ts',
+        find: '    this.clockMs = nowMs\n',
+        replace:
+          '    this.clockMs = this.clockMs === Number.NEGATIVE_INFINITY ? nowMs : Math.min(nowMs, this.clockMs + 20)\n',
       },
     ],
   },
@@ -22,6 +24,7 @@ export const raftLeasePlants = plants([
     breaks: 'Thesis §6.4.1: start + election timeout / clock drift bound, with start before the heartbeat.',
     consensus: 'raft',
     scenario: 'lease-reads',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/heartbeat.ts',
@@ -64,6 +67,7 @@ export const raftLeasePlants = plants([
     breaks: 'Thesis §6.4.1: it must end before any voter may vote again.',
     consensus: 'raft',
     scenario: 'lease-reads',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/leader-lease.ts',

@@ -8,6 +8,7 @@ export const raftMembershipPlants = plants([
     breaks: 'Raft §6, thesis §4.1: one change at a time, or two majorities need not meet.',
     consensus: 'raft',
     scenario: 'hasty-changes',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/configuration-change.ts',
@@ -22,6 +23,7 @@ export const raftMembershipPlants = plants([
     breaks: 'Raft §6, figure 10: a majority of the old one and one of the new one can decide at the same time.',
     consensus: 'raft',
     scenario: 'hasty-changes',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/configuration-change.ts',
@@ -36,6 +38,7 @@ export const raftMembershipPlants = plants([
     breaks: 'Raft §6: agreement needs separate majorities from both the old and the new configuration.',
     consensus: 'raft',
     scenario: 'hasty-changes',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/quorum/joint.ts',
@@ -74,6 +77,7 @@ export const raftMembershipPlants = plants([
     breaks: 'Thesis §4.2.1: non-voting members are not counted for commitment.',
     consensus: 'raft',
     scenario: 'learner-side',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/quorum/joint.ts',
@@ -103,41 +107,13 @@ export const raftMembershipPlants = plants([
     breaks: 'Raft §6: the joint phase ends with C_new, whoever leads; until then both majorities are needed.',
     consensus: 'raft',
     scenario: 'membership-under-fire',
+    seedsMax: 16,
     edits: [
       {
         file: 'core/raft/configuration-change.ts',
         find: '  if (configuration.outgoing.length === 0 || !isCommittedHere(raft)) return\n',
         replace:
           '  if (configuration.outgoing.length === 0 || !isCommittedHere(raft)) return\n  if (raft.log.termAt(raft.configurations.currentIndex) !== raft.term) return\n',
-      },
-    ],
-  },
-  {
-    name: 'raft-configuration-not-truncated',
-    mistake: 'When the entry of a configuration is removed from the log, the configuration stays in force.',
-    breaks: 'Raft §6: the latest configuration in the log counts, and a conflict may remove it.',
-    consensus: 'raft',
-    scenario: 'hasty-changes',
-    edits: [
-      {
-        file: 'core/raft/append-entries.ts',
-        find: '  if (raft.configurations.truncatedFrom(index)) configurationChanged(raft)\n',
-        replace: '',
-      },
-    ],
-  },
-  {
-    name: 'raft-snapshot-without-configuration',
-    mistake: 'Who takes in a snapshot keeps the configuration that it knew before.',
-    breaks: 'Raft §7: a snapshot carries the latest configuration in it.',
-    consensus: 'raft',
-    scenario: 'membership-under-fire',
-    edits: [
-      {
-        file: 'core/raft/install-snapshot.ts',
-        find: '    if (raft.configurations.reset(meta.index, meta.configuration)) configurationChanged(raft)\n',
-        replace:
-          '    if (raft.configurations.reset(meta.index, raft.configuration.voters.length > 0 ? raft.configuration : meta.configuration)) configurationChanged(raft)\n',
       },
     ],
   },

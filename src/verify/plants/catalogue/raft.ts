@@ -9,6 +9,8 @@ export const raftPlants = plants([
     breaks:
       'Raft §5.2, figure 2: votedFor is persistent state. After a restart a second vote is given in the same term.',
     consensus: 'raft',
+    scenario: 'forgetful-voter',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/raft-state.ts',
@@ -21,9 +23,10 @@ export const raftPlants = plants([
   {
     name: 'raft-votes-twice-in-a-term',
     mistake: 'A voter that knows of no leader grants every request. (Pre-votes are off, as in the paper.)',
-    scenario: 'forgetful-voter',
     breaks: 'Raft §5.2: at most one vote a term, first come first served.',
     consensus: 'raft',
+    scenario: 'forgetful-voter',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/request-vote.ts',
@@ -43,6 +46,8 @@ export const raftPlants = plants([
     mistake: 'An entry of an earlier term is committed because a majority stores it. (Each append carries one entry.)',
     breaks: 'Raft §5.4.2, figure 8.',
     consensus: 'raft',
+    scenario: 'figure-8-exact',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/commit.ts',
@@ -57,6 +62,8 @@ export const raftPlants = plants([
     mistake: 'A follower acknowledges entries that its disk has not synced.',
     breaks: 'Durable before acknowledged (Raft figure 2: respond after updating stable storage).',
     consensus: 'raft',
+    scenario: 'follower-forgets',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/append-entries.ts',
@@ -70,6 +77,8 @@ export const raftPlants = plants([
     mistake: 'The leader counts its own copy of an entry before its disk has it.',
     breaks: 'Thesis §10.2.1: the leader may not count itself before its own write completes.',
     consensus: 'raft',
+    scenario: 'leader-forgets',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/commit.ts',
@@ -83,6 +92,8 @@ export const raftPlants = plants([
     mistake: 'Votes are given without a look at how up-to-date the candidate’s log is.',
     breaks: 'Raft §5.4.1.',
     consensus: 'raft',
+    scenario: 'follower-forgets',
+    seedsMax: 12,
     edits: [
       {
         file: 'core/raft/raft-log.ts',
@@ -96,7 +107,8 @@ export const raftPlants = plants([
     mistake: 'The longer log wins a vote, whatever the terms of its last entries.',
     breaks: 'Raft §5.4.1: the later last term is more up-to-date, length decides only between equal terms.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'long-lost-log',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/raft-log.ts',
@@ -110,6 +122,8 @@ export const raftPlants = plants([
     mistake: 'An append that carries nothing new removes the entries after it.',
     breaks: 'Raft §5.3, figure 2 step 3: only a conflicting entry removes others; a delayed append must not.',
     consensus: 'raft',
+    scenario: 'stale-messages',
+    seedsMax: 12,
     edits: [
       {
         file: 'core/raft/append-entries.ts',
@@ -124,6 +138,8 @@ export const raftPlants = plants([
     mistake: 'A follower checks that it has an entry before an append, not that it has the same one.',
     breaks: 'Raft §5.3, the log matching property.',
     consensus: 'raft',
+    scenario: 'long-lost-log',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/append-entries.ts',
@@ -139,7 +155,8 @@ export const raftPlants = plants([
     breaks:
       'Raft figure 2, AppendEntries steps 2 and 5: min(leaderCommit, index of last new entry), and only after the match.',
     consensus: 'raft',
-    scenario: 'leader-forgets',
+    scenario: 'long-lost-log',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/append-entries.ts',
@@ -154,6 +171,8 @@ export const raftPlants = plants([
     mistake: 'Heartbeats tell the commit index to followers that are not known to have the entries.',
     breaks: 'Raft §5.3: the follower’s entries up to there may be another leader’s.',
     consensus: 'raft',
+    scenario: 'figure-8-exact',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/heartbeat.ts',
@@ -172,6 +191,8 @@ export const raftPlants = plants([
     mistake: 'A leader answers reads without asking whether it still leads.',
     breaks: 'Raft §8, thesis §6.4: a deposed leader that does not know yet serves stale data.',
     consensus: 'raft',
+    scenario: 'flapping',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/read-answers.ts',
@@ -191,7 +212,8 @@ export const raftPlants = plants([
     mistake: 'A new leader serves reads before it has committed an entry of its own term.',
     breaks: 'Raft §8: until then it does not know which entries are committed.',
     consensus: 'raft',
-    seedsMax: 60,
+    scenario: 'crash-leader',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/read-index.ts',
@@ -205,7 +227,8 @@ export const raftPlants = plants([
     mistake: 'A candidate asks for votes, and counts its own, before its term is on disk.',
     breaks: 'Raft figure 2: currentTerm is persistent. After a crash it campaigns in the same term with another log.',
     consensus: 'raft',
-    seedsMax: 100,
+    scenario: 'candidate-forgets',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/election.ts',
@@ -224,6 +247,8 @@ export const raftPlants = plants([
     mistake: 'A disk write that a truncation overtook still vouches for the entries that were removed.',
     breaks: 'Invariant D2 of core/raft/durability.ts.',
     consensus: 'raft',
+    scenario: 'forgetful-voter',
+    seedsMax: 6,
     caughtBy: 'inside',
     edits: [
       {
@@ -238,6 +263,9 @@ export const raftPlants = plants([
     mistake: 'A snapshot claims to hold one entry less than it does, so that entry is applied twice after a restart.',
     breaks: 'Raft §7: last included index.',
     consensus: 'raft',
+    scenario: 'rolling-restart',
+    seedsMax: 5,
+    caughtBy: 'inside',
     edits: [
       {
         file: 'engine/replication/replicated-group.ts',

@@ -71,13 +71,16 @@ export const oustedLeader: FaultKind = {
   begin: (world, random) => {
     const { leader } = world.cluster
     if (leader === undefined) return false
-    const stops = chance(random, 0.5)
-    let back = (): void => world.cluster.resume(leader)
+    const stops = chance(random, 0.6)
     if (stops) world.cluster.pause(leader)
-    else {
-      world.recorder.tell(`the network is cut around the leader, ${leader.name}`)
-      const applies = (from: string, to: string) => (from === leader.name) !== (to === leader.name)
-      back = world.links.add({ applies, faults: { cut: true } })
+    const applies = (from: string, to: string) => (from === leader.name) !== (to === leader.name)
+    const cuts = !stops || chance(random, 0.6)
+    if (cuts) world.recorder.tell(`the network is cut around the leader, ${leader.name}`)
+    const heal = cuts ? world.links.add({ applies, faults: { cut: true } }) : () => {}
+    const back = (): void => {
+      world.cluster.resume(leader)
+      // What the others say reaches it later than what its clients ask.
+      world.simulation.after(random.below(150), heal)
     }
     waitForAnother(world, leader.name, random.below(60), back)
     return back

@@ -108,7 +108,6 @@ const learnerSide: Scenario = {
   attack: async (world) => {
     const { cluster, random, recorder, simulation } = world
     const endMs = simulation.nowMs + world.durationMs
-    await world.pass(1000)
     const learner = await addLearner(world)
     while (simulation.nowMs < endMs) {
       startAll(world)
@@ -124,13 +123,14 @@ const learnerSide: Scenario = {
   },
 }
 
-/** Adds a machine as a learner, and waits until it runs. */
+/** Adds a machine as a learner, once somebody leads, and waits until it runs. */
 async function addLearner(world: World): Promise<Machine> {
   const { cluster } = world
   const machine = cluster.spare()
   let added = false
-  const engine = cluster.leader?.running?.services.engine
-  engine?.memberAdd([peerUrlOf(machine.name)], true, ({ ok }) => {
+  await world.runUntil(() => cluster.leader !== undefined, 5000)
+  await world.pass(500)
+  cluster.leader?.running?.services.engine.memberAdd([peerUrlOf(machine.name)], true, ({ ok }) => {
     added = ok
   })
   await world.runUntil(() => added, 3000)

@@ -1,16 +1,19 @@
 /** Scenarios in which leaders answer reads by their lease: clocks drift within the stated bound only. */
-import { chance, pick } from '../chance.ts'
+import { chance, pick, shuffled } from '../chance.ts'
 import { clockDrift } from '../faults/clock-faults.ts'
+import type { Machine } from '../machine.ts'
 import type { NodeSettings } from '../settings.ts'
+import type { World } from '../world.ts'
 import { cutAround, cutBetween, othersOf, startAll } from './directing.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Only Raft has them. */
 function withLeases(drawn: NodeSettings): NodeSettings {
-  return { ...drawn, leaseReads: drawn.consensus === 'raft' }
+  return { ...drawn, leaseReads: drawn.consensus === 'raft', electionTimeoutMs: 500, heartbeatIntervalMs: 50 }
 }
 
-const load = { operationsPerSecond: 300, clients: 12, operator: undefined } as const
+/** Many clients: whoever waits for a write reads nothing meanwhile. */
+const load = { operationsPerSecond: 250, clients: 40, operator: undefined } as const
 
 /**
  * A leader is parted from those who will choose the next one, stands still, or loses its followers to restarts, all for
@@ -45,10 +48,7 @@ const leaseReads: Scenario = {
           break
         }
         case 'slow-answers': {
-          const late = world.links.add({
-            applies: (from, to) => to === leader.name && from !== leader.name,
-            faults: { delayMs: [100, 250] },
-          })
+          const late = answersLate(world, leader, followers)
           await world.pass(400 + random.below(200))
           const heal = world.links.add({ applies: (from) => from === leader.name, faults: { cut: true } })
           await world.runUntil(nextLeads, 4000)
@@ -58,29 +58,50 @@ const leaseReads: Scenario = {
           break
         }
         case 'one-cut': {
-          const heal = cutBetween(world, leader, pick(random, followers))
+          const [near, far] = shuffled(random, followers)
+          if (near === undefined || far === undefined) break
+          const heal = cutBetween(world, leader, far)
+          const late = answersLate(world, leader, [near])
           await world.pass(1500 + random.below(1500))
+          late()
           heal()
           break
         }
-        case 'stopped':
+        case 'stopped': {
+          // It wakes up, finds what clients asked it meanwhile, and hears of no other leader.
+          const heal = cutAround(world, leader)
           cluster.pause(leader)
           await world.runUntil(nextLeads, 4000)
           await world.pass(50 + random.below(300))
           cluster.resume(leader)
-          break
-        case 'restarts': {
-          const heal = cutAround(world, leader)
-          for (const follower of followers)
-            cluster.crash(follower, chance(random, 0.5) ? 'power-loss' : 'process-death')
-          for (const follower of followers) cluster.start(follower)
-          await world.pass(1500)
+          await world.pass(300)
           heal()
+          break
+        }
+        case 'restarts': {
+          // One is about to campaign when the other one, who heard the leader just now, starts anew.
+          const [near, far] = shuffled(random, followers)
+          if (near === undefined || far === undefined) break
+          const heal = [cutBetween(world, leader, far)]
+          await world.pass(600 + random.below(600))
+          heal.push(cutBetween(world, leader, near))
+          cluster.crash(near, chance(random, 0.5) ? 'power-loss' : 'process-death')
+          cluster.start(near)
+          await world.pass(1500)
+          for (const end of heal) end()
           break
         }
       }
     }
   },
+}
+
+function answersLate(world: World, leader: Machine, followers: readonly Machine[]): () => void {
+  const names = followers.map((machine) => machine.name)
+  return world.links.add({
+    applies: (from, to) => to === leader.name && names.includes(from),
+    faults: { delayMs: [100, 250] },
+  })
 }
 
 export const leaseScenarios: readonly Scenario[] = [leaseReads]

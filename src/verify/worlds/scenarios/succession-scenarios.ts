@@ -65,13 +65,23 @@ const longLostLog: Scenario = {
       const apart = cutAround(world, lost)
       await world.runUntil(() => cluster.leader !== undefined && cluster.leader !== lost, 4000)
       const next = cluster.leader
+      let parted: (() => void) | undefined
       if (next !== undefined && next !== lost) {
+        // What it sent to the lost one is still under way, and stays away, too.
+        parted = cutBetween(world, lost, next)
         const opened = lastOf(next)
         await world.runUntil(() => appliedBy(next) > opened, 2000)
         cluster.crash(next, chance(random, 0.5) ? 'power-loss' : 'process-death')
       }
       apart()
-      await world.pass(1500 + random.below(1000))
+      if (chance(random, 0.5)) {
+        // Perhaps just after its log was cut back.
+        await world.pass(100 + random.below(400))
+        cluster.crash(lost, 'process-death')
+        cluster.start(lost)
+      }
+      await world.pass(1500 + random.below(500))
+      parted?.()
     }
   },
 }
@@ -152,7 +162,7 @@ const candidateForgets: Scenario = {
 }
 
 /**
- * A leader reaches one follower only, and much of what it sends arrives late once more, or never. Then the leader is
+ * A leader reaches one follower only, late, and much of what it sends arrives much later once more, or never. Then the leader is
  * gone, and the follower must still have what it had acknowledged.
  */
 const staleMessages: Scenario = {
@@ -176,7 +186,8 @@ const staleMessages: Scenario = {
         cutBetween(world, confidant, outsider),
         links.add({
           applies: (from, to) => from === leader.name && to === confidant.name,
-          messages: { dropProbability: 0.2, duplicateProbability: 0.8, duplicateAfterMs: [0, 300] },
+          faults: { delayMs: [10, 40] },
+          messages: { dropProbability: 0.05, duplicateProbability: 0.8, duplicateAfterMs: [0, 300] },
         }),
       ]
       await world.pass(150 + random.below(300))
