@@ -95,7 +95,8 @@ which it cannot tell whether the old cluster ever acknowledged them. What the lo
 never received is gone. The new cluster has this member alone and a new cluster id, so that no other member of the old one
 can rejoin: add new ones with synod member add. The old log stays beside the new one.
 
-Of several survivors take the one with the highest last index; this command prints it with --dry-run.
+Of several survivors take the one that wrote entries in the highest term, and among those the one with the highest last
+index: --dry-run prints both. A log that is longer, but of an earlier term, may lack what was acknowledged.
 
 Flags
 ${rows([

@@ -29,7 +29,7 @@ export async function recover(args: readonly string[]): Promise<void> {
     throw error
   })
   const hex = (id: bigint): string => id.toString(16)
-  const { name, removed, former, lastIndex, snapshotIndex, entries, term, revision } = result
+  const { name, removed, former, lastIndex, lastTerm, snapshotIndex, entries, missing, term, revision } = result
   if (flags['json'] === true)
     return printJson({
       done: !dryRun,
@@ -38,16 +38,19 @@ export async function recover(args: readonly string[]): Promise<void> {
       formerClusterId: hex(result.formerClusterId),
       clusterId: dryRun ? undefined : hex(result.clusterId),
       lastIndex,
+      lastTerm,
       term,
       revision,
       snapshotIndex,
       entries,
+      missing,
       removed: removed.map((member) => ({ id: hex(member.id), name: member.name })),
     })
   const others = removed.map((member) => `${member.name || 'a member never started'} (${hex(member.id)})`).join(', ')
   const kept = entries === 0 ? 'a snapshot' : `${snapshotIndex === 0 ? '' : 'a snapshot and '}${entries} log entries`
-  printLine(`member ${name} (${hex(result.memberId)}) has ${kept}: up to index ${lastIndex}, term ${term}, revision ${revision}.
-Missing may be: what the old cluster acknowledged after index ${lastIndex} and this member never received.
+  const gaps = missing === 0 ? '' : `, and the ${missing} entries before it that this member lacks`
+  printLine(`member ${name} (${hex(result.memberId)}) has ${kept}: up to index ${lastIndex}, written up to term ${lastTerm}, revision ${revision}.
+Missing may be: what the old cluster acknowledged after index ${lastIndex} and this member never received${gaps}.
 Kept may be: entries after index ${snapshotIndex} that the old cluster never acknowledged; the log of one member cannot tell.`)
   if (dryRun) return printLine(`Nothing was changed. The other members: ${others || 'none'}.`)
   printLine(`It is now cluster ${hex(result.clusterId)} of its own (it was ${hex(result.formerClusterId)}); no members any more: ${others || 'none'}.

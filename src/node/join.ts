@@ -1,4 +1,5 @@
 /** Joining a running cluster: asks its members who they are and who this node is among them. */
+import type { Member } from '../engine/coordination/index.ts'
 import { askToJoin } from '../engine/transport/index.ts'
 import type { Address, Runtime } from '../runtime/index.ts'
 import { addressOf, type NodeConfig } from './config/index.ts'
@@ -60,41 +61,48 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
       `--initial-cluster names members of different clusters: ${first.from} belongs to ${first.cluster.clusterId.toString(16)}, ${stranger.from} to ${stranger.cluster.clusterId.toString(16)}.`,
     )
   const own = config.members.find((member) => member.name === config.name)?.peerUrls.map((url) => url.text) ?? []
-  // Who has run is known by a name. One answer that says so is enough: another may be behind.
-  const used = new Set(
-    answers.flatMap(({ cluster }) => cluster.members.filter(({ name }) => name !== '').map(({ id }) => id)),
-  )
-  let hasRun: string | undefined
-  for (const { cluster } of answers) {
+  const found = answers.flatMap(({ cluster }) => {
     const member = cluster.members.find(({ peerUrls }) => peerUrls.some((url) => own.includes(url)))
-    if (member === undefined) continue
-    if (cluster.algorithm !== config.consensus)
-      throw new DataDirectoryError(
-        `the cluster runs ${cluster.algorithm}, and --consensus says ${config.consensus}: say --consensus ${cluster.algorithm}.`,
-      )
-    if (used.has(member.id)) {
-      // Perhaps the one that answers is behind, and does not know yet that this member was replaced: asked again.
-      hasRun = `member ${member.name || config.name} (${member.id.toString(16)}) of the cluster has run with another data directory: what it had promised is lost with that. Give it its old directory back; or remove it and add it again: synod member remove ${member.id.toString(16)}, then synod member add ${config.name} --peer-urls ${own.join(',')}.`
-      continue
-    }
-    const { clusterId, algorithm, founders, members } = cluster
-    const peers = members.filter(({ id }) => id !== member.id).map(({ id, peerUrls }) => ({ id, peerUrls }))
+    return member === undefined ? [] : [{ cluster, member }]
+  })
+  // Some who answer may be behind: they name a predecessor by the same URL, or do not know yet that it has run.
+  const ran = new Set(found.filter(({ member }) => member.name !== '').map(({ member }) => member.id))
+  const fresh = found.filter(({ member }) => !ran.has(member.id))
+  const [chosen] = fresh
+  if (chosen === undefined)
     return {
-      clusterId,
-      memberId: member.id,
-      name: config.name,
-      algorithm,
-      founders,
-      origin: 'joined',
-      foundedAs: undefined,
-      peers,
+      problem: found.length > 0 ? hasRun(found[0]!.member, config, own) : unknownHere(first.cluster, own, config),
     }
-  }
-  if (hasRun !== undefined) return { problem: hasRun }
-  const members = first.cluster.members.map(({ name, peerUrls }) => `${name || '(not started)'}=${peerUrls.join(',')}`)
+  const { cluster, member } = chosen
+  if (fresh.some((other) => other.member.id !== member.id))
+    return {
+      problem: `the members of cluster ${cluster.clusterId.toString(16)} do not agree which one ${own.join(',')} is (${[...new Set(fresh.map((each) => each.member.id.toString(16)))].join(', ')}): some of them are behind. Try again when they have caught up.`,
+    }
+  if (cluster.algorithm !== config.consensus)
+    throw new DataDirectoryError(
+      `the cluster runs ${cluster.algorithm}, and --consensus says ${config.consensus}: say --consensus ${cluster.algorithm}.`,
+    )
+  const { clusterId, algorithm, founders, members } = cluster
+  const peers = members.filter(({ id }) => id !== member.id).map(({ id, peerUrls }) => ({ id, peerUrls }))
   return {
-    problem: `none of the members of cluster ${first.cluster.clusterId.toString(16)} has the peer URL ${own.join(' or ')} (its members: ${members.join(' ')}). Add this one first (synod member add ${config.name} --peer-urls ${own.join(',')}), or fix --initial-advertise-peer-urls.`,
+    clusterId,
+    memberId: member.id,
+    name: config.name,
+    algorithm,
+    founders,
+    origin: 'joined',
+    foundedAs: undefined,
+    peers,
   }
+}
+
+function hasRun({ id, name }: Member, config: NodeConfig, own: readonly string[]): string {
+  return `member ${name} (${id.toString(16)}) of the cluster has run with another data directory: what it had promised is lost with that. Give it its old directory back; or remove it and add it again: synod member remove ${id.toString(16)}, then synod member add ${config.name} --peer-urls ${own.join(',')}.`
+}
+
+function unknownHere(cluster: ClusterDescription, own: readonly string[], config: NodeConfig): string {
+  const members = cluster.members.map(({ name, peerUrls }) => `${name || '(not started)'}=${peerUrls.join(',')}`)
+  return `none of the members of cluster ${cluster.clusterId.toString(16)} has the peer URL ${own.join(' or ')} (its members: ${members.join(' ')}). Add this one first (synod member add ${config.name} --peer-urls ${own.join(',')}), or fix --initial-advertise-peer-urls.`
 }
 
 function pause({ scheduler }: Runtime, ms: number): Promise<void> {

@@ -110,6 +110,25 @@ for (const consensus of ['raft', 'paxos'])
       assert.notEqual(node.config.memberId, id)
     })
 
+    test('a machine that was added twice joins as the second one, though a member that is behind knows the first', async () => {
+      const world = new NodeWorld({ seed: 10, flags: [`--consensus=${consensus}`] })
+      await world.found(...trio)
+      await world.put('n1', 'a', '1')
+      const leader = world.leader()!
+      const [behind, other] = trio.filter((name) => name !== leader) as [string, string]
+      const add = () => world.change(leader, (engine, done) => engine.memberAdd([urlOf('n4')], true, done))
+      const { id } = await add()
+      await world.until(() => world.node(behind).services.engine.members().length === 4, 'all know of it')
+      for (const name of [leader, other]) world.simulation.setLink(name, behind, { cut: true })
+      await world.change(leader, (engine, done) => engine.memberRemove(id, done))
+      const second = await add()
+      world.simulation.after(2000, () => world.simulation.heal())
+      const flags = '--initial-cluster-state=existing'
+      // They do not agree who it is until the one that is behind has caught up.
+      const node = await world.start('n4', world.config('n4', [behind, leader, 'n4'], flags))
+      assert.equal(node.config.memberId, second.id)
+    })
+
     test('a wiped member is refused, and comes back as another', async () => {
       const world = await foundTrio(6, consensus)
       const wiped = world.follower()

@@ -20,12 +20,16 @@ export interface RecoveryResult {
   readonly clusterId: bigint
   /** The last entry of the log that this member had, and what came of the state by it. */
   readonly lastIndex: number
+  /** The highest term in which it wrote an entry: the survivor with the highest is the most up-to-date. */
+  readonly lastTerm: number
   readonly term: number
   readonly revision: number
   /** Up to here all was committed in the old cluster; of what follows this member alone cannot tell. */
   readonly snapshotIndex: number
   /** Entries after the snapshot, committed or not. */
   readonly entries: number
+  /** Entries before the last one that this member never received; with Raft none. */
+  readonly missing: number
   /** The other members, which are none any more. */
   readonly removed: readonly Member[]
   /** Where the old log and snapshots still are. */
@@ -69,7 +73,7 @@ async function recoverFrom(runtime: Runtime, options: RecoveryOptions, identity:
   const former = homeOf(dataDir, identity)
   let self: Member | undefined
   let removed: readonly Member[] = []
-  const { lastIndex, term, snapshotIndex, entries } = await collapseGroup({
+  const { lastIndex, lastTerm, term, snapshotIndex, entries, missing } = await collapseGroup({
     runtime,
     group: coordinationGroup,
     memberId,
@@ -96,10 +100,12 @@ async function recoverFrom(runtime: Runtime, options: RecoveryOptions, identity:
     formerClusterId,
     clusterId,
     lastIndex,
+    lastTerm,
     term,
     revision,
     snapshotIndex,
     entries,
+    missing,
     removed,
     former,
   }

@@ -326,6 +326,18 @@ describe('what practice adds', () => {
     assert.equal(bench.paxos.status().lastIndex, 0)
   })
 
+  test('a report from farther ahead than any leader may propose, or with less than it claims to be chosen, is ignored', () => {
+    const bench = new Bench({ options: { maxUnchosenSlots: 5 } })
+    const round = bench.campaign()
+    bench.hear(2n, promise(round, 1, [slot(7, 'far', 1)]))
+    bench.hear(2n, promise(round, 1, [slot(7, 'far', 1)], { chosenIndex: 6 }))
+    bench.hear(2n, promise(round, 1, [], { chosenIndex: 1 }))
+    assert.equal(bench.paxos.status().role, 'candidate')
+    assert.equal(bench.paxos.status().lastIndex, 0)
+    bench.hear(2n, promise(round, 1, [slot(1, 'chosen', 1), slot(6, 'near', 1)], { chosenIndex: 1 }))
+    assert.deepEqual(texts(bench.paxos), ['chosen', 'noop', 'noop', 'noop', 'noop', 'near', 'noop'])
+  })
+
   test('a snapshot is taken in only in a round that is on disk', () => {
     const configuration = { voters: [1n, 2n, 3n], outgoing: [], learners: [] }
     const meta = { index: 9, term: 2, configuration }

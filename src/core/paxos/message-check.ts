@@ -51,7 +51,14 @@ function isSensiblePromise(message: PromiseMessage): boolean {
     if (!isPosition(ballot) || ballot > round || !isValue(value, ballot)) return false
     previous = value.index
   }
-  return true
+  return holdsWhatIsChosen(message)
+}
+
+/** What an acceptor knows to be chosen it has, without gaps: else a page could claim any length by its numbers alone. */
+function holdsWhatIsChosen({ fromSlot, nextSlot, complete, chosenIndex, slots }: PromiseMessage): boolean {
+  if (complete && chosenIndex >= nextSlot) return false
+  const last = Math.min(chosenIndex, nextSlot - 1)
+  return last < fromSlot || slots[last - fromSlot]?.value.index === last
 }
 
 function isRun(firstSlot: number, entries: readonly Entry[], round: number): boolean {

@@ -64,6 +64,9 @@ export function onPromise(paxos: PaxosState, from: MemberId, message: PromiseMes
     if (recovery.refused(from)) advancePhaseOne(paxos)
     return
   }
+  // No acceptor takes anything that lies farther ahead, and a proposer fills every gap before what is reported.
+  const lastSlot = message.slots.at(-1)?.value.index ?? 0
+  if (lastSlot > message.chosenIndex + paxos.options.maxUnchosenSlots) return
   if (!recovery.promised(from, message, paxos.chosenIndex)) return
   // A long report comes in pages: that it goes on is a sign of life.
   paxos.electionElapsedTicks = 0

@@ -46,16 +46,33 @@ describe('progress of a member', () => {
     assert.equal(progress.inflightCount, 0)
   })
 
-  test('a loss is made good after a heartbeat without any answer, and only what was lost is sent again', () => {
+  test('a loss is made good after a heartbeat interval, and only what was lost is sent again', () => {
     const progress = replicating()
     progress.acceptSent(1, 2, 0)
+    progress.acknowledged(1, 2, 2, 1)
     progress.acceptSent(3, 4, 0)
-    progress.acknowledged(3, 4, 0, 1)
+    progress.acceptSent(5, 6, 0)
+    progress.acknowledged(5, 6, 2, 1)
     progress.heartbeatTimerFired()
-    assert.equal(progress.heartbeatAnswered(0, 4), false, 'there was an answer in this interval')
+    progress.heartbeatAnswered(2, 6)
+    assert.equal(progress.nextSlot, 7, 'slots at the front were acknowledged in this interval')
     progress.heartbeatTimerFired()
-    progress.heartbeatAnswered(0, 4)
-    assert.deepEqual(progress.unackedFrom(progress.nextSlot, 4), { first: 1, last: 2 })
+    progress.heartbeatAnswered(2, 6)
+    assert.deepEqual(progress.unackedFrom(progress.nextSlot, 6), { first: 3, last: 4 })
+  })
+
+  test('a gap is noticed under steady load: what is acknowledged behind it is no progress', () => {
+    const progress = replicating()
+    progress.acceptSent(1, 2, 0)
+    progress.acceptSent(3, 3, 0)
+    for (let slot = 3; slot < 6; slot++) {
+      progress.acknowledged(slot, slot, 0, 1)
+      progress.acceptSent(slot + 1, slot + 1, 0)
+      progress.heartbeatTimerFired()
+    }
+    progress.heartbeatAnswered(0, 6)
+    assert.equal(progress.nextSlot, 1)
+    assert.deepEqual(progress.unackedFrom(progress.nextSlot, 6), { first: 1, last: 2 })
   })
 
   test('a member whose disk is stuck is sent what comes after all it has received', () => {

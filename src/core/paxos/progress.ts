@@ -31,11 +31,14 @@ export class Progress {
   recentlyActive = false
   /** The newest round of reads that the member has confirmed. */
   ackedContext = 0
-  /** Nothing was acknowledged for a heartbeat interval: what was sent may be lost. */
+  /**
+   * `matchIndex` did not rise for a heartbeat interval: what comes next after it may be lost. Acknowledgements above a gap
+   * are no sign that the gap will close: under steady load there is always one.
+   */
   isStalled = false
   /** Heard from in the period that the last check of the quorum ended. */
   private formerlyActive = false
-  /** Whether anything was acknowledged since the heartbeat timer last fired. */
+  /** Whether `matchIndex` rose since the heartbeat timer last fired. */
   private hasAdvanced = false
   private readonly inflightMax: number
   /** The unanswered accepts. */
@@ -92,7 +95,6 @@ export class Progress {
   /** The member durably has `first` to `last`, and everything up to `through`. `firstIndex` is the leader's first slot. */
   acknowledged(first: number, last: number, through: number, firstIndex: number): void {
     if (this.unackedFrom(first, last) !== undefined) {
-      this.hasAdvanced = true
       this.acked = mergeRange(this.acked, { first: Math.max(first, this.matchIndex + 1), last })
     }
     this.raiseMatch(through)
@@ -108,7 +110,7 @@ export class Progress {
 
   /**
    * An answer to a heartbeat: the member lives, and has received every slot up to `receivedThrough`, durable or not. When
-   * nothing was acknowledged for a while, what it has not received is sent again; what it has received is on its way to
+   * its `matchIndex` stood still for a while, what it has not received is sent again; what it has received is on its way to
    * its disk, and accepts go on after it, so that a member whose disk is full keeps its state current.
    *
    * A member that received less than it had acknowledged lost it: its last record was damaged and cut off. It cannot

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { encodeConfiguration } from '../consensus/index.ts'
 import type { Configuration, Entry, MemberId } from '../replicated-log.ts'
-import { encodeConfiguration } from './configuration-codec.ts'
 import { append, Bench, commands, only, preVoteRequest, sent, voteRequest } from './test-bench.ts'
 
 /** What the papers claim about changes of the members: Raft §6, thesis §4. Longer stories stand in `testdata/`. */

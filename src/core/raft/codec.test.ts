@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { decodeConfiguration, encodeConfiguration } from '../consensus/index.ts'
 import type { Entry } from '../replicated-log.ts'
 import { decodeMessage, encodeMessage, messageSize, writeMessage } from './codec.ts'
-import { decodeConfiguration, encodeConfiguration } from './configuration-codec.ts'
 import type { RaftMessage } from './message.ts'
 
 const big = Number.MAX_SAFE_INTEGER

@@ -1,8 +1,7 @@
 import { asBuffer } from '../../base/index.ts'
-import { configurationSize, readConfiguration, writeConfiguration } from './configuration-codec.ts'
+import { configurationSize, readConfiguration, WireReader, WireWriter, writeConfiguration } from '../consensus/index.ts'
 import { entrySize, readEntries, writeEntry } from './entry-codec.ts'
 import type { RaftMessage } from './message.ts'
-import { WireReader, WireWriter } from './wire.ts'
 
 /**
  * The messages' encoding. The transport frames it (length, sender, group).

@@ -1,6 +1,6 @@
 import { assert } from '../../base/index.ts'
+import { encodeConfiguration } from '../consensus/index.ts'
 import { type Configuration, type Membership, noMember, type ProposeConfigurationResult } from '../replicated-log.ts'
-import { encodeConfiguration } from './configuration-codec.ts'
 import { isSameSet } from './configuration-history.ts'
 import { entryBytes } from './raft-log.ts'
 import type { RaftState } from './raft-state.ts'

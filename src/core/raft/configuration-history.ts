@@ -1,6 +1,6 @@
 import { assert } from '../../base/index.ts'
+import { decodeConfiguration } from '../consensus/index.ts'
 import type { Configuration, Entry, MemberId } from '../replicated-log.ts'
-import { decodeConfiguration } from './configuration-codec.ts'
 
 /** A configuration, and the index of the entry (or of the snapshot) that set it. */
 interface Element {

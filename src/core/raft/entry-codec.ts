@@ -1,5 +1,5 @@
+import type { WireReader, WireWriter } from '../consensus/index.ts'
 import type { Entry, EntryKind } from '../replicated-log.ts'
-import type { WireReader, WireWriter } from './wire.ts'
 
 /**
  * A log entry within a sequence that knows its first index.

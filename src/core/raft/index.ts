@@ -1,5 +1,5 @@
+export { decodeConfiguration, encodeConfiguration } from '../consensus/index.ts'
 export { decodeMessage, encodeMessage, messageSize, writeMessage } from './codec.ts'
-export { decodeConfiguration, encodeConfiguration } from './configuration-codec.ts'
 export type {
   AppendEntries,
   AppendEntriesResponse,

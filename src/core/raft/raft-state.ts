@@ -1,4 +1,5 @@
 import { assert } from '../../base/index.ts'
+import { PendingReads } from '../consensus/index.ts'
 import {
   type Configuration,
   type CoreRestore,
@@ -13,7 +14,6 @@ import { Durability } from './durability.ts'
 import { LeaderLease } from './leader-lease.ts'
 import type { AppendEntries, RaftMessage } from './message.ts'
 import type { RaftOptions, TickRange } from './options.ts'
-import { PendingReads } from './pending-reads.ts'
 import type { Progress } from './progress.ts'
 import { entryBytes, type RaftLog, restoreLog, standInEntry } from './raft-log.ts'
 

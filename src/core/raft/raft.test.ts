@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeConfiguration } from './configuration-codec.ts'
+import { encodeConfiguration } from '../consensus/index.ts'
 import type { RaftMessage } from './message.ts'
 import { append, Bench, commands, only, sent, voteRequest } from './test-bench.ts'
 

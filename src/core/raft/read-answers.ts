@@ -1,6 +1,6 @@
+import { ownRead, type PendingRead } from '../consensus/index.ts'
 import { committedIndex } from '../quorum/index.ts'
 import type { MemberId } from '../replicated-log.ts'
-import { ownRead, type PendingRead } from './pending-reads.ts'
 import type { RaftState } from './raft-state.ts'
 
 /** How pending reads end: see `read-index.ts` for how they begin. */

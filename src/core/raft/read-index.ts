@@ -1,9 +1,9 @@
+import { ownRead } from '../consensus/index.ts'
 import { isSoleVoter } from '../quorum/index.ts'
 import { type MemberId, noMember } from '../replicated-log.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import { holdsLease } from './leader-lease.ts'
 import type { ReadIndex, ReadIndexResponse } from './message.ts'
-import { ownRead } from './pending-reads.ts'
 import type { RaftState } from './raft-state.ts'
 import { confirmReads } from './read-answers.ts'
 

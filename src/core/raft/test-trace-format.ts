@@ -1,5 +1,5 @@
+import { decodeConfiguration } from '../consensus/index.ts'
 import type { Configuration, CoreEffect, Entry } from '../replicated-log.ts'
-import { decodeConfiguration } from './configuration-codec.ts'
 import type { RaftMessage } from './message.ts'
 
 /** How the traces in `testdata/` write effects, messages and entries. */

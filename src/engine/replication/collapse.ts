@@ -2,7 +2,8 @@
  * Makes the beginning of a new group out of what one member of a lost one has: offline, from one directory into another.
  *
  * - C1  Everything in the member's log is applied, whether it was known to be committed or not: what a majority had
- *       acknowledged is kept wherever this member has it, at the price of keeping what never was acknowledged, too.
+ *       acknowledged is kept wherever this member has it, at the price of keeping what never was acknowledged, too. In
+ *       Paxos this may go over gaps, which are reported.
  * - C2  The old directory keeps all it had. The new one is whole and durable when this resolves, and means nothing before
  *       somebody points to it.
  */
@@ -35,11 +36,19 @@ export interface CollapseSetup {
 export interface CollapseReport {
   /** The index of the last entry that the member had; 0 when it had none. */
   readonly lastIndex: number
+  /**
+   * The highest term in which an entry was written: Raft's last entry has it, in Paxos it is a ballot. Of several members
+   * the one with the highest is the most up-to-date, and among those the one with the highest index (Raft §5.4.1).
+   */
+  readonly lastTerm: number
+  /** The latest that the member had entered. */
   readonly term: number
   /** The index of its snapshot; everything up to it was committed. */
   readonly snapshotIndex: number
   /** Entries applied after the snapshot. */
   readonly entries: number
+  /** Entries up to `lastIndex` that the member never received, Paxos only: they were accepted out of order. */
+  readonly missing: number
 }
 
 /** Rejects with a WalError, SnapshotError, RestoreError or DiskError. Without any entry, nothing is written. */
@@ -62,15 +71,15 @@ async function readSurvivor(setup: CollapseSetup): Promise<CollapseReport> {
   })
   await opened.wal.close()
   const recovered = opened.groups.get(group)
-  const entries = algorithm.entriesOf(recovered?.entries ?? []).filter((entry) => entry.index > snapshot.index)
+  const records = (recovered?.entries ?? []).filter((record) => record.index > snapshot.index)
+  const entries = algorithm.entriesOf(records)
   for (const entry of entries) apply(machine, entry)
-  const term = entries.reduce(
-    (highest, entry) => Math.max(highest, entry.term),
-    Math.max(snapshot.term, recovered?.hardState.term ?? 0),
-  )
+  const lastTerm = records.reduce((highest, record) => Math.max(highest, record.term), snapshot.term)
+  const term = Math.max(lastTerm, recovered?.hardState.term ?? 0)
   const lastIndex = entries.at(-1)?.index ?? snapshot.index
-  runtime.logger.info('read what the member had', { lastIndex, term, snapshotIndex: snapshot.index })
-  return { lastIndex, term, snapshotIndex: snapshot.index, entries: entries.length }
+  runtime.logger.info('read what the member had', { lastIndex, lastTerm, term, snapshotIndex: snapshot.index })
+  const missing = lastIndex - snapshot.index - entries.length
+  return { lastIndex, lastTerm, term, snapshotIndex: snapshot.index, entries: entries.length, missing }
 }
 
 /** Leaves the machine as the newest snapshot has it that can be restored; undefined when there is none. */

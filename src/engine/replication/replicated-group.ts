@@ -75,6 +75,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   private leader: MemberId = noMember
   private term: number
   private readonly applying: ApplyLoop
+  /** The highest of any applied entry: the state machine's terms never fall, whatever the algorithm's do. */
   private appliedTerm: number
   private readonly trimmer: LogTrimmer
   private refusingWrites = false
@@ -427,7 +428,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
   // Applying.
 
   private applyEntry(entry: Entry): void {
-    if (entry.term !== this.appliedTerm) {
+    if (entry.term > this.appliedTerm) {
       this.appliedTerm = entry.term
       this.queue.onAppliedTerm(entry.term)
     }
@@ -436,7 +437,7 @@ export class ReplicatedGroup<Result, M> implements Group<Result> {
     const sequence = this.envelope.sequenceOf(entry.payload)
     const wanted = sequence !== 0 && this.queue.has(sequence)
     const { index, term } = entry
-    const result = this.machine.apply(commandOf(entry.payload), { index, term }, wanted)
+    const result = this.machine.apply(commandOf(entry.payload), { index, term: this.appliedTerm }, wanted)
     if (wanted) this.queue.take(sequence)?.done({ ok: true, result, index, term })
   }
 

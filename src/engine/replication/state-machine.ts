@@ -1,6 +1,10 @@
 /** Where a command stands in the log. */
 export interface CommandPosition {
   readonly index: number
+  /**
+   * The highest term of any entry up to this one. It never falls: what a leader proposed and a later one recovered after it had
+   * opened its own term (Multi-Paxos) comes in the later term, so that "only in the term of the one who judged" can be told.
+   */
   readonly term: number
 }
 

@@ -26,6 +26,8 @@ export class Cluster {
   private readonly simulation: Simulation
   private readonly recorder: Recorder
   private readonly names = new Map<bigint, string>()
+  /** Members that were asked to be removed: one that was never started may still be taken for its successor. */
+  private readonly leaving = new Set<bigint>()
   /** How many members have joined on each machine. */
   private readonly generations = new Map<string, number>()
   private readonly leaders = new Map<number, string>()
@@ -127,6 +129,12 @@ export class Cluster {
       const peerUrl = peerUrlOf(machine.name)
       if (memberId === undefined ? !urls.has(peerUrl) : !ids.has(memberId)) this.retire(machine)
     }
+  }
+
+  /** From now on the member may be told that it is none any more, and end. */
+  noteRemoval(member: Member): void {
+    this.leaving.add(member.id)
+    this.machineOf(member)?.excuses.add('removed')
   }
 
   machineOf({ id, peerUrls }: Pick<Member, 'id' | 'peerUrls'>): Machine | undefined {
@@ -288,6 +296,7 @@ export class Cluster {
     const { group, machine: state } = running.inspect()
     this.recorder.count('node started')
     machine.memberId = running.config.memberId
+    if (this.leaving.has(machine.memberId)) machine.excuses.add('removed')
     this.names.set(running.config.memberId, machine.name)
     if (machine.standing === 'joining') {
       machine.standing = 'member'

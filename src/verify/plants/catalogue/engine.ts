@@ -54,7 +54,7 @@ export const enginePlants = plants([
     breaks: 'Invariant R1 of engine/replication/read-queue.ts.',
     consensus: 'raft',
     scenario: 'bad-links',
-    seedsMax: 16,
+    seedsMax: 12,
     edits: [
       {
         file: 'engine/replication/read-queue.ts',

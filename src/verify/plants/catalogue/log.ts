@@ -38,7 +38,7 @@ export const logPlants = plants([
     mistake: 'What a crash left after the last whole frame stays, and the log goes on behind it.',
     breaks: 'At the next start the torn frame is damage in the middle of the log.',
     consensus: 'raft',
-    scenario: 'crash-at-every-disk-operation',
+    scenario: 'failing-syncs',
     seedsMax: 8,
     caughtBy: 'inside',
     edits: [
@@ -109,7 +109,7 @@ export const logPlants = plants([
     breaks: 'Raft §5.3: a conflicting entry removes all that follow it.',
     consensus: 'raft',
     scenario: 'long-lost-log',
-    seedsMax: 8,
+    seedsMax: 12,
     caughtBy: 'inside',
     edits: [
       {

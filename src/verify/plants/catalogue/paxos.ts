@@ -174,6 +174,7 @@ export const paxosPlants = plants([
     breaks: 'A value is chosen by a majority that accepts it in one ballot.',
     consensus: 'paxos',
     scenario: 'figure-8',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/paxos/recovery.ts',

@@ -57,7 +57,8 @@ export const raftMembershipPlants = plants([
     mistake: 'A configuration counts on a node from when it knows it committed, and there is no joint phase.',
     breaks: 'Raft §6: a server always uses the latest configuration in its log, committed or not.',
     consensus: 'raft',
-    scenario: 'removal-cut-short',
+    scenario: 'membership-under-fire',
+    seedsMax: 12,
     edits: [
       {
         file: 'core/raft/configuration-change.ts',
@@ -92,7 +93,8 @@ export const raftMembershipPlants = plants([
     mistake: 'The new configuration keeps the voters that the change was to remove.',
     breaks: 'Raft §6: once C_new is committed, servers that are not in it can be shut down.',
     consensus: 'raft',
-    scenario: 'remove-leader',
+    scenario: 'membership-under-fire',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/configuration-change.ts',

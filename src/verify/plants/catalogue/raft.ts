@@ -92,8 +92,8 @@ export const raftPlants = plants([
     mistake: 'Votes are given without a look at how up-to-date the candidate’s log is.',
     breaks: 'Raft §5.4.1.',
     consensus: 'raft',
-    scenario: 'follower-forgets',
-    seedsMax: 12,
+    scenario: 'stale-messages',
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/raft-log.ts',
@@ -123,7 +123,7 @@ export const raftPlants = plants([
     breaks: 'Raft §5.3, figure 2 step 3: only a conflicting entry removes others; a delayed append must not.',
     consensus: 'raft',
     scenario: 'stale-messages',
-    seedsMax: 12,
+    seedsMax: 8,
     edits: [
       {
         file: 'core/raft/append-entries.ts',

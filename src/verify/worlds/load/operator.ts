@@ -154,8 +154,7 @@ export class Operator {
     const { cluster, recorder } = this.world
     const machine = cluster.machineOf(member)
     recorder.tell(`the operator removes ${cluster.nameOf(member.id)}`)
-    // From now on it may be told so, and end.
-    machine?.excuses.add('removed')
+    cluster.noteRemoval(member)
     const config = machine?.config
     this.change(
       'member removed',

@@ -21,7 +21,7 @@ const rottenLog: Scenario = {
     walSegmentBytes: 64 * 1024,
     groupOptions: { ...drawn.groupOptions, snapshotCount: 100_000, snapshotLogBytes: 1 << 30 },
   }),
-  load: { operationsPerSecond: 150, clients: 8, operator: undefined },
+  load: { operationsPerSecond: 400, clients: 16, operator: undefined },
   attack: async (world) => {
     const { cluster, random, recorder, simulation } = world
     const endMs = simulation.nowMs + world.durationMs

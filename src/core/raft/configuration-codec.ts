@@ -1,7 +1,0 @@
-export {
-  configurationSize,
-  decodeConfiguration,
-  encodeConfiguration,
-  readConfiguration,
-  writeConfiguration,
-} from '../consensus/index.ts'

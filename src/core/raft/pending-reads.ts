@@ -1,1 +1,0 @@
-export { ownRead, type PendingRead, PendingReads, type ReadRound } from '../consensus/index.ts'

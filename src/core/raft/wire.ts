@@ -1,1 +1,0 @@
-export { memberBytes, u53Bytes, WireReader, WireWriter } from '../consensus/index.ts'
