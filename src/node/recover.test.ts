@@ -118,6 +118,10 @@ async function startAgain(world: NodeWorld): Promise<void> {
   await world.until(() => world.node('n1').services.engine.revision === revision + 2, 'all of it')
 }
 
+function leaderAmong(world: NodeWorld, names: readonly string[]): string | undefined {
+  return names.find((name) => world.node(name).inspect().group.status().role === 'leader')
+}
+
 describe('recovering', () => {
   test('twice, and by the flag of synod node', async () => {
     const world = await lost(3, 'raft')
@@ -147,6 +151,28 @@ describe('recovering', () => {
     for (const config of [world.config('n2', trio, '--force-new-cluster'), another])
       await assert.rejects(world.start('n1', config), /belongs to/)
     assert.equal((await recover(world, true)).formerClusterId, before)
+  })
+
+  test('tells of which term the log is: a longer one of an earlier term lacks what was acknowledged later', async () => {
+    const world = new NodeWorld({ seed: 7 })
+    await world.found(...trio)
+    const former = world.leader()!
+    const others = trio.filter((name) => name !== former)
+    world.simulation.partition([former], others)
+    for (let i = 0; i < 20; i++) world.node(former).services.engine.memberUpdate(1n, ['http://h:1'], () => {})
+    await world.until(() => leaderAmong(world, others) !== undefined, 'another leader')
+    await world.put(others[0]!, 'acknowledged', '1')
+    const found = new Map<string, RecoveryResult>()
+    for (const name of [former, others[0]!]) {
+      world.kill(name)
+      const options = { dataDir: '/data', owner: 'the test', dryRun: true }
+      found.set(name, await world.simulation.runUntilDone(recoverMember(runtimeOf(world, name), options)))
+    }
+    const [longer, better] = [found.get(former)!, found.get(others[0]!)!]
+    assert.ok(longer.lastIndex > better.lastIndex, `${longer.lastIndex} ${better.lastIndex}`)
+    assert.ok(longer.lastTerm < better.lastTerm, `${longer.lastTerm} ${better.lastTerm}`)
+    assert.equal(longer.revision, 1)
+    assert.equal(better.revision, 2)
   })
 
   test('is refused on a directory that is in use, or is none, or holds nothing', async () => {

@@ -43,12 +43,14 @@ export function learnHeld(paxos: PaxosState): void {
   sendAccepted(paxos, paxos.leader, paxos.chosenIndex + 1, paxos.chosenIndex)
 }
 
+/** M5: until a configuration is settled, what a member has and does not vouch for without a gap is not acknowledged. */
 export function onAccepted(paxos: PaxosState, from: MemberId, message: Accepted): void {
   const progress = paxos.progress.get(from)
   if (progress === undefined || message.lastSlot > paxos.acceptedThrough) return
   progress.recentlyActive = true
   // A member can know more to be chosen than this proposer has proposed yet.
   const through = Math.min(message.throughSlot, paxos.acceptedThrough)
-  progress.acknowledged(message.firstSlot, message.lastSlot, through, paxos.log.firstIndex)
+  const lastSlot = paxos.configurations.isSettled ? message.lastSlot : Math.min(message.lastSlot, through)
+  progress.acknowledged(message.firstSlot, lastSlot, through, paxos.log.firstIndex)
   transferIfCaughtUp(paxos, from, progress)
 }

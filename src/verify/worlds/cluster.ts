@@ -137,6 +137,16 @@ export class Cluster {
     this.machineOf(member)?.excuses.add('removed')
   }
 
+  isLeaving(member: Member): boolean {
+    return this.leaving.has(member.id)
+  }
+
+  /** It certainly was not removed. */
+  noteStay(member: Member): void {
+    this.leaving.delete(member.id)
+    this.machineOf(member)?.excuses.delete('removed')
+  }
+
   machineOf({ id, peerUrls }: Pick<Member, 'id' | 'peerUrls'>): Machine | undefined {
     // One that joins does not know its id yet.
     return this.members.find((machine) =>

@@ -198,5 +198,5 @@ export class World implements FaultWorld {
 
 /** Whether a machine holds a member that can serve once its faults are over. */
 function isFit(machine: Machine): boolean {
-  return machine.standing === 'member' && !machine.isDamaged && !machine.excuses.has('removed')
+  return machine.standing === 'member' && !machine.isDamaged
 }

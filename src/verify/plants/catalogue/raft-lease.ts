@@ -34,34 +34,6 @@ export const raftLeasePlants = plants([
     ],
   },
   {
-    name: 'raft-restarted-voter-forgets-its-pledge',
-    mistake: 'A voter that restarts gives its vote at once, though it may have heard the leader just before.',
-    breaks: 'Invariant L1 of core/raft/leader-lease.ts: the pledge of a former life holds.',
-    consensus: 'raft',
-    scenario: 'lease-reads',
-    edits: [
-      {
-        file: 'core/raft/leader-lease.ts',
-        find: '  private pledgeIsFresh = true\n',
-        replace: '  private pledgeIsFresh = false\n',
-      },
-    ],
-  },
-  {
-    name: 'raft-vote-against-a-living-leader',
-    mistake: 'Voters that hear a leader give their votes to others, while that leader relies on its lease.',
-    breaks: 'Thesis §4.2.3, §6.4.1: a lease holds only if no vote is given within the election time-out.',
-    consensus: 'raft',
-    scenario: 'lease-reads',
-    edits: [
-      {
-        file: 'core/raft/term-gate.ts',
-        find: '  if (raft.lease.isPledged) return true\n',
-        replace: '  if (raft.lease.isOn) return false\n',
-      },
-    ],
-  },
-  {
     name: 'raft-lease-longer-than-the-pledge',
     mistake: 'The lease lasts as long as elections take on average, not as the least time that a voter waits.',
     breaks: 'Thesis §6.4.1: it must end before any voter may vote again.',

@@ -103,20 +103,4 @@ export const raftMembershipPlants = plants([
       },
     ],
   },
-  {
-    name: 'raft-joint-phase-never-left',
-    mistake: 'A new leader does not carry on a change that the leader before it began.',
-    breaks: 'Raft §6: the joint phase ends with C_new, whoever leads; until then both majorities are needed.',
-    consensus: 'raft',
-    scenario: 'membership-under-fire',
-    seedsMax: 16,
-    edits: [
-      {
-        file: 'core/raft/configuration-change.ts',
-        find: '  if (configuration.outgoing.length === 0 || !isCommittedHere(raft)) return\n',
-        replace:
-          '  if (configuration.outgoing.length === 0 || !isCommittedHere(raft)) return\n  if (raft.log.termAt(raft.configurations.currentIndex) !== raft.term) return\n',
-      },
-    ],
-  },
 ])

@@ -154,16 +154,18 @@ export class Operator {
     const { cluster, recorder } = this.world
     const machine = cluster.machineOf(member)
     recorder.tell(`the operator removes ${cluster.nameOf(member.id)}`)
+    // An earlier attempt of unknown outcome may still come about, whatever becomes of this one.
+    const wasLeaving = cluster.isLeaving(member)
     cluster.noteRemoval(member)
     const config = machine?.config
     this.change(
       'member removed',
       (node, done) => node.services.engine.memberRemove(member.id, done),
       ({ ok, code }) => {
-        if (machine === undefined) return
-        if (!ok && code !== 'unknown') machine.excuses.delete('removed')
+        const refused = !ok && code !== 'unknown' && code !== 'MEMBER_NOT_FOUND'
+        if (refused && !wasLeaving) cluster.noteStay(member)
         // It stands about for a while, as one that nobody has switched off yet.
-        else if (ok)
+        if (ok && machine !== undefined)
           this.world.simulation.after(this.random.below(3000), () => {
             // Unless another one joins there by now.
             if (machine.config === config) cluster.retire(machine)
@@ -192,7 +194,10 @@ export class Operator {
         ended(change)
         this.start()
       },
-      () => this.start(),
+      () => {
+        ended({ ok: false, code: 'refused' })
+        this.start()
+      },
     )
   }
 

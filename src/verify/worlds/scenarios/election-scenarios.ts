@@ -13,7 +13,7 @@ const electionStorm: Scenario = {
   about: 'leaders die often, and voters are restarted in the middle of elections',
   nodes: 5,
   durationMs: 15_000,
-  load: { operationsPerSecond: 60, clients: 6 },
+  load: { operationsPerSecond: 60, clients: 6, operator: undefined },
   attack: async (world) => {
     const { random, cluster, links, simulation } = world
     const endMs = simulation.nowMs + world.durationMs
@@ -49,7 +49,7 @@ const leaderForgets: Scenario = {
   name: 'leader-forgets',
   about: 'a leader with a slow disk loses its power, comes back, and leads with those who heard the least',
   nodes: 3,
-  load: { operationsPerSecond: 100, clients: 8 },
+  load: { operationsPerSecond: 100, clients: 8, operator: undefined },
   attack: async (world) => {
     const { random, cluster, simulation } = world
     const endMs = simulation.nowMs + world.durationMs
