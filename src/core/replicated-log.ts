@@ -58,7 +58,10 @@ export interface HardState {
   readonly votedFor: MemberId
 }
 
-/** Identifies a snapshot: the state after applying `index`, whose entry had `term`. */
+/**
+ * Identifies a snapshot: the state after applying `index`. `term` is the highest of any entry up to there; in Raft that of the
+ * entry at `index`.
+ */
 export interface SnapshotMeta {
   readonly index: number
   readonly term: number

@@ -1,6 +1,6 @@
 import { assert } from '../../base/index.ts'
 import { decodeConfiguration } from '../consensus/index.ts'
-import type { Configuration, Entry, MemberId } from '../replicated-log.ts'
+import type { Configuration, Entry, MemberId, SnapshotMeta } from '../replicated-log.ts'
 
 interface ChosenConfiguration {
   /** The slot of the value that set it; it governs from the next one on. */
@@ -18,6 +18,9 @@ interface ChosenConfiguration {
  * Invariants:
  * - C1  There is at least one element; slots rise. The first is that of the snapshot (or older, before compaction).
  * - C2  `former` is not empty only while no slot after the current configuration's is known chosen (M5).
+ * - C3  A configuration value sets nothing when a value of a later round stands before it: its leader was deposed, its value
+ *       was recovered long after, and others have been set meanwhile. Taken for good, it would undo those, and bring back
+ *       voters that were removed and are gone. All nodes judge alike, from what is chosen.
  */
 export class ChosenConfigurations {
   private history: ChosenConfiguration[]
@@ -26,11 +29,14 @@ export class ChosenConfigurations {
   private currentMembers: readonly MemberId[] = []
   /** The voters before the current configuration, until that is settled: they may still lead. */
   private formerVoters: readonly MemberId[] = []
+  /** The highest round that proposed a value of the chosen part of the log (C3). */
+  private highestTerm = 0
 
-  constructor(index: number, configuration: Configuration) {
+  /** What a snapshot holds: `term` is the highest of any value in it. */
+  constructor(snapshot: SnapshotMeta) {
     this.history = []
-    this.reported = configuration
-    this.reset(index, configuration)
+    this.reported = snapshot.configuration
+    this.reset(snapshot)
   }
 
   /** The one that decides on the next slot to be chosen. */
@@ -73,10 +79,11 @@ export class ChosenConfigurations {
     return element.index === index && former.length > 0 ? { ...configuration, outgoing: former } : configuration
   }
 
-  /** A value was chosen; returns whether it set or settled a configuration. */
+  /** A value was chosen, the next in order; returns whether it set or settled a configuration. */
   chosen(entry: Entry): boolean {
     const settles = !this.isSettled
-    const configuration = configurationOf(entry)
+    const configuration = entry.term < this.highestTerm ? undefined : configurationOf(entry)
+    this.highestTerm = Math.max(this.highestTerm, entry.term)
     if (configuration === undefined) {
       if (settles) this.enter([])
       return settles
@@ -94,7 +101,8 @@ export class ChosenConfigurations {
   }
 
   /** A snapshot took the place of everything up to `index`. */
-  reset(index: number, { voters, outgoing, learners }: Configuration): void {
+  reset({ index, term, configuration: { voters, outgoing, learners } }: SnapshotMeta): void {
+    this.highestTerm = Math.max(this.highestTerm, term)
     this.history = [{ index, configuration: { voters, outgoing: [], learners }, former: outgoing }]
     this.enter(outgoing)
   }

@@ -2,6 +2,7 @@ import { committedIndex, voteResult } from '../quorum/index.ts'
 import type { MemberId } from '../replicated-log.ts'
 import type { ChosenNotice } from './message.ts'
 import type { PaxosState } from './paxos-state.ts'
+import { advancePhaseOne } from './phase-one.ts'
 import { configurationChanged } from './reconfiguration.ts'
 import { heardLeader } from './roles.ts'
 
@@ -43,8 +44,16 @@ export function advanceChosen(paxos: PaxosState, index: number): void {
   while (paxos.chosenIndex < index) {
     const entry = paxos.log.entryAt(paxos.chosenIndex + 1)
     paxos.learnChosen(entry.index)
+    const wasPending = paxos.pendingConfigurationIndex === entry.index
     if (paxos.configurations.chosen(entry)) configurationChanged(paxos)
+    if (wasPending && paxos.isProposing && paxos.configurations.currentIndex !== entry.index) goOnAfterVoid(paxos)
   }
+}
+
+/** Proposer: the configuration that it waited for sets nothing (C3 in `chosen-configurations.ts`). */
+function goOnAfterVoid(paxos: PaxosState): void {
+  paxos.pendingConfigurationIndex = 0
+  advancePhaseOne(paxos)
 }
 
 /** Follower: the leader of this round says that everything up to `index` is chosen. */

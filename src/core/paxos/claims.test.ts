@@ -441,6 +441,33 @@ describe('reconfiguration', () => {
     assert.equal(again.paxos.status().role, 'follower')
   })
 
+  test('C3: a configuration of a deposed leader, recovered behind values of later rounds, sets nothing', () => {
+    const payload = encodeConfiguration({ voters: [7n, 8n, 9n], outgoing: [], learners: [] })
+    const late = { ballot: 3, value: { index: 3, term: 3, kind: 'configuration', payload } } as const
+    const bench = new Bench({ restore: { hardState: { term: 4, votedFor: noMember } } })
+    const round = bench.campaign()
+    bench.hear(2n, promise(round, 1, [slot(1, 'a', 3), slot(2, 'b', 4), late, slot(4, 'c', 3)]))
+    bench.persisted()
+    assert.deepEqual(texts(bench.paxos), ['a', 'b', 'configuration'], 'it is proposed with care all the same (M1)')
+    bench.acknowledge(2n, 3)
+    assert.deepEqual(texts(bench.paxos), ['a', 'b', 'configuration', 'c', 'noop'])
+    bench.persisted()
+    bench.acknowledge(2n, 5)
+    const { role, commitIndex, configuration } = bench.paxos.status()
+    assert.deepEqual([role, commitIndex, configuration.voters], ['leader', 5, [1n, 2n, 3n]])
+  })
+
+  test('C3: a snapshot that hides those values tells their highest round', () => {
+    const payload = encodeConfiguration({ voters: [7n, 8n, 9n], outgoing: [], learners: [] })
+    const entry = { index: 6, term: 3, kind: 'configuration', payload } as const
+    const configuration = { voters: [1n, 2n, 3n], outgoing: [], learners: [] }
+    const restore = { hardState: { term: 5, votedFor: noMember }, snapshot: { index: 5, term: 4, configuration } }
+    const bench = new Bench({ id: 2n, restore })
+    bench.hear(1n, { type: 'accept', round: 5, firstSlot: 6, chosenIndex: 6, entries: [entry] })
+    assert.equal(bench.paxos.status().commitIndex, 6)
+    assert.deepEqual(bench.paxos.status().configuration, configuration)
+  })
+
   test('M6: a candidate that learns of a configuration from a report goes on in a higher round', () => {
     const payload = encodeConfiguration({ voters: [1n, 4n, 5n], outgoing: [], learners: [] })
     const chosen = { ballot: 3, value: { index: 1, term: 2, kind: 'configuration', payload } } as const

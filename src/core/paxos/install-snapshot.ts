@@ -32,7 +32,7 @@ export function onSnapshotRestored(paxos: PaxosState, meta: SnapshotMeta): void 
   if (!acceptsSnapshot(paxos, meta)) return
   paxos.lastApplied = meta.index
   paxos.replaceThrough(meta.index)
-  paxos.configurations.reset(meta.index, meta.configuration)
+  paxos.configurations.reset(meta)
   membersChanged(paxos)
   // No commit effect: the state machine is there already.
   paxos.emittedChosenIndex = paxos.chosenIndex

@@ -130,7 +130,7 @@ export class PaxosState {
     this.chosenAfter = restored.chosenAfter
     this.round = restore.hardState.term
     this.promisedTo = restore.hardState.votedFor
-    this.configurations = new ChosenConfigurations(restore.snapshot.index, restore.snapshot.configuration)
+    this.configurations = new ChosenConfigurations(restore.snapshot)
     for (let slot = restore.snapshot.index + 1; slot <= this.chosenIndex; slot++) {
       this.configurations.chosen(this.log.entryAt(slot))
     }

@@ -381,7 +381,7 @@ export class TestCluster {
       this.chosen[entry.index] = text
       member.digest = digestAfter(member.digest, text)
       member.appliedIndex = entry.index
-      member.appliedTerm = entry.term
+      member.appliedTerm = Math.max(member.appliedTerm, entry.term)
       if (entry.kind === 'command') this.appliedPayloads.add(Buffer.from(entry.payload).toString())
       if (entry.index > this.configurationIndex) this.isSettled = true
       if (entry.kind === 'configuration' && entry.index > this.configurationIndex) {

@@ -300,8 +300,9 @@ export class TraceWorld {
   private takeSnapshot(id: MemberId, keep: number): void {
     const member = this.member(id)
     const { commitIndex: index } = member.paxos.status()
-    const term = member.paxos.slotAt(index)?.term
-    assert(term !== undefined, 'a chosen slot is in memory')
+    const { firstIndex } = member.paxos.status()
+    const terms = member.paxos.entries(firstIndex, index).map((entry) => entry.term)
+    const term = Math.max(member.snapshot.term, ...terms)
     member.snapshot = { index, term, configuration: member.paxos.configurationAt(index) }
     this.step(id, { type: 'applied', index })
     this.step(id, { type: 'snapshotTaken', meta: member.snapshot, compactTo: index - keep })

@@ -50,11 +50,11 @@ export const paxosPlants = plants([
   },
   {
     name: 'paxos-ballot-reused',
-    mistake: 'A proposer that restarts campaigns in the ballot that it had used before.',
+    mistake: 'A proposer that restarts campaigns in the ballot that it had used before. (Pre-votes are off.)',
     breaks: 'Paxos Made Simple §2.5: no two proposals are ever issued with the same number.',
     consensus: 'paxos',
-    scenario: 'candidate-forgets',
-    seedsMax: 16,
+    scenario: 'leader-forgets',
+    seedsMax: 10,
     edits: [
       {
         file: 'core/paxos/paxos-state.ts',
@@ -62,6 +62,7 @@ export const paxosPlants = plants([
         replace:
           '    const isOwn = restore.hardState.votedFor === this.id && restore.hardState.term > restore.snapshot.term\n    this.round = restore.hardState.term - (isOwn ? 1 : 0)\n    this.promisedTo = isOwn ? noMember : restore.hardState.votedFor\n',
       },
+      { file: 'core/paxos/options.ts', find: '  preVote: true,', replace: '  preVote: false,' },
     ],
   },
   {
@@ -165,32 +166,6 @@ export const paxosPlants = plants([
         find: '  heardLeader(paxos, from)\n  const { firstSlot, entries, round } = message\n  const lastSlot = firstSlot + entries.length - 1\n',
         replace:
           "  const { firstSlot, entries, round } = message\n  const lastSlot = firstSlot + entries.length - 1\n  if (round < paxos.round) {\n    for (const entry of entries) if (entry.index > paxos.chosenIndex && paxos.log.ballotAt(entry.index) < round) paxos.accept({ ballot: round, value: entry })\n    paxos.sendDurably(from, { type: 'accepted', round, firstSlot, lastSlot, throughSlot: 0 })\n    return\n  }\n  heardLeader(paxos, from)\n",
-      },
-    ],
-  },
-  {
-    name: 'paxos-chosen-across-ballots',
-    mistake: 'What an acceptor reported in its promise counts as accepted in the new ballot.',
-    breaks: 'A value is chosen by a majority that accepts it in one ballot.',
-    consensus: 'paxos',
-    scenario: 'figure-8',
-    seedsMax: 8,
-    edits: [
-      {
-        file: 'core/paxos/recovery.ts',
-        find: 'return report.complete ? report.chosenIndex : Math.min(report.chosenIndex, report.nextSlot - 1)',
-        replace: 'return report.nextSlot - 1',
-      },
-      {
-        file: 'core/paxos/phase-one.ts',
-        find: 'const target = recovery.chosenAt(member)',
-        replace: 'const target = Math.min(recovery.chosenAt(member), paxos.chosenIndex)',
-      },
-      {
-        file: 'core/paxos/roles.ts',
-        find: '      progress.begin(paxos.recovery.chosenAt(member))\n',
-        replace:
-          '      progress.matchIndex = paxos.recovery.chosenAt(member)\n      progress.begin(paxos.recovery.chosenAt(member))\n',
       },
     ],
   },

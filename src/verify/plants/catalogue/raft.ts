@@ -191,8 +191,8 @@ export const raftPlants = plants([
     mistake: 'A leader answers reads without asking whether it still leads.',
     breaks: 'Raft §8, thesis §6.4: a deposed leader that does not know yet serves stale data.',
     consensus: 'raft',
-    scenario: 'flapping',
-    seedsMax: 8,
+    scenario: 'leader-pause',
+    seedsMax: 6,
     edits: [
       {
         file: 'core/raft/read-answers.ts',

@@ -74,11 +74,20 @@ const longLostLog: Scenario = {
         cluster.crash(next, chance(random, 0.5) ? 'power-loss' : 'process-death')
       }
       apart()
-      if (chance(random, 0.5)) {
-        // Perhaps just after its log was cut back.
-        await world.pass(100 + random.below(400))
-        cluster.crash(lost, 'process-death')
-        cluster.start(lost)
+      const third = othersOf(world, lost).find((machine) => machine !== next)
+      switch (random.below(3)) {
+        case 0:
+          // Perhaps just after its log was cut back.
+          await world.pass(100 + random.below(400))
+          cluster.crash(lost, 'process-death')
+          cluster.start(lost)
+          break
+        case 1:
+          // It is in no hurry to campaign now.
+          if (third !== undefined) {
+            cluster.crash(third, 'process-death')
+            cluster.start(third)
+          }
       }
       await world.pass(1500 + random.below(500))
       parted?.()
