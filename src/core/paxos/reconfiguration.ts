@@ -31,6 +31,9 @@ import { onTransferLeadership } from './timeout-now.ts'
  *       follower learns of a configuration only when its round is on disk (`learnTold`), takes in a snapshot only then
  *       (`acceptsSnapshot`), and a candidate that learns of one from a report begins another round (`learnFromReport`).
  *
+ * (A configuration value that sets nothing, see C3 in `chosen-configurations.ts`, is waited for as any other, M1, and is then a
+ * value like the rest.)
+ *
  * Why that is safe. Take slot s, and let i < s be the last configuration value chosen before it, with configuration B. Call a
  * proposal for s lawful when its proposer knew i chosen (M1, M2): it holds promises of a quorum of B, so lawful proposals
  * satisfy P2c among themselves. An unlawful one came from a proposer of ballot b whose quorum of the old configuration A had

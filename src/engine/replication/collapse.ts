@@ -73,7 +73,11 @@ async function readSurvivor(setup: CollapseSetup): Promise<CollapseReport> {
   const recovered = opened.groups.get(group)
   const records = (recovered?.entries ?? []).filter((record) => record.index > snapshot.index)
   const entries = algorithm.entriesOf(records)
-  for (const entry of entries) apply(machine, entry)
+  let appliedTerm = snapshot.term
+  for (const entry of entries) {
+    appliedTerm = Math.max(appliedTerm, entry.term)
+    apply(machine, entry, appliedTerm)
+  }
   const lastTerm = records.reduce((highest, record) => Math.max(highest, record.term), snapshot.term)
   const term = Math.max(lastTerm, recovered?.hardState.term ?? 0)
   const lastIndex = entries.at(-1)?.index ?? snapshot.index
@@ -98,7 +102,8 @@ async function restoreNewest(
   return meta
 }
 
-function apply(machine: StateMachine<unknown>, { index, term, kind, payload }: Entry): void {
+/** `term` as `CommandPosition` has it. */
+function apply(machine: StateMachine<unknown>, { index, kind, payload }: Entry, term: number): void {
   if (kind === 'command') machine.apply(commandOf(payload), { index, term }, false)
 }
 

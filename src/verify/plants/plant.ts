@@ -16,8 +16,8 @@ export interface Plant {
   /** It is caught within the seeds 1 to `seedsMax` of that scenario. */
   readonly seedsMax: number
   /**
-   * `outside`: the checkers of histories find it, with `validate()` off. `inside`: only a broken invariant inside a node
-   * shows it in time.
+   * `outside`: what an observer judges shows it, with `validate()` off. `inside`: a node finds fault with itself first, by a
+   * broken invariant or by files that it refuses.
    */
   readonly caughtBy: 'outside' | 'inside'
   /** All of them are made. */

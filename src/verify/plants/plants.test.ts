@@ -20,6 +20,21 @@ describe('planted bugs', () => {
     assert.equal(new Set(allPlants.map((plant) => plant.name)).size, allPlants.length)
   })
 
+  test('stand in docs/planted-bugs.md, and no others do', () => {
+    const text = readFileSync(new URL('../docs/planted-bugs.md', sources), 'utf8')
+    const rows = text.split('\n').flatMap((line) => /^\| `([^`]+)` \|/.exec(line)?.[1] ?? [])
+    assert.deepEqual(
+      rows,
+      allPlants.map((plant) => plant.name),
+    )
+  })
+
+  test('are shown in worlds that there are', async () => {
+    const { scenarios } = await import('../worlds/index.ts')
+    const names = scenarios.map((scenario) => scenario.name)
+    for (const { name, scenario } of allPlants) assert.ok(names.includes(scenario), `${name} asks for ${scenario}`)
+  })
+
   test('a patch whose text is gone, or is not unique, is an error', () => {
     const plant: Plant = {
       name: 'example',

@@ -39,7 +39,7 @@ export const paxosPlants = plants([
     breaks: 'Paxos Made Simple §2.2, P2c.',
     consensus: 'paxos',
     scenario: 'long-lost-log',
-    seedsMax: 6,
+    seedsMax: 16,
     edits: [
       {
         file: 'core/paxos/recovery.ts',
@@ -53,8 +53,8 @@ export const paxosPlants = plants([
     mistake: 'A proposer that restarts campaigns in the ballot that it had used before. (Pre-votes are off.)',
     breaks: 'Paxos Made Simple §2.5: no two proposals are ever issued with the same number.',
     consensus: 'paxos',
-    scenario: 'leader-forgets',
-    seedsMax: 10,
+    scenario: 'candidate-forgets',
+    seedsMax: 20,
     edits: [
       {
         file: 'core/paxos/paxos-state.ts',
