@@ -87,7 +87,9 @@ async function startAgain(cluster: Cluster, member: Member, changed: Changed = {
     '--initial-cluster': changed.initialCluster ?? initialCluster,
     '--initial-cluster-token': changed.token ?? `conformance-${new URL(cluster.member(0).clientUrl).port}`,
   }
-  const [program, ...args] = [...nodeCommand(), ...Object.entries(settings).flat()]
+  const consensus = process.env['SYNOD_CONFORMANCE_CONSENSUS']
+  const algorithm = consensus === undefined ? [] : ['--consensus', consensus]
+  const [program, ...args] = [...nodeCommand(), ...Object.entries(settings).flat(), ...algorithm]
   return run(program!, args)
 }
 

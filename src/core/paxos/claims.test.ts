@@ -343,13 +343,28 @@ describe('what practice adds', () => {
     const meta = { index: 9, term: 2, configuration }
     const bench = new Bench({ id: 3n })
     const effects = bench.hear(1n, { type: 'heartbeat', round: 2, chosenIndex: 9, context: 0 })
-    assert.equal(sent(effects, 'heartbeatResponse')[0]?.afterPersist, only(effects, 'persist')[0]?.id)
+    assert.equal(sent(effects, 'heartbeatResponse')[0]?.afterPersist, 0)
     bench.hear(1n, { type: 'installSnapshot', round: 2, meta })
     assert.equal(bench.paxos.acceptsSnapshot(meta), false)
     bench.persisted()
     assert.equal(bench.paxos.acceptsSnapshot(meta), true)
     bench.step({ type: 'snapshotRestored', meta })
     assert.equal(bench.paxos.status().commitIndex, 9)
+  })
+})
+
+describe('a member whose disk is full', () => {
+  test('learns and serves what the others choose in a round that it cannot write down', () => {
+    const bench = new Bench({ id: 3n })
+    bench.hear(1n, { type: 'heartbeat', round: 2, chosenIndex: 0, context: 0 })
+    const entries = [{ index: 1, term: 2, kind: 'noop', payload: new Uint8Array(0) } as const]
+    const accepted = bench.hear(1n, { type: 'accept', round: 2, firstSlot: 1, chosenIndex: 0, entries })
+    assert.notEqual(sent(accepted, 'accepted')[0]?.afterPersist, 0, 'it vouches for nothing')
+    const effects = bench.hear(1n, { type: 'heartbeat', round: 2, chosenIndex: 1, context: 0 })
+    assert.equal(bench.paxos.status().commitIndex, 1)
+    const answer = sent(effects, 'heartbeatResponse')[0]
+    assert.equal(answer?.afterPersist, 0)
+    assert.deepEqual(answer?.message.type === 'heartbeatResponse' && answer.message.receivedThrough, 1)
   })
 })
 

@@ -19,10 +19,8 @@ export function onHeartbeat(paxos: PaxosState, from: MemberId, message: Heartbea
   heardLeader(paxos, from)
   toldChosen(paxos, message.chosenIndex)
   const { round, receivedThrough } = paxos
-  const response = { type: 'heartbeatResponse', round, context: message.context, receivedThrough } as const
-  // The first answer in a round says that this round is on disk: a snapshot may follow it (`install-snapshot.ts`).
-  if (paxos.roundIsDurable) paxos.send(from, response)
-  else paxos.sendDurably(from, response)
+  // At once, whether the round is on disk or not: nothing is chosen by it, and a member whose disk is full must go on.
+  paxos.send(from, { type: 'heartbeatResponse', round, context: message.context, receivedThrough })
 }
 
 export function onHeartbeatResponse(paxos: PaxosState, from: MemberId, message: HeartbeatResponse): void {
