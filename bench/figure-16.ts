@@ -105,7 +105,7 @@ if (values.svg !== undefined) {
   mkdirSync(dirname(values.svg), { recursive: true })
   writeFileSync(
     values.svg,
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height * plots.length}" font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>\n${drawn.join('\n')}\n</svg>\n`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height * plots.length}" font-family="sans-serif" font-size="12"><title>Time without a leader, by range of election time-outs</title><rect width="100%" height="100%" fill="white"/>\n${drawn.join('\n')}\n</svg>\n`,
   )
   process.stdout.write(`\nwrote ${values.svg}\n`)
 }

@@ -20,15 +20,21 @@ export function parseArguments(
       operands: parsed.positionals,
     }
   } catch (error) {
-    const message = (error as Error).message.split('. To specify')[0]!
+    // Node goes on with advice in sentences and lines of its own; the help that is named says it better.
+    const message = (error as Error).message.split(/\.(?:\s|$)/)[0]!
     throw new CommandError(`${message}. See synod ${command} --help.`, 2)
   }
 }
 
 /** A whole number given as a flag. */
 export function wholeNumber(name: string, text: string, min: number, max: number): number {
+  return wholeNumberOf(`--${name}`, text, min, max)
+}
+
+/** A whole number of whatever the message shall call `what`. */
+export function wholeNumberOf(what: string, text: string, min: number, max: number): number {
   const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN
   if (!(value >= min && value <= max))
-    throw new CommandError(`--${name} is "${text}"; it must be a whole number from ${min} to ${max}.`, 2)
+    throw new CommandError(`${what} is "${text}"; it must be a whole number from ${min} to ${max}.`, 2)
   return value
 }

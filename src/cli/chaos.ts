@@ -1,6 +1,6 @@
 /** synod chaos: a real cluster of processes under faults, and a verdict on what its clients saw. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -59,6 +59,7 @@ export async function chaos(args: readonly string[]): Promise<void> {
       `${settings.data} is not empty: chaos founds a new cluster. Name another --data directory.`,
       2,
     )
+  requireWritable(settings.history)
   const directory = settings.data ?? mkdtempSync(join(tmpdir(), 'synod-chaos-'))
   const interrupted = new AbortController()
   let keep = true
@@ -82,6 +83,16 @@ export async function chaos(args: readonly string[]): Promise<void> {
   }
   // All is said, and no node is left. What Node still holds of hundreds of reset connections must not keep the command.
   process.exit(exitWith)
+}
+
+/** Before a cluster is started: at the end of the run it would be too late. */
+function requireWritable(path: string | undefined): void {
+  if (path === undefined) return
+  try {
+    closeSync(openSync(path, 'a'))
+  } catch (error) {
+    throw new CommandError(`--history ${path} cannot be written: ${(error as Error).message}.`, 2)
+  }
 }
 
 async function runWithSignals(

@@ -4,12 +4,14 @@ import {
   allCheckers,
   checkHistory,
   checkLinearizability,
+  counted,
   describeOperation,
   explainDeadEnd,
   type LinearizabilityResult,
   linearizability,
 } from '../verify/checkers/index.ts'
 import {
+  escapeControls,
   FormatError,
   type FormatName,
   formatNames,
@@ -21,6 +23,7 @@ import {
 } from '../verify/formats/index.ts'
 import type { HistoryRecord, OperationRecord, Verdict } from '../verify/history/index.ts'
 import { type ParsedArguments, parseArguments, wholeNumber } from './arguments.ts'
+import { readStandardInput } from './input.ts'
 import { CommandError, printJson, printLine } from './output.ts'
 
 /** 2 is taken by "could not tell": a wrong command line, or a file that cannot be read, ends with sysexits' EX_USAGE. */
@@ -32,23 +35,35 @@ interface Report {
   readonly verdict: Verdict['verdict']
   readonly checked: number
   /** One line for each property that was judged. */
-  readonly properties: readonly { readonly property: string; readonly verdict: Verdict['verdict'] }[]
+  readonly properties: readonly JudgedProperty[]
   readonly explanation: string
   readonly details: readonly string[]
   readonly evidence: readonly HistoryRecord[]
   readonly highlighted: readonly OperationRecord[]
 }
 
+interface JudgedProperty {
+  readonly property: string
+  readonly verdict: Verdict['verdict']
+  /** The history has no records that this property is about. */
+  readonly isIdle: boolean
+}
+
+/** As FILE. */
+const standardInput = '-'
+
 export async function check(args: readonly string[]): Promise<void> {
   const { flags, operands } = parse(args)
   const file = operands[0]
   if (file === undefined || operands.length > 1)
     throw new CommandError('synod check needs one FILE. See synod check --help.', exitUnusable)
-  const history = read(file, flags)
+  if (flags['html'] !== undefined && flags['no-html'] === true)
+    throw new CommandError('--html and --no-html contradict each other.', exitUnusable)
+  const history = await read(file, flags)
   const stepsMax = flags['steps'] === undefined ? undefined : steps(String(flags['steps']))
   const report = judge(history, stepsMax)
-  const html = htmlPath(file, flags, report)
-  if (html !== undefined) writeTimeline(html, file, report)
+  const wanted = htmlPath(file, flags, report)
+  const html = wanted !== undefined && writeTimeline(wanted, file, report) ? wanted : undefined
   if (flags['json'] === true)
     printJson({ file, ...summary(history), ...withoutDetails(report), ...(html ? { html } : {}) })
   else print(file, history, report, html)
@@ -91,13 +106,13 @@ function oneOf<T extends string>(
   return name
 }
 
-function read(file: string, flags: ParsedArguments['flags']): JudgedHistory {
+async function read(file: string, flags: ParsedArguments['flags']): Promise<JudgedHistory> {
   const format = oneOf<FormatName>('format', flags['format'], formatNames)
   const model = oneOf<ModelName>('model', flags['model'], modelNames)
   const initial = flags['initial']
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = file === standardInput ? (await readStandardInput()).toString('utf8') : readFileSync(file, 'utf8')
   } catch (error) {
     throw new CommandError(`${file} cannot be read: ${(error as Error).message}`, exitUnusable)
   }
@@ -108,17 +123,17 @@ function read(file: string, flags: ParsedArguments['flags']): JudgedHistory {
       ...(typeof initial === 'string' ? { initial } : {}),
     })
   } catch (error) {
-    if (error instanceof FormatError) throw new CommandError(`${file}: ${error.message}`, exitUnusable)
+    if (error instanceof FormatError) throw new CommandError(`${nameOf(file)}: ${error.message}`, exitUnusable)
     throw error
   }
 }
 
 function judge(history: JudgedHistory, stepsMax: number | undefined): Report {
   if (history.model === 'key-value') return judgeRecords(history.attempts[0]!.records, stepsMax)
-  const results = history.attempts.map(({ initial, records }) => ({
-    initial,
-    result: checkLinearizability(records, stepsMax === undefined ? {} : { stepsMax }),
-  }))
+  const results = history.attempts.map(({ initial, records, initialWrites }) => {
+    const result = checkLinearizability(records, stepsMax === undefined ? {} : { stepsMax })
+    return { initial, result: { ...result, checked: result.checked - initialWrites } }
+  })
   const found = results.find(({ result }) => result.verdict === 'linearizable')
   if (found !== undefined) {
     const details =
@@ -136,7 +151,7 @@ function linearizableReport(verdict: Verdict['verdict'], result: Linearizability
   return {
     verdict,
     checked: result.checked,
-    properties: [{ property: 'linearizability', verdict }],
+    properties: [{ property: 'linearizability', verdict, isIdle: result.checked === 0 }],
     explanation: '',
     details: [],
     evidence: [],
@@ -150,13 +165,15 @@ function unfoundReport(verdict: 'invalid' | 'unknown', result: LinearizabilityRe
   const head =
     verdict === 'invalid'
       ? `No order reaches the return of "${blocked === undefined ? '' : describeOperation(blocked)}" of client ${blocked?.client}.`
-      : `The search met its bound of ${result.steps} steps; the furthest it came was "${blocked === undefined ? 'the beginning' : describeOperation(blocked)}".`
+      : `The search met its bound of ${counted(result.steps, 'step')}; the furthest it came was ${blocked === undefined ? 'the beginning' : `"${describeOperation(blocked)}"`}.`
   const highlighted = explained.misfits.map(({ record }) => record)
+  const longest = `The longest order takes ${counted(explained.takenCount, 'operation')}; after it the state can be: ${explained.states.join('; or ')}.`
   return {
     ...linearizableReport(verdict, result),
     explanation: head,
     details: [
-      `The longest order takes ${explained.takenCount} operations; after it the state can be: ${explained.states.join('; or ')}.`,
+      // A search that was cut off before its first dead end has nothing to show.
+      ...(explained.states.length === 0 ? [] : [longest]),
       ...explained.misfits.map(
         ({ record, reason }) => `  ${describeOperation(record)} (client ${record.client}): ${reason}`,
       ),
@@ -177,8 +194,12 @@ function judgeRecords(records: readonly HistoryRecord[], stepsMax: number | unde
     result.verdict
   ]
   const properties = [
-    ...others.verdicts.map((each) => ({ property: each.property, verdict: each.verdict.verdict })),
-    { property: 'linearizability', verdict },
+    ...others.verdicts.map(({ property, verdict }) => ({
+      property,
+      verdict: verdict.verdict,
+      isIdle: verdict.verdict === 'valid' && verdict.checked === 0,
+    })),
+    { property: 'linearizability', verdict, isIdle: result.checked === 0 },
   ]
   const violated = others.verdicts.map((each) => each.verdict).find((each) => each.verdict === 'invalid')
   if (verdict === 'invalid' || (verdict === 'unknown' && violated === undefined)) {
@@ -203,16 +224,17 @@ function isOperation(record: HistoryRecord): record is OperationRecord {
   return record.type === 'operation'
 }
 
-/** On request, and by default beside the file when something is wrong. */
+/** On request, and by default beside the file (if it is one) when something is wrong. */
 function htmlPath(file: string, flags: ParsedArguments['flags'], report: Report): string | undefined {
   if (typeof flags['html'] === 'string') return flags['html']
   const wanted = report.verdict === 'invalid' && flags['no-html'] !== true && report.evidence.some(isOperation)
-  return wanted ? `${file}.html` : undefined
+  return wanted && file !== standardInput ? `${file}.html` : undefined
 }
 
-function writeTimeline(path: string, file: string, report: Report): void {
+/** False, and said, when it cannot be written: the judgement counts all the same. */
+function writeTimeline(path: string, file: string, report: Report): boolean {
   const text = renderTimeline({
-    title: `${file}: ${words[report.verdict]}`,
+    title: `${nameOf(file)}: ${headline(report)}`,
     explanation: [report.explanation, ...report.details].join(' '),
     operations: report.evidence.filter(isOperation),
     highlighted: new Set(report.highlighted),
@@ -220,8 +242,10 @@ function writeTimeline(path: string, file: string, report: Report): void {
   })
   try {
     writeFileSync(path, text)
+    return true
   } catch (error) {
     process.stderr.write(`synod: the timeline was not written: ${(error as Error).message}\n`)
+    return false
   }
 }
 
@@ -233,26 +257,37 @@ function summary(history: JudgedHistory) {
 }
 
 function withoutDetails({ verdict, checked, properties, explanation, details, evidence }: Report) {
-  return { verdict, checked, properties, explanation, details, evidence }
+  const judged = properties.map((each) => ({ property: each.property, verdict: each.verdict }))
+  return { verdict, checked, properties: judged, explanation, details, evidence }
+}
+
+function nameOf(file: string): string {
+  return file === standardInput ? 'standard input' : file
+}
+
+/** The verdict in a few words. */
+function headline({ verdict, properties }: Report): string {
+  const violated = properties.filter((each) => each.verdict === 'invalid').map((each) => each.property)
+  if (verdict === 'invalid' && !violated.includes('linearizability')) return `${violated.join(', ')} violated`
+  if (verdict !== 'valid' || !properties.some((each) => each.isIdle && each.property === 'linearizability'))
+    return words[verdict]
+  return properties.every((each) => each.isIdle) ? 'nothing to check' : 'all holds'
 }
 
 function print(file: string, history: JudgedHistory, report: Report, html: string | undefined): void {
   const only = report.properties.length === 1
-  const violated = report.properties.filter((each) => each.verdict === 'invalid').map((each) => each.property)
-  const verdict =
-    only || report.verdict !== 'invalid' || violated.includes('linearizability')
-      ? words[report.verdict]
-      : `${violated.join(', ')} violated`
-  printLine(
-    `${file}: ${verdict} (${report.checked} ${only ? 'operations' : 'records'}, ${history.format}, ${history.model})`,
-  )
-  if (!only)
-    for (const each of report.properties) printLine(`  ${each.property.padEnd(20)}${wordsOfProperties[each.verdict]}`)
-  if (report.explanation !== '') printLine(`\n${report.explanation}`)
-  for (const line of report.details) printLine(line)
+  const size = counted(report.checked, only ? 'operation' : 'record')
+  printLine(`${nameOf(file)}: ${headline(report)} (${size}, ${history.format}, ${history.model})`)
+  if (!only) for (const each of report.properties) printLine(`  ${each.property.padEnd(20)}${stateOf(each)}`)
+  if (report.explanation !== '') printLine(`\n${escapeControls(report.explanation)}`)
+  for (const line of report.details) printLine(escapeControls(line))
   if (report.evidence.length > 0) printLine('\nThe operations around it:')
-  for (const record of report.evidence) printLine(`  ${lineOf(record)}`)
+  for (const record of report.evidence) printLine(`  ${escapeControls(lineOf(record))}`)
   if (html !== undefined) printLine(`\nTimeline: ${html}`)
+}
+
+function stateOf({ verdict, isIdle }: JudgedProperty): string {
+  return verdict === 'valid' && isIdle ? 'nothing to check' : wordsOfProperties[verdict]
 }
 
 function lineOf(record: HistoryRecord): string {

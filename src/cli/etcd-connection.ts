@@ -18,13 +18,25 @@ export class RpcError extends CommandError {
   }
 }
 
+/** What to do when no node answers. */
+export const noAnswerAdvice = 'Is the cluster running? Start one with "synod up", or name its nodes with --endpoints.'
+
+/** $SYNOD_ENDPOINTS; a variable that is set to nothing counts as not set. */
+export function endpointsOfEnvironment(): string | undefined {
+  return process.env['SYNOD_ENDPOINTS'] || undefined
+}
+
 /** The nodes to ask, from --endpoints, else $SYNOD_ENDPOINTS, else the default. */
 export function endpointsOf(flag: string | boolean | undefined): string[] {
-  const text = typeof flag === 'string' ? flag : (process.env['SYNOD_ENDPOINTS'] ?? '127.0.0.1:2379')
+  const text = typeof flag === 'string' ? flag : (endpointsOfEnvironment() ?? '127.0.0.1:2379')
   const endpoints = text
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
+  if (endpoints.length === 0) {
+    const source = typeof flag === 'string' ? '--endpoints' : '$SYNOD_ENDPOINTS'
+    throw new CommandError(`${source} names no node; it must be addresses like 127.0.0.1:2379, comma-separated.`, 2)
+  }
   return endpoints.map((endpoint) => {
     if (endpoint.startsWith('https:')) throw new CommandError(`${endpoint}: https is not carried out yet; use http.`, 2)
     return endpoint.includes('://') ? endpoint : `http://${endpoint}`
@@ -50,9 +62,7 @@ export class EtcdConnection {
         failures.push(`${endpoint}: ${(error as Error).message}`)
       }
     }
-    throw new CommandError(
-      `no node answers (${failures.join('; ')}). Is the cluster running? Start one with "synod up", or name its nodes with --endpoints.`,
-    )
+    throw new CommandError(`no node answers (${failures.join('; ')}). ${noAnswerAdvice}`)
   }
 
   private static openOne(endpoint: string): Promise<EtcdConnection> {

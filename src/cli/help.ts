@@ -112,6 +112,9 @@ Examples
 
   status: `synod status: show each node of a cluster
 
+Asks a node of this machine which members there are, and shows all of them. With --endpoints (or $SYNOD_ENDPOINTS) it shows
+the nodes named there, and no others.
+
 Flags
 ${clientFlags}
 
@@ -237,7 +240,7 @@ Tells whether the operations have a linear order, and of our own records whether
 operations that fit no order, and draws them with all that is around them.
 
 FILE holds our JSON lines (as synod sim and synod chaos write them), a Jepsen log (INFO jepsen.util - 3 :invoke :read nil),
-or a Knossos history in EDN of a cas-register, a multi-register or a mutex.
+or a Knossos history in EDN of a cas-register, a multi-register or a mutex. A FILE of - is read from standard input.
 
 Flags
 ${rows([
@@ -245,7 +248,7 @@ ${rows([
   ['--model NAME', 'register, cas-register, multi-register or mutex (default: as the operations are).'],
   ['--initial EDN', 'What registers begin with, like 0 or {:x 0 :y 0} (default nil; EDN: nil or else 0).'],
   ['--steps N', 'Give up after trying N operations (default 30 million).'],
-  ['--html OUT', 'Write the timeline there (default FILE.html when something is wrong).'],
+  ['--html OUT', 'Write the timeline there (default FILE.html when something is wrong; none for -).'],
   ['--no-html', 'Write none.'],
   ['--json', 'One JSON object, for machines.'],
 ])}

@@ -2,6 +2,7 @@
 import { parseArguments, wholeNumber } from './arguments.ts'
 import { EtcdConnection, endpointsOf } from './etcd-connection.ts'
 import { decodeFields, decodeKeyValue, encode, jsonOf, keyRange, printable } from './etcd-messages.ts'
+import { readStandardInput } from './input.ts'
 import { CommandError, printJson, printLine } from './output.ts'
 
 const common = { endpoints: { type: 'string' }, json: { type: 'boolean' } } as const
@@ -110,10 +111,4 @@ export async function del(args: readonly string[]): Promise<void> {
     if (flags['json'] === true) printJson({ deleted, revision: response.fields(1).number(3) })
     else printLine(`deleted ${deleted}`)
   })
-}
-
-async function readStandardInput(): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
 }

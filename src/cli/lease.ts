@@ -1,6 +1,6 @@
 /** synod lease grant, revoke, keep-alive, ttl, list. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArguments, wholeNumber } from './arguments.ts'
+import { parseArguments, wholeNumberOf } from './arguments.ts'
 import type { EtcdConnection } from './etcd-connection.ts'
 import { decodeFields, encode, printable } from './etcd-messages.ts'
 import { leaseId, operand, refuseMore, withConnection } from './keys.ts'
@@ -30,7 +30,7 @@ function actionOf(
 ): (connection: EtcdConnection) => Promise<void> {
   if (action === 'list') return (connection) => list(connection, json)
   if (action === 'grant') {
-    const ttl = wholeNumber('SECONDS', operand(operands, 1, 'lease', 'number of SECONDS'), 1, ttlSecondsMax)
+    const ttl = wholeNumberOf('SECONDS', operand(operands, 1, 'lease', 'number of SECONDS'), 1, ttlSecondsMax)
     return (connection) => grant(connection, ttl, json)
   }
   if (action !== 'revoke' && action !== 'keep-alive' && action !== 'ttl')

@@ -84,6 +84,7 @@ async function add(
   const named = members
     .map((each) => (each.id === added.id ? { ...each, name } : each))
     .filter((each) => each.name !== '')
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
   const cluster = named.flatMap((each) => each.peerUrls.map((url) => `${each.name}=${url}`))
   const environment = {
     ETCD_NAME: name,
@@ -101,6 +102,7 @@ async function add(
   printLine(
     `\nsynod node --name ${name} --listen-peer-urls ${added.peerUrls.join(',')} --initial-cluster ${cluster.join(',')} --initial-cluster-state existing`,
   )
+  printLine('\nWhere port 2379 is taken, add --listen-client-urls and --advertise-client-urls http://127.0.0.1:PORT.')
 }
 
 async function fetchMembers(connection: EtcdConnection): Promise<readonly MemberFields[]> {

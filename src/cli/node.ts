@@ -39,10 +39,14 @@ export async function node(args: readonly string[]): Promise<void> {
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
   let running: Awaited<ReturnType<typeof startNode>>
+  // The node's own timers keep no process alive: one that waits for an answer, to join, must not end in silence.
+  const starting = setInterval(() => {}, 60_000)
   try {
     running = await startNode(config, runtime, { onFailure: die, processId: process.pid, processMetrics })
   } catch (error) {
     throw error instanceof Error && error.name !== 'InvariantError' ? new CommandError(error.message) : error
+  } finally {
+    clearInterval(starting)
   }
   // The next start finds the compiled modules, also when this process is killed.
   flushCompileCache()

@@ -1,5 +1,5 @@
 /** synod sim: whole clusters in this process, on simulated time, networks and disks, judged from outside. */
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import type { HistoryRecord } from '../verify/history/index.ts'
 import type { WorldOptions, WorldReport } from '../verify/worlds/index.ts'
 import { parseArguments, wholeNumber } from './arguments.ts'
@@ -104,8 +104,10 @@ async function runWorlds(runWorld: RunWorld, plan: Plan, flags: Flags): Promise<
   const json = flags['json'] === true
   const progress = new ProgressLine()
   const totals = new SimulationTotals()
+  const historyPath = textFlag(flags, 'history')
+  if (historyPath !== undefined) demandWritable(historyPath)
   for (let i = 0; i < plan.worlds && performance.now() < plan.untilMs; i++) {
-    const keep = new HistoryFile(textFlag(flags, 'history'))
+    const keep = new HistoryFile(historyPath)
     const world = {
       ...plan.common,
       seed: plan.seedsRise ? plan.firstSeed + i : plan.firstSeed,
@@ -123,8 +125,38 @@ async function runWorlds(runWorld: RunWorld, plan: Plan, flags: Flags): Promise<
     progress.show(`${i + 1}${plan.worlds < endless ? ` of ${plan.worlds}` : ''} seeds · ${totals.line()}`)
   }
   progress.clear()
-  if (!json) printLine(totals.table())
+  if (!json) printLine(`${headline(plan, totals)}\n\n${totals.table()}`)
   if (totals.failed > 0) throw new CommandError(`${totals.failed} of ${totals.worlds} worlds failed.`)
+}
+
+/** What was run and what came of it: `swarm on raft, seeds 1 to 5: all hold`. */
+function headline({ common, scenarios, firstSeed, seedsRise }: Plan, { worlds, failed }: SimulationTotals): string {
+  const run = Math.min(worlds, scenarios.length)
+  const what = run === 1 ? scenarios[0] : `${run} scenarios`
+  const seeds = seedsRise && worlds > 1 ? `seeds ${firstSeed} to ${firstSeed + worlds - 1}` : `seed ${firstSeed}`
+  const outcome = worlds === 1 ? (failed === 0 ? 'holds' : 'failed') : failed === 0 ? 'all hold' : `${failed} failed`
+  return `${what} on ${common.consensus}, ${seeds}: ${outcome}`
+}
+
+/** Found out before the worlds run, which may take hours. Leaves the disk as it was. */
+function demandWritable(path: string): void {
+  try {
+    if (createdNew(path)) unlinkSync(path)
+    else closeSync(openSync(path, 'a'))
+  } catch (error) {
+    throw new CommandError(`--history ${path} cannot be written: ${(error as Error).message}`, 2)
+  }
+}
+
+/** False if there is such a file already. */
+function createdNew(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'wx'))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
 }
 
 /** The wall clock time of a run counts for the speed that is shown. */
@@ -168,6 +200,10 @@ class HistoryFile {
 
   write(): void {
     if (this.path === undefined) return
-    writeFileSync(this.path, this.records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+    try {
+      writeFileSync(this.path, this.records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+    } catch (error) {
+      throw new CommandError(`the history was not written: ${(error as Error).message}`)
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** synod status: each node of a cluster, by name. */
 import { parseArguments } from './arguments.ts'
-import { EtcdConnection, endpointsOf, RpcError } from './etcd-connection.ts'
+import { EtcdConnection, endpointsOf, endpointsOfEnvironment, noAnswerAdvice, RpcError } from './etcd-connection.ts'
 import { decodeFields, decodeMembers, type MemberFields } from './etcd-messages.ts'
 import { CommandError, formatTable, printJson, printLine } from './output.ts'
 
@@ -82,7 +82,7 @@ interface Asked {
 
 export async function status(args: readonly string[]): Promise<void> {
   const { flags } = parseArguments('status', args, { endpoints: { type: 'string' }, json: { type: 'boolean' } })
-  const named = flags['endpoints'] !== undefined || process.env['SYNOD_ENDPOINTS'] !== undefined
+  const named = flags['endpoints'] !== undefined || endpointsOfEnvironment() !== undefined
   const given = endpointsOf(flags['endpoints'])
   const members = await findMembers(given)
   const nodes = named || members.length === 0 ? given.map((endpoint) => ({ name: '', endpoint })) : clientsOf(members)
@@ -91,7 +91,7 @@ export async function status(args: readonly string[]): Promise<void> {
     printJson(status ?? { endpoint, error })
   if (flags['json'] !== true) printLine(formatTable(statusHeader, asked.map(rowOf)))
   const failures = asked.filter((node) => node.status === undefined).length
-  if (failures === asked.length) throw new CommandError('no node answers. Start a cluster with "synod up".')
+  if (failures === asked.length) throw new CommandError(`no node answers. ${noAnswerAdvice}`)
   if (failures > 0) process.exitCode = 1
 }
 

@@ -149,7 +149,7 @@ function foundingOf({ clusterId, memberId, name, consensus, members }: NodeConfi
  */
 export function checkIdentity(found: Identity, config: NodeConfig): void {
   const { dataDir, name } = config
-  if (config.consensus !== found.algorithm)
+  if (config.consensusGiven && config.consensus !== found.algorithm)
     throw new DataDirectoryError(
       `${dataDir} was written by the consensus algorithm ${found.algorithm}, and --consensus says ${config.consensus}: say --consensus ${found.algorithm}. A cluster keeps the algorithm it was founded with.`,
     )

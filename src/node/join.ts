@@ -78,7 +78,7 @@ function readAnswers(config: NodeConfig, told: readonly Told[]): Founding | { re
     return {
       problem: `the members of cluster ${cluster.clusterId.toString(16)} do not agree which one ${own.join(',')} is (${[...new Set(fresh.map((each) => each.member.id.toString(16)))].join(', ')}): some of them are behind. Try again when they have caught up.`,
     }
-  if (cluster.algorithm !== config.consensus)
+  if (config.consensusGiven && cluster.algorithm !== config.consensus)
     throw new DataDirectoryError(
       `the cluster runs ${cluster.algorithm}, and --consensus says ${config.consensus}: say --consensus ${cluster.algorithm}.`,
     )

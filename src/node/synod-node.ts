@@ -128,7 +128,12 @@ class SynodNode implements RunningNode {
     if (this.config.forceNewCluster) await this.forceNewCluster()
     this.directory = await this.openDirectory()
     const { identity } = this.directory
-    this.config = { ...this.config, memberId: identity.memberId, clusterId: identity.clusterId }
+    const { memberId, clusterId, algorithm } = identity
+    this.config = { ...this.config, memberId, clusterId, consensus: algorithm }
+    if (this.config.leaseReads && algorithm !== 'raft')
+      throw new DataDirectoryError(
+        `--lease-reads works on Raft only, and this cluster runs ${algorithm}: leave it out.`,
+      )
     const { config } = this
     this.host = await this.openHost(this.directory)
     const { machine, group } = await this.openGroup(this.host, identity)

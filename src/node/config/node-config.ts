@@ -34,6 +34,8 @@ export interface NodeConfig {
   readonly members: readonly MemberConfig[]
   readonly clusterState: 'new' | 'existing'
   readonly consensus: Consensus
+  /** Whether the settings name it. If not, a node that joins, or has data, goes by its cluster's. */
+  readonly consensusGiven: boolean
   /** Linearizable reads by the leader's lease, without a round to the followers: relies on clocks. */
   readonly leaseReads: boolean
   /** Make a new cluster of this member alone, from what it has, before it starts. */
@@ -110,6 +112,7 @@ export function readNodeConfig(sources: SettingSources): NodeConfig {
     members,
     clusterState: read.text('initial-cluster-state') as 'new' | 'existing',
     consensus: read.text('consensus') as Consensus,
+    consensusGiven: read.isSet('consensus'),
     leaseReads: read.boolean('lease-reads'),
     forceNewCluster: read.boolean('force-new-cluster'),
     heartbeatIntervalMs,

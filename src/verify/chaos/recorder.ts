@@ -4,7 +4,7 @@
  * - H1  All times come from one clock that never falls, this process's own, in milliseconds since the run began.
  * - H2  Times are cut, not rounded: what happened before stays before or equal.
  */
-import { createWriteStream, type WriteStream } from 'node:fs'
+import { createWriteStream, openSync, type WriteStream } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import type { HistoryRecord } from '../history/index.ts'
 
@@ -14,10 +14,10 @@ export class Recorder {
   private readonly file: WriteStream | undefined
   private failure: Error | undefined
 
-  /** Without a path the history is kept in memory only. */
+  /** Without a path the history is kept in memory only. Throws when the file cannot be made. */
   constructor(path?: string) {
     if (path === undefined) return
-    this.file = createWriteStream(path)
+    this.file = createWriteStream(path, { fd: openSync(path, 'w') })
     this.file.on('error', (error) => {
       this.failure = error
     })
@@ -38,6 +38,7 @@ export class Recorder {
     const { file } = this
     if (file === undefined) return
     await new Promise<void>((resolve) => {
+      if (file.closed) return resolve()
       file.once('close', resolve)
       file.end()
     })

@@ -4,7 +4,7 @@
  * - C1  However the run ends, no process that it started is left when the promise settles.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Prng } from '../../base/index.ts'
 import { drawEvidence } from './checks/evidence-timeline.ts'
@@ -62,7 +62,6 @@ const nodeFlags = ['--heartbeat-interval', '50', '--election-timeout', '500', '-
 /** Runs chaos once. Rejects when the cluster could not be started, or when told to end. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   mkdirSync(options.directory, { recursive: true })
-  mkdirSync(dirname(options.historyPath), { recursive: true })
   return new ChaosRun(options).run()
 }
 

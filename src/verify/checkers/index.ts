@@ -7,7 +7,7 @@ export {
 } from './linearizability/check-linearizability.ts'
 export { linearizability, linearizabilityChecker } from './linearizability/checker.ts'
 export { type Explanation, explainDeadEnd } from './linearizability/explanation.ts'
-export { describeOperation } from './linearizability/wording.ts'
+export { counted, describeOperation } from './linearizability/wording.ts'
 export { fencing, lockExclusion } from './locks.ts'
 export { committedEntries, oneLeader, stateHashes } from './replicas.ts'
 export { revisionOrder } from './revisions/checker.ts'

@@ -18,7 +18,12 @@ export interface JudgedHistory {
    * The history, once for each initial state to try: it is linearizable if one of them is. Knossos histories do not tell
    * where registers begin; by custom that is nil or 0.
    */
-  readonly attempts: readonly { readonly initial: string; readonly records: readonly HistoryRecord[] }[]
+  readonly attempts: readonly {
+    readonly initial: string
+    readonly records: readonly HistoryRecord[]
+    /** How many of the records write the initial state, and are no operations of the file. */
+    readonly initialWrites: number
+  }[]
 }
 
 export interface ReadOptions {
@@ -34,7 +39,7 @@ export function readHistory(text: string, options: ReadOptions = {}): JudgedHist
   if (format === 'jsonl') {
     const records = readJsonLines(text)
     if (records.length === 0) throw new FormatError('the file holds no records')
-    return { format, model: 'key-value', attempts: [{ initial: 'nil', records }] }
+    return { format, model: 'key-value', attempts: [{ initial: 'nil', records, initialWrites: 0 }] }
   }
   const events = format === 'jepsen' ? readJepsenLog(text) : readKnossosEdn(text)
   if (!events.some((event) => event.type === 'invoke') && format === 'jepsen')
@@ -56,10 +61,10 @@ function attemptsOf(
   initial: string | undefined,
 ): JudgedHistory['attempts'] {
   const values = initial !== undefined ? [initial] : format === 'edn' && model !== 'mutex' ? ['nil', '0'] : ['nil']
-  return values.map((text) => ({
-    initial: text,
-    records: [...initialWrites(operations, initialValue(text)), ...operations],
-  }))
+  return values.map((text) => {
+    const writes = initialWrites(operations, initialValue(text))
+    return { initial: text, records: [...writes, ...operations], initialWrites: writes.length }
+  })
 }
 
 function initialValue(text: string): Edn {

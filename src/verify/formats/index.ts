@@ -1,4 +1,4 @@
-export { FormatError } from './format-error.ts'
+export { escapeControls, FormatError } from './format-error.ts'
 export { type FormatName, formatNames, type JudgedHistory, readHistory } from './history-file.ts'
 export { readJsonLines, writeJsonLines } from './json-lines.ts'
 export { type ModelName, modelNames } from './models.ts'

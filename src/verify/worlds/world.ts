@@ -126,7 +126,11 @@ export class World implements FaultWorld {
       this.random,
       cluster.members.filter((machine) => isFit(machine)),
     )
-    const core = cluster.core(fit)
+    // A removal whose fate is not known may never have happened: then there may be no majority without that machine.
+    const leaving = cluster.members.filter(
+      (machine) => machine.standing === 'member' && !machine.isDamaged && machine.excuses.has('removed'),
+    )
+    const core = cluster.core([...fit, ...leaving])
     this.links.clear()
     for (const machine of cluster.members) {
       cluster.resume(machine)

@@ -17,7 +17,7 @@ export interface LinearizabilityOptions {
 
 export interface LinearizabilityResult {
   readonly verdict: 'linearizable' | 'not linearizable' | 'could not tell'
-  /** How many operations were judged. */
+  /** How many operations of the history were judged. */
   readonly checked: number
   readonly objects: number
   /** How many times an operation was tried. */
@@ -49,8 +49,7 @@ export function linearizableOperations(history: readonly HistoryRecord[]): Opera
   let firstMs = 0
   for (const record of history) if (record.type === 'operation') firstMs = Math.min(firstMs, record.invokedMs)
   for (const record of history) {
-    if (record.type === 'operation' && record.outcome !== 'failed' && record.serializable !== true)
-      operations.push(record)
+    if (hasPlace(record)) operations.push(record)
     if (record.type !== 'lease' || record.what.event !== 'attached') continue
     const { key } = record.what
     if (attached.has(`${record.lease} ${key}`)) continue
@@ -62,6 +61,10 @@ export function linearizableOperations(history: readonly HistoryRecord[]): Opera
       for (const { key, value } of record.entries ?? [])
         operations.push(startWrite(key, value, record.revision, firstMs))
   return operations
+}
+
+function hasPlace(record: HistoryRecord): record is OperationRecord {
+  return record.type === 'operation' && record.outcome !== 'failed' && record.serializable !== true
 }
 
 function leaseEnd(lease: string, key: string, invokedMs: number): OperationRecord {
@@ -95,11 +98,12 @@ export function checkLinearizability(
     stepsLeft: stepsMax,
     fingerprintsMax: options.fingerprintsMax ?? fingerprintsMaxDefault,
   }
+  const checked = history.reduce((count, record) => (hasPlace(record) ? count + 1 : count), 0)
   const index = indexRevisions(history)
   const objects = objectsOf(operations, vocabulary.keyNames.length)
   const result = (verdict: LinearizabilityResult['verdict']) => ({
     verdict,
-    checked: operations.length,
+    checked,
     objects: objects.length,
     steps: stepsMax - Math.max(0, budget.stepsLeft),
   })

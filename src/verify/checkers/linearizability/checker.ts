@@ -1,6 +1,7 @@
 import type { Checker } from '../../history/index.ts'
 import { checkLinearizability, type LinearizabilityOptions } from './check-linearizability.ts'
 import { explainDeadEnd } from './explanation.ts'
+import { counted } from './wording.ts'
 
 /** Every operation seems to take effect at one moment between its invocation and its return (Herlihy and Wing, 1990). */
 export const linearizability: Checker = linearizabilityChecker()
@@ -18,7 +19,8 @@ export function linearizabilityChecker(options: LinearizabilityOptions = {}): Ch
       return {
         verdict: 'unknown',
         property,
-        explanation: `Neither an order nor its impossibility was found in ${result.steps} steps, in an object of ${result.failure!.operations.length} operations. ${explained.text}`,
+        explanation:
+          `Neither an order nor its impossibility was found in ${counted(result.steps, 'step')}, in an object of ${counted(result.failure!.operations.length, 'operation')}. ${explained.text}`.trimEnd(),
       }
     },
   }

@@ -4,7 +4,7 @@ import type { ObjectFailure } from './check-linearizability.ts'
 import type { CompiledOperation, Vocabulary } from './compiled-operation.ts'
 import { isUnmet, needsOf } from './needs.ts'
 import type { DeadEnd } from './search.ts'
-import { describeOperation, quote } from './wording.ts'
+import { counted, describeOperation, quote } from './wording.ts'
 
 export interface Explanation {
   readonly text: string
@@ -34,7 +34,7 @@ export function explainDeadEnd({ deadEnd, vocabulary }: Pick<ObjectFailure, 'dea
   }))
   const text = [
     `No order of the operations reaches the return of "${describeOperation(blocked.record)}" of client ${blocked.record.client}.`,
-    `The longest one takes ${deadEnd.takenCount} operation${deadEnd.takenCount === 1 ? '' : 's'} and ends with ${states.join(', or ')}.`,
+    `The longest one takes ${counted(deadEnd.takenCount, 'operation')} and ends with ${states.join(', or ')}.`,
     ...misfits.map(({ record, reason }) => `"${describeOperation(record)}" does not fit: ${reason}.`),
   ].join(' ')
   return {

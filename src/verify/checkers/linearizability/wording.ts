@@ -68,6 +68,11 @@ function describeEntry({ value, modRevision }: KvEntry): string {
   return `${quote(value)}${modRevision === undefined ? '' : ` (modRevision ${modRevision})`}`
 }
 
+/** `1 step`, `2 steps`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 const wordPattern = /^[\w.:/+-]{1,40}$/
 const textShownMax = 60
 
