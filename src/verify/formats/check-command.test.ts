@@ -79,9 +79,78 @@ test('64: a file or a command line that cannot be read, with the reason', () => 
 
 test('our own lines: every property is judged, and named', () => {
   const leader = (node: string) => JSON.stringify({ type: 'leader', term: 1, node, atMs: 0 })
-  const { status, stdout } = check(`${leader('a')}\n${leader('b')}\n`)
+  const times = { invokedMs: 0, returnedMs: 1, outcome: 'ok' }
+  const put = JSON.stringify({ type: 'operation', client: '1', ...times, input: { op: 'put', key: 'k', value: 'v' } })
+  const { status, stdout } = check(`${leader('a')}\n${leader('b')}\n${put}\n`)
   assert.equal(status, 1)
   assert.match(stdout, /one-leader violated/)
   assert.match(stdout, /linearizability +holds/)
   assert.equal(check(`${leader('a')}\n`).status, 0)
+})
+
+test('a property without records of its kind has nothing to check, in words; for machines it is valid', () => {
+  const leader = `${JSON.stringify({ type: 'leader', term: 1, node: 'a', atMs: 0 })}\n`
+  const { stdout } = check(leader)
+  assert.match(stdout, /: all holds \(1 record, /)
+  assert.match(stdout, /one-leader +holds/)
+  assert.match(stdout, /fencing +nothing to check/)
+  assert.match(stdout, /linearizability +nothing to check/)
+  const { properties } = JSON.parse(check(leader, '--json').stdout)
+  assert.deepEqual(
+    properties.find((each: { property: string }) => each.property === 'fencing'),
+    { property: 'fencing', verdict: 'valid' },
+  )
+})
+
+test('what the file holds is counted, not the initial state that is put before it', () => {
+  const text = `[{:process 0 :type :invoke :f :txn :value [[:w :x 1]]} {:process 0 :type :ok :f :txn :value [[:w :x 1]]}
+    {:process 1 :type :invoke :f :txn :value [[:r :x nil] [:r :y nil]]}
+    {:process 1 :type :ok :f :txn :value [[:r :x 1] [:r :y 0]]}]`
+  assert.match(check(text, '--initial', '{:x 0 :y 0}').stdout, /: linearizable \(2 operations, edn, multi-register\)/)
+  assert.equal(JSON.parse(check(text, '--json').stdout).checked, 2)
+})
+
+test('one is one, and a search that got nowhere says no more than that', () => {
+  const text = log(
+    '0 :invoke :write 1',
+    '0 :ok :write 1',
+    '1 :invoke :read nil',
+    '1 :ok :read 2',
+    '2 :invoke :read nil',
+  )
+  assert.match(check(text).stdout, /The longest order takes 1 operation; after it/)
+  const open = log(...['1', '2', '3'].map((each) => `${each} :invoke :write ${each}`), '9 :invoke :read nil')
+  const { status, stdout } = check(`${open}${log('9 :ok :read 3', '1 :ok :write 1', '2 :ok :write 2')}`, '--steps', '1')
+  assert.equal(status, 2)
+  assert.match(stdout, /met its bound of 1 step; the furthest it came was the beginning\.\n$/)
+})
+
+test('a timeline that cannot be written is not announced; nor can it be both wanted and not', () => {
+  const { status, stdout, stderr } = check(wrong, '--html', join(folder, 'nowhere', 'x.html'))
+  assert.equal(status, 1)
+  assert.match(stderr, /the timeline was not written/)
+  assert.doesNotMatch(stdout, /Timeline/)
+  const both = check(wrong, '--html', join(folder, 'both.html'), '--no-html')
+  assert.equal(both.status, 64)
+  assert.match(both.stderr, /contradict/)
+})
+
+test('control characters of a file never reach the terminal', () => {
+  assert.match(check('\x1b[31mgarbage\x9b\n').stderr, /"\\u001b\[31mgarbage\\u009b" is neither/)
+  const record = { type: 'operation', client: 'c\x1b', invokedMs: 0, returnedMs: 1, outcome: 'ok' }
+  const read = { ...record, input: { op: 'get', key: 'k\x1b' }, output: { entries: [{ key: 'k\x1b', value: 'x' }] } }
+  const { stdout } = check(`${JSON.stringify(read)}\n`)
+  assert.match(stdout, /get k\\u001b/)
+  assert.equal(stdout.includes('\x1b'), false)
+})
+
+test('a FILE of - is standard input, with no picture beside it', () => {
+  const run = (...flags: string[]) =>
+    spawnSync(process.execPath, [main, 'check', '-', ...flags], { cwd: folder, input: wrong, encoding: 'utf8' })
+  const { status, stdout } = run()
+  assert.equal(status, 1)
+  assert.match(stdout, /^standard input: not linearizable \(2 operations/)
+  assert.doesNotMatch(stdout, /Timeline/)
+  assert.equal(existsSync(join(folder, '-.html')), false)
+  assert.match(run('--html', 'in.html').stdout, /Timeline: in\.html/)
 })
