@@ -23,7 +23,11 @@ interface Outcome {
   readonly showsOperations: boolean
 }
 
-/** Runs the clients for `ms`; resolves with the properties found violated. */
+/** How often the store must have been wrong, and how long that may take on a busy machine, in milliseconds. */
+const mistakesMin = 3
+const patienceMs = 30_000
+
+/** Runs the clients for `ms`, and until the store was wrong a few times; resolves with the properties found violated. */
 async function violated(mistake: Mistake, ms: number): Promise<Outcome> {
   const store = new StandInStore(mistake, new Prng(`store/${mistake}`))
   const recorder = new Recorder()
@@ -39,6 +43,8 @@ async function violated(mistake: Mistake, ms: number): Promise<Outcome> {
   }
   const workload = new Workload(world, 20, (name) => new Prng(`${mistake}/${name}`), store.revision + 1)
   await delay(ms)
+  const endMs = recorder.nowMs() + patienceMs
+  while (mistake !== 'none' && store.mistakes < mistakesMin && recorder.nowMs() < endMs) await delay(100)
   ended.abort()
   await workload.finished()
   await workload.finishWatching(store.revision, 2000)
