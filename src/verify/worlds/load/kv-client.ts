@@ -62,7 +62,11 @@ export class KvClient {
   private next(operation: DrawnOperation): void {
     if (chance(this.random, 0.05)) this.machine = pick(this.random, this.world.cluster.members)
     const client = this.generation === 0 ? this.name : `${this.name}.${this.generation}`
+    const { keys } = this.world
+    const written = isWrite(operation.input) ? keyOf(operation.input) : undefined
+    if (written !== undefined) keys.noteBegun(written)
     performOn(this.world, client, this.machine, operation, (record) => {
+      if (written !== undefined) keys.noteEnded(written)
       if (record === undefined) {
         this.machine = pick(this.random, this.world.cluster.members)
         this.later(20 + this.random.below(100))
@@ -81,8 +85,7 @@ export class KvClient {
       return
     }
     this.generation++
-    if (operation.input.op !== 'get' && operation.input.op !== 'range')
-      this.world.keys.noteUnknown(keyOf(operation.input))
+    if (isWrite(operation.input)) this.world.keys.noteUnknown(keyOf(operation.input))
     this.machine = pick(this.random, this.world.cluster.members)
     // A writer that tries again: the first attempt stays unknown, whatever becomes of the second.
     const again = chance(this.random, 0.3)
@@ -105,6 +108,10 @@ export class KvClient {
     if (input.op === 'delete' || (input.op === 'get' && record.output.entries?.length === 0))
       this.memory.noteValue(input.key, null, 0)
   }
+}
+
+function isWrite(input: KvInput): boolean {
+  return input.op !== 'get' && input.op !== 'range'
 }
 
 /** Sends one operation to the node on `machine` and records it. `ended` gets undefined when nobody listened there. */
