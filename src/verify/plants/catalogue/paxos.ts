@@ -92,7 +92,7 @@ export const paxosPlants = plants([
     breaks: 'Paxos Made Simple §3: command i is executed when all before it are chosen.',
     consensus: 'paxos',
     scenario: 'stale-messages',
-    seedsMax: 6,
+    seedsMax: 16,
     edits: [
       {
         file: 'core/paxos/progress.ts',

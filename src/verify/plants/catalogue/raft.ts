@@ -123,7 +123,7 @@ export const raftPlants = plants([
     breaks: 'Raft §5.3, figure 2 step 3: only a conflicting entry removes others; a delayed append must not.',
     consensus: 'raft',
     scenario: 'stale-messages',
-    seedsMax: 8,
+    seedsMax: 20,
     edits: [
       {
         file: 'core/raft/append-entries.ts',

@@ -195,7 +195,7 @@ const staleMessages: Scenario = {
         cutBetween(world, confidant, outsider),
         links.add({
           applies: (from, to) => from === leader.name && to === confidant.name,
-          faults: { delayMs: [10, 40] },
+          faults: { delayMs: chance(random, 0.5) ? [10, 40] : [40, 120] },
           messages: { dropProbability: 0.05, duplicateProbability: 0.8, duplicateAfterMs: [0, 300] },
         }),
       ]
