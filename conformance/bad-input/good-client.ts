@@ -24,14 +24,21 @@ function call(session: http2.ClientHttp2Session, path: string, message: Uint8Arr
     })
     const body: Buffer[] = []
     let status: unknown
+    let text: unknown
     stream.setTimeout(timeoutMs, () => reject(new Error(`no answer in ${timeoutMs} ms`)))
-    stream.on('response', (head) => (status = head['grpc-status']))
-    stream.on('trailers', (trailers) => (status = trailers['grpc-status']))
+    stream.on('response', (head) => {
+      status = head['grpc-status']
+      text = head['grpc-message']
+    })
+    stream.on('trailers', (trailers) => {
+      status = trailers['grpc-status'] ?? status
+      text = trailers['grpc-message'] ?? text
+    })
     stream.on('data', (bytes: Buffer) => body.push(bytes))
     stream.on('error', reject)
     stream.on('close', () => {
       if (String(status) === '0') resolve(Buffer.concat(body))
-      else reject(new Error(`grpc-status ${status}`))
+      else reject(new Error(`grpc-status ${status} ${text}`))
     })
     stream.end(envelope(message))
   })

@@ -71,7 +71,7 @@ describe('bad input: the peer port', { skip: skipWithoutSubject() }, () => {
         for (const peer of peers) peer.destroy()
       },
       // The restart of a member may be that of the leader.
-      { slowestMsMax: 8_000 },
+      { slowestMsMax: 8_000, leaderMayDie: true },
     ),
   )
 
