@@ -8,7 +8,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SYNOD_PEERS_DIR:-$HOME/.cache/synod-peers}
-debian_packages=(etcd-server etcd-client nghttp2-client curl strace procps)
+debian_packages=(etcd-server etcd-client nghttp2-client curl strace procps redis-server zookeeper postgresql)
 mkdir -p "$cache"
 
 say() { printf 'peers: [%3ds] %s\n' "$SECONDS" "$*"; }
