@@ -16,6 +16,7 @@ export type PeerName =
   | 'grpcurl'
   | 'nghttp'
   | 'curl'
+  | 'zookeeper'
 
 /** A program found on this machine. */
 export interface Peer {
@@ -96,6 +97,13 @@ const recipes: Readonly<Record<PeerName, Recipe>> = {
     versionArgs: ['--version'],
     versionPattern: /curl (\S+)/,
     install: `Debian's curl: ${installer}`,
+  },
+  // The program is the Java that runs it; its version and its class path are those of the jar.
+  zookeeper: {
+    program: 'java',
+    versionArgs: ['-cp', '/usr/share/java/zookeeper.jar', 'org.apache.zookeeper.version.VersionInfoMain'],
+    versionPattern: /Apache ZooKeeper, version (3\.[6-9]\.\d+)/,
+    install: `Debian's zookeeper: ${installer}`,
   },
 }
 

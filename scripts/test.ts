@@ -57,6 +57,11 @@ const quick: Step[] = [
 ]
 
 const realClients = nodeTests('real clients', ['conformance/*.conformance.ts'], [...real, '--test-concurrency=2'])
+const clientEngines = nodeTests(
+  'the client on real engines',
+  ['conformance/client/*.conformance.ts'],
+  [...real, '--test-concurrency=2'],
+)
 const faults = nodeTests(
   'faults on real processes',
   ['conformance/faults/*.conformance.ts'],
@@ -68,6 +73,7 @@ const everything: Step[] = [
   { title: 'planted bugs', command: process.execPath, args: ['src/cli/main.ts', 'sim', '--plant', 'all'] },
   ...realClients,
   ...onPaxos(realClients),
+  ...clientEngines,
   ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], [...real, '--test-concurrency=1']),
   ...faults,
   ...onPaxos(faults),

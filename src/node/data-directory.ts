@@ -71,7 +71,8 @@ export async function claimDataDirectory(disk: Disk, path: string, owner: string
   try {
     return await disk.lock(`${path}/LOCK`, owner)
   } catch (error) {
-    if (error instanceof DiskError && error.code === 'LOCKED') throw new DataDirectoryError(error.message)
+    if (error instanceof DiskError && error.code === 'LOCKED')
+      throw new DataDirectoryError(error.message, { cause: error })
     throw error
   }
 }

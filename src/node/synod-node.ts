@@ -46,6 +46,8 @@ export interface NodeHooks {
   readonly onFailure: (error: unknown) => void
   /** Named in the lock of the data directory. */
   readonly processId: number
+  /** What is named there instead of the process, the member and its client URLs. */
+  readonly owner?: string
   readonly processMetrics: () => ProcessMetrics
   /** Overrides how the group is run: the simulator's worlds make rare paths frequent with small bounds. */
   readonly groupOptions?: Partial<GroupOptions>
@@ -220,6 +222,7 @@ class SynodNode implements RunningNode {
   /** What a second one that wants the data directory is told. */
   private get owner(): string {
     const { name, listenClientUrls } = this.config
+    if (this.hooks.owner !== undefined) return this.hooks.owner
     return `process ${this.hooks.processId}, member ${name}, clients at ${listenClientUrls.map((url) => url.text).join(',')}`
   }
 

@@ -30,6 +30,8 @@ export interface Connection {
   readonly remoteAddress: string
   /** Bytes accepted by `write` and not yet handed to the operating system (or, simulated, to the network). */
   readonly queuedBytes: number
+  /** Once closed: what the operating system or TLS said about it, for people. */
+  readonly closeDetail?: string | undefined
   /** Must be called in the same turn in which the connection was made or accepted, before any event can arrive. */
   setHandler(handler: ConnectionHandler): void
   /**

@@ -1,1 +1,2 @@
 export type * from './session.ts'
+export { createSessions, type SessionsSettings } from './session-pool.ts'

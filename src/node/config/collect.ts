@@ -1,5 +1,5 @@
 /** Brings the settings together from the command line, the environment and the YAML file, before their values are read. */
-import { parseDocument } from 'yaml'
+import { createRequire } from 'node:module'
 import { isKnownElsewhere, isSetting, type SettingName, settings, variableOf } from './settings.ts'
 
 /** Raw values by setting, with where each came from, for messages. */
@@ -79,6 +79,7 @@ function collectFile(path: string, readFile: SettingSources['readFile'], problem
   const found = new Map<SettingName, string>()
   let parsed: unknown
   try {
+    const { parseDocument } = loadYaml()
     const document = parseDocument(readFile(path))
     for (const error of document.errors) problems.push(`${path}: ${error.message.split('\n')[0]}`)
     parsed = document.errors.length === 0 ? document.toJS() : {}
@@ -97,6 +98,11 @@ function collectFile(path: string, readFile: SettingSources['readFile'], problem
     else found.set(name, String(value))
   }
   return found
+}
+
+/** Loaded where there is a file to read: it takes a good part of the time in which an embedded node starts. */
+function loadYaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml') as typeof import('yaml')
 }
 
 function refusal(given: string, name: string): string {

@@ -37,6 +37,7 @@ const reasonOfErrno: Readonly<Record<string, CloseReason>> = {
 
 export class NodeConnection implements Connection {
   readonly remoteAddress: string
+  closeDetail: string | undefined = undefined
   private readonly socket: net.Socket
   private handler: ConnectionHandler | undefined
   /** What `onClose` will say: set by the first cause, 'ended' when there is none. */
@@ -48,6 +49,7 @@ export class NodeConnection implements Connection {
     this.remoteAddress = remoteAddress
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.reason ??= reasonOfErrno[error.code ?? ''] ?? 'reset'
+      this.closeDetail ??= error.message
     })
   }
 
@@ -93,13 +95,19 @@ export class NodeConnection implements Connection {
 
   /** Starts an outgoing connection. */
   open(address: Address, timeoutMs: number): void {
+    this.expectOpen('connect', timeoutMs)
+    this.socket.connect({ host: address.host, port: address.port })
+  }
+
+  /** An outgoing connection has been started: `event` says that it is open. */
+  expectOpen(event: 'connect' | 'secureConnect', timeoutMs: number): void {
     this.connectTimer = setTimeout(() => this.close('unreachable'), timeoutMs)
     this.connectTimer.unref()
-    this.socket.once('connect', () => {
+    this.socket.once(event, () => {
       clearTimeout(this.connectTimer)
-      this.handler?.onOpen?.()
+      // An earlier listener may have found that the peer will not do.
+      if (!this.socket.destroyed) this.handler?.onOpen?.()
     })
-    this.socket.connect({ host: address.host, port: address.port })
   }
 
   /** Nobody would ever read from, or close, an accepted connection whose owner set no handler. */

@@ -6,8 +6,10 @@ import { NodeNetwork } from './network.ts'
 import { NodeRandom } from './random.ts'
 import { NodeScheduler } from './scheduler.ts'
 
+export { holdProcess } from './hold-process.ts'
 export { machineMonotonicMs, recordDiskToFile } from './journal-file.ts'
 export { LineLogger, type LineLoggerOptions, type LogFormat } from './logger.ts'
+export { createTlsNetwork, type TlsOptions } from './tls-network.ts'
 
 /** How {@link createNodeRuntime} logs. */
 export interface NodeRuntimeOptions {

@@ -4,7 +4,7 @@ import { NodeConnection, socketOptions } from './connection.ts'
 
 /** Connections that the kernel completes before `onConnection` sees them. Linux caps it at net.core.somaxconn. */
 const backlogMax = 1024
-const connectTimeoutMsDefault = 10_000
+export const connectTimeoutMsDefault = 10_000
 
 const codeOfErrno: Readonly<Record<string, ListenError['code']>> = {
   EADDRINUSE: 'ADDRESS_IN_USE',
@@ -36,16 +36,7 @@ export class NodeNetwork implements Network {
       onConnection(connection)
       connection.dropWithoutHandler()
     })
-    return new Promise((resolve, reject) => {
-      const onListenError = (cause: NodeJS.ErrnoException): void => reject(listenErrorFrom(cause, address))
-      server.once('error', onListenError)
-      server.listen({ host: address.host, port: address.port, backlog: backlogMax }, () => {
-        server.off('error', onListenError)
-        // After this point an error is about one accept (out of descriptors, say); the listener goes on.
-        server.on('error', (error) => this.logger.warn('cannot accept a connection', { error: error.message }))
-        resolve(new NodeListener(server, address.host))
-      })
-    })
+    return startListening(server, address, this.logger)
   }
 
   connect(address: Address, options?: { timeoutMs?: number }): Connection {
@@ -56,6 +47,20 @@ export class NodeNetwork implements Network {
     connection.open(address, options?.timeoutMs ?? connectTimeoutMsDefault)
     return connection
   }
+}
+
+/** Has `server`, which hands its connections on itself, listen at `address`. */
+export function startListening(server: net.Server, address: Address, logger: Logger): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const onListenError = (cause: NodeJS.ErrnoException): void => reject(listenErrorFrom(cause, address))
+    server.once('error', onListenError)
+    server.listen({ host: address.host, port: address.port, backlog: backlogMax }, () => {
+      server.off('error', onListenError)
+      // After this point an error is about one accept (out of descriptors, say); the listener goes on.
+      server.on('error', (error) => logger.warn('cannot accept a connection', { error: error.message }))
+      resolve(new NodeListener(server, address.host))
+    })
+  })
 }
 
 class NodeListener implements Listener {
@@ -74,7 +79,7 @@ class NodeListener implements Listener {
   }
 }
 
-function addressText(host: string, port: number): string {
+export function addressText(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 

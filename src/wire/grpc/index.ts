@@ -1,9 +1,11 @@
+export { type DeadlineEntry, DeadlineQueue } from './deadline-queue.ts'
 export {
   GrpcServer,
   type GrpcServerCounters,
   type GrpcServerInit,
 } from './grpc-server.ts'
 export { type HealthProvider, HealthStatus, healthRoutes } from './health.ts'
+export { MessageReader, messagePrefix, messagePrefixBytes } from './message-reader.ts'
 export { type GrpcMethod, type GrpcRoutes, streaming, unary } from './method.ts'
 export { type GrpcOptions, grpcOptionsDefault } from './options.ts'
 export { decodeGrpcMessage, encodeGrpcMessage } from './percent-encoding.ts'

@@ -7,11 +7,27 @@
  *     not, and returns with `ready`.
  */
 import type { FrameWriter } from './frame-writer.ts'
-import type { Http2Stream } from './http2-stream.ts'
 import { framePayloadBytesDefault, initialWindowBytesDefault } from './protocol.ts'
 
 /** No frame is larger, whatever the peer allows: streams take turns by frames. */
 const frameBytesCap = 32 << 10
+
+/** A stream, as its sender sees it. */
+export interface BodySource {
+  /** What the peer still accepts on the stream; maybe negative. */
+  readonly sendWindow: number
+  readonly queuedBytes: number
+  readonly isClosed: boolean
+  /** See I3. */
+  isReady: boolean
+  /** Writes a DATA frame of the first `byteLength` queued bytes. */
+  sendQueued(writer: FrameWriter, byteLength: number): void
+  /** The queue is empty: end this side when it was waiting for that. */
+  finishQueued(): void
+  /** Whether somebody waits for the queue to be low, and it is. Answers so once. */
+  takeDrain(): boolean
+  notifyDrain(): void
+}
 
 export class BodySender {
   window = initialWindowBytesDefault
@@ -22,9 +38,9 @@ export class BodySender {
   frameBytesMax = framePayloadBytesDefault
 
   private readonly writer: FrameWriter
-  private ring: Http2Stream[] = []
+  private ring: BodySource[] = []
   private head = 0
-  private drained: Http2Stream[] = []
+  private drained: BodySource[] = []
 
   constructor(writer: FrameWriter) {
     this.writer = writer
@@ -35,7 +51,7 @@ export class BodySender {
   }
 
   /** Puts `stream` into the ring. */
-  ready(stream: Http2Stream): void {
+  ready(stream: BodySource): void {
     if (stream.isReady) return
     stream.isReady = true
     this.ring.push(stream)
@@ -73,7 +89,7 @@ export class BodySender {
     return sentAny
   }
 
-  private sendFrame(stream: Http2Stream): boolean {
+  private sendFrame(stream: BodySource): boolean {
     const byteLength = Math.min(stream.queuedBytes, stream.sendWindow, this.window, this.frameBytesMax)
     if (byteLength <= 0) return false
     this.window -= byteLength
@@ -83,7 +99,7 @@ export class BodySender {
     return true
   }
 
-  private leave(stream: Http2Stream): void {
+  private leave(stream: BodySource): void {
     stream.isReady = false
     this.head++
   }

@@ -8,14 +8,14 @@
  *     their own windows and by the layer above.
  */
 import type { FrameSink } from './frame-reader.ts'
+import { HeadDecoder } from './head-decoder.ts'
 import { HeaderBlock } from './header-block.ts'
 import type { Http2ServerConnection } from './http2-server-connection.ts'
 import { Http2Stream } from './http2-stream.ts'
 import { readPeerSettings } from './peer-settings.ts'
 import { Flag, FrameType, Http2ErrorCode, windowBytesMax } from './protocol.ts'
 import { RateLimit } from './rate-limit.ts'
-import { areTrailersValid, type RequestHead } from './request-head.ts'
-import { RequestHeadDecoder } from './request-head-decoder.ts'
+import { areTrailersValid, type RequestHead, requestHeadOf } from './request-head.ts'
 
 const noBytes: Buffer = Buffer.alloc(0)
 
@@ -26,7 +26,7 @@ export class FrameDispatcher implements FrameSink {
   unitsSeen = 0
 
   private readonly owner: Http2ServerConnection
-  private readonly heads: RequestHeadDecoder
+  private readonly heads: HeadDecoder<RequestHead>
   private readonly block: HeaderBlock
   private readonly resets: RateLimit
   private readonly nuisances: RateLimit
@@ -40,7 +40,7 @@ export class FrameDispatcher implements FrameSink {
     const options = owner.options
     const nowMs = owner.clock.monotonicMs()
     this.owner = owner
-    this.heads = new RequestHeadDecoder(options.headerListBytesMax)
+    this.heads = new HeadDecoder(options.headerListBytesMax, requestHeadOf)
     this.block = new HeaderBlock(options.headerBlockBytesMax, options.continuationFramesMax)
     this.resets = new RateLimit(options.resetsBurst, options.resetsPerSecond, nowMs)
     this.nuisances = new RateLimit(options.nuisanceFramesBurst, options.nuisanceFramesPerSecond, nowMs)

@@ -1,4 +1,11 @@
-export type { FieldPair, HeaderTemplate, HpackEncoder } from './hpack-encoder.ts'
+export { BodyQueue } from './body-queue.ts'
+export { BodySender, type BodySource } from './body-sender.ts'
+export { FrameReader, type FrameSink } from './frame-reader.ts'
+export { FrameWriter } from './frame-writer.ts'
+export { HeadDecoder } from './head-decoder.ts'
+export { HeaderBlock } from './header-block.ts'
+export { FieldKind, fieldOverheadBytes, type HeaderField, headerField } from './header-field.ts'
+export { type FieldPair, type HeaderTemplate, HpackEncoder } from './hpack-encoder.ts'
 export {
   type Http2Handler,
   Http2ServerConnection,
@@ -8,7 +15,19 @@ export { type Http2Stream, type StreamReceiver, streamHighWaterBytes } from './h
 export { type MemoryHolder, MemoryLedger } from './memory-ledger.ts'
 export { type Http2Options, http2OptionsDefault, type KeepAlive, type PingPolicy } from './options.ts'
 export { OutputArena } from './output-arena.ts'
-export { clientPreface, Http2ErrorCode } from './protocol.ts'
+export { type PeerSettings, readPeerSettings } from './peer-settings.ts'
+export {
+  clientPreface,
+  Flag,
+  FrameType,
+  framePayloadBytesDefault,
+  Http2ErrorCode,
+  initialWindowBytesDefault,
+  Setting,
+  streamIdMax,
+  windowBytesMax,
+} from './protocol.ts'
+export { RateLimit } from './rate-limit.ts'
 export type { RequestHead } from './request-head.ts'
 export type { BufferBudget, RequestReceiver, StreamContext, StreamServer } from './request-receiver.ts'
 export type { ProtocolServer, ServedConnection } from './served-connection.ts'

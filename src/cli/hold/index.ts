@@ -1,0 +1,3 @@
+export { connectionOf } from './arguments.ts'
+export { elect } from './elect.ts'
+export { lock } from './lock.ts'

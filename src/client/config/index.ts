@@ -1,0 +1,2 @@
+export type { Config, ConfigChange, ConfigOptions, PartOf } from './config.ts'
+export { createConfig } from './create-config.ts'

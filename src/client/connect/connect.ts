@@ -1,0 +1,65 @@
+import { createNodeRuntime } from '../../runtime/node/index.ts'
+import { openRedisPlane } from '../drivers/redis/index.ts'
+import { SynodError } from '../errors.ts'
+import { type CommonPlane, createCoordinationPlane, type PlaneByEngine, type PlaneOf } from '../plane/index.ts'
+import { parseConnectionString } from './connection-string.ts'
+import { credentialsOf, openContext, withTls } from './open-context.ts'
+import type { ConnectOptions, PlaneEngine } from './options.ts'
+
+/**
+ * Connects to an engine, or starts one inside this process, and gives what coordinates.
+ *
+ * | connection string | engine |
+ * |---|---|
+ * | `embedded:./data` | in this process, durable in the directory; `?nodes=3` for a whole cluster |
+ * | `memory:` | in this process, gone at its end |
+ * | `synod://h1:2379,h2:2379` | a Synod cluster |
+ * | `etcd://h1:2379,h2:2379` | an etcd cluster, 3.4 or newer |
+ * | `zookeeper://h1:2181/root` | a ZooKeeper ensemble, 3.6 or newer |
+ * | `redis://h1:6379/0` | one Redis, 6.2 or newer; needs `npm install ioredis` |
+ *
+ * Options in the string: `namespace`, `timeoutMs`, `ttlMs`, and with hosts `tls=true`. What the plane offers follows from
+ * the string's type; a computed string gives the common subset, or, with `engine`, the whole of that engine.
+ *
+ * Resolves when the engine can be used. Rejects with a {@link SynodError}: `INVALID_ARGUMENT` for the string,
+ * `UNAVAILABLE` when nothing answers, `UNAUTHENTICATED`, `NOT_SUPPORTED`, `ALREADY_EXISTS` when another process has the
+ * directory. Close the plane when done: it holds sockets, and embedded the directory.
+ *
+ * @example
+ * const synod = await connect('embedded:./data')
+ * await synod.kv.put('config/theme', 'dark')
+ * await synod.close()
+ */
+export function connect<Engine extends PlaneEngine>(
+  url: string,
+  options: ConnectOptions & { readonly engine: Engine },
+): Promise<PlaneByEngine[Engine]>
+export function connect<const Url extends string>(url: Url, options?: ConnectOptions): Promise<PlaneOf<Url>>
+export async function connect(url: string, options: ConnectOptions = {}): Promise<CommonPlane> {
+  const target = parseConnectionString(url)
+  const { engine, logger } = options
+  if (engine !== undefined && engine !== target.scheme)
+    throw new SynodError(
+      'INVALID_ARGUMENT',
+      `the program asks for ${engine}, and the connection string names ${target.scheme}: change one of them`,
+    )
+  const here = createNodeRuntime({ logLevel: 'error' })
+  const runtime = logger === undefined ? here : { ...here, logger }
+  if (target.scheme !== 'redis') return createCoordinationPlane(await openContext(target, runtime, options))
+  const [address] = target.addresses
+  const auth = credentialsOf(target, options)
+  return openRedisPlane(
+    {
+      host: address!.host,
+      port: address!.port,
+      db: target.path?.slice(1),
+      username: auth?.username,
+      password: auth?.password,
+      tls: target.tls ? (options.tls ?? {}) : options.tls,
+      prefix: options.namespace ?? target.namespace,
+      requestTimeoutMs: options.requestTimeoutMs ?? target.requestTimeoutMs,
+      ttlMs: options.sessionTtlMs ?? target.sessionTtlMs,
+    },
+    withTls(runtime, target, options),
+  )
+}

@@ -1,0 +1,75 @@
+/** From a connection string to a driver with sessions: what primitives are made with. */
+import { binaryString, utf8Bytes } from '../../base/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { createTlsNetwork } from '../../runtime/node/index.ts'
+import type { PlaneContext } from '../context.ts'
+import type { Driver } from '../driver/index.ts'
+import { openEmbeddedDriver } from '../drivers/embedded/index.ts'
+import { openEtcdDriver } from '../drivers/etcd/index.ts'
+import { openZooKeeperDriver } from '../drivers/zookeeper/index.ts'
+import { SynodError } from '../errors.ts'
+import { createSessions } from '../sessions/index.ts'
+import { hostTracing } from '../tracing.ts'
+import type { ConnectionTarget } from './connection-string.ts'
+import type { ConnectOptions } from './options.ts'
+
+export interface OpenContext {
+  readonly context: PlaneContext
+  /** Ends the sessions, then the driver. */
+  close(): Promise<void>
+}
+
+/** Opens `target`, which is not `redis`. Rejects with a SynodError that says what to do. */
+export async function openContext(
+  target: ConnectionTarget,
+  runtime: Runtime,
+  options: ConnectOptions = {},
+): Promise<OpenContext> {
+  const driver = await openDriver(target, withTls(runtime, target, options), options)
+  const sessions = createSessions(driver, { ttlMs: options.sessionTtlMs ?? target.sessionTtlMs })
+  const namespace = binaryString(utf8Bytes(options.namespace ?? target.namespace))
+  return {
+    context: { driver, sessions, tracing: hostTracing(driver.engine), namespace },
+    async close() {
+      await sessions.close()
+      await driver.close()
+    },
+  }
+}
+
+/** TLS where it is asked for: the drivers see an ordinary network. */
+export function withTls(runtime: Runtime, target: ConnectionTarget, options: ConnectOptions): Runtime {
+  if (!target.tls && options.tls === undefined) return runtime
+  return { ...runtime, network: createTlsNetwork(options.tls ?? {}) }
+}
+
+function openDriver(target: ConnectionTarget, runtime: Runtime, options: ConnectOptions): Promise<Driver> {
+  const requestTimeoutMs = options.requestTimeoutMs ?? target.requestTimeoutMs
+  const auth = credentialsOf(target, options)
+  switch (target.scheme) {
+    case 'embedded':
+      return openEmbeddedDriver({ directory: target.path, nodes: target.nodes, requestTimeoutMs }, runtime)
+    case 'synod':
+    case 'etcd':
+      return openEtcdDriver({ engine: target.scheme, endpoints: target.addresses, requestTimeoutMs, auth }, runtime)
+    case 'zookeeper':
+      return openZooKeeperDriver(
+        {
+          servers: target.addresses,
+          root: target.path,
+          requestTimeoutMs,
+          auth: auth && { scheme: 'digest', user: auth.username, password: auth.password },
+        },
+        runtime,
+      )
+    case 'redis':
+      throw new SynodError('NOT_SUPPORTED', 'Redis keeps no key space with versions and leases: use connect().')
+  }
+}
+
+/** Who to sign in as: the options first, then the connection string. */
+export function credentialsOf(target: ConnectionTarget, options: ConnectOptions) {
+  if (options.auth !== undefined) return options.auth
+  if (target.user === undefined) return undefined
+  return { username: target.user, password: target.password ?? '' }
+}

@@ -1,0 +1,2 @@
+export { driverContract } from './driver-contract.ts'
+export type { DriverContractWorld, DriverSubject } from './ground.ts'

@@ -1,0 +1,1 @@
+export { type CopyOptions, type CopyPhase, type CopyProgress, type CopyReport, copyPlane } from './copy-plane.ts'

@@ -1,0 +1,2 @@
+export { type Counter, type CounterBounds, type CounterOptions, createCounter } from './counter.ts'
+export { createShardedCounter, type ShardedCounter, type ShardedCounterOptions } from './sharded-counter.ts'

@@ -1,0 +1,2 @@
+export { type EmbeddedDriver, openEmbeddedDriver } from './embedded-driver.ts'
+export type { EmbeddedDriverOptions } from './options.ts'

@@ -1,0 +1,2 @@
+export { openEtcdDriver } from './etcd-driver.ts'
+export type { EtcdCredentials, EtcdDriverOptions } from './options.ts'

@@ -1,0 +1,2 @@
+export type { ZooKeeperDriverOptions } from './options.ts'
+export { openZooKeeperDriver } from './zookeeper-driver.ts'

@@ -1,0 +1,182 @@
+/**
+ * Leases: each is a ZooKeeper session of its own, with its own connection, and its keys are ephemeral nodes.
+ *
+ * How long is a session promised to live? A server that follows answers a ping by itself, and reports it to the leader,
+ * who ends sessions, only with its next heartbeat, within half a tick. Were it to die before, the leader would count from
+ * an earlier report. So a renewal is a ping and a `sync`, which only the leader can answer, in one write:
+ *
+ * - L1  `#confirmedAtMs` is a moment from which the leader counts, or later: the greeting's, when a session was opened or
+ *       resumed (the leader took part), or that of a ping at least half a tick older than a later sync that succeeded.
+ *       A tick is at most half of any session's time-out (the least that servers grant is two ticks).
+ * - L2  A renewal promises what is certain from there: `confirmed + granted - sent`, which may be less than was wanted.
+ *       The server is asked for 1.8 times what the caller wants, so that it is not, for who renews three times in it.
+ */
+import type { ClientRuntime, LeaseAnswer, LeaseId } from '../../driver/index.ts'
+import { SynodError } from '../../errors.ts'
+import type { Call } from './call.ts'
+import { driverClosed, leaseNotFound, passOverLoss } from './errors.ts'
+import type { ZooKeeperSettings } from './options.ts'
+import { answered, saysSessionIsGone } from './requests.ts'
+import { ServerSession } from './session.ts'
+
+const reserveFactor = 1.8
+const ttlMsMax = 0x7fffffff / reserveFactor
+
+export class Leases {
+  readonly #settings: ZooKeeperSettings
+  readonly #root: string
+  readonly #outside: ClientRuntime
+  readonly #leases = new Map<LeaseId, Lease>()
+
+  constructor(settings: ZooKeeperSettings, outside: ClientRuntime) {
+    this.#settings = settings
+    this.#root = settings.root
+    this.#outside = outside
+  }
+
+  sessionOf(leaseId: LeaseId): ServerSession | undefined {
+    return this.#leases.get(leaseId)?.session
+  }
+
+  async grant(call: Call, ttlMs: number): Promise<LeaseAnswer> {
+    if (!(ttlMs > 0 && ttlMs <= ttlMsMax))
+      throw new SynodError('INVALID_ARGUMENT', `a lease of ${ttlMs} ms: give more than 0 and at most ${ttlMsMax}`)
+    const lease = new Lease(this.#settings, ttlMs, this.#outside)
+    call.onEnd(() => lease.abandon())
+    await lease.session.connected(call)
+    call.check()
+    const granted = lease.session.timeoutMs
+    if (granted < ttlMs) {
+      lease.abandon()
+      throw new SynodError(
+        'INVALID_ARGUMENT',
+        `the server grants sessions of at most ${granted} ms, and ${ttlMs} were asked for; ask for less, or raise maxSessionTimeout (default: 20 ticks) in its configuration`,
+      )
+    }
+    const leaseId = lease.session.sessionId
+    this.#leases.set(leaseId, lease)
+    return { leaseId, ...lease.opened() }
+  }
+
+  async renew(call: Call, leaseId: LeaseId): Promise<LeaseAnswer> {
+    const lease = this.#leases.get(leaseId)
+    if (lease === undefined) throw leaseNotFound()
+    return { leaseId, ...(await this.#whileKnown(leaseId, lease.renew(call, this.#root))) }
+  }
+
+  /** A lease of another driver cannot be told from none at all, and is left alone. */
+  async revoke(call: Call, leaseId: LeaseId): Promise<void> {
+    const lease = this.#leases.get(leaseId)
+    if (lease === undefined) return
+    try {
+      await this.#whileKnown(leaseId, lease.revoke(call))
+    } catch (error) {
+      if (!(error instanceof SynodError && error.code === 'LEASE_NOT_FOUND')) throw error
+    }
+    this.#leases.delete(leaseId)
+  }
+
+  close(): void {
+    for (const lease of this.#leases.values()) lease.abandon()
+    this.#leases.clear()
+  }
+
+  /** Forgets a lease that is found to be over. */
+  async #whileKnown<T>(leaseId: LeaseId, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof SynodError && error.code === 'LEASE_NOT_FOUND') this.#leases.delete(leaseId)
+      throw error
+    }
+  }
+}
+
+type Promised = Pick<LeaseAnswer, 'ttlMs' | 'sentAtMs'>
+
+class Lease {
+  readonly session: ServerSession
+  readonly #outside: ClientRuntime
+  readonly #wantedMs: number
+  /** L1. */
+  #confirmedAtMs = 0
+  /** Pings that were answered and are too new to be confirmed, the oldest first. */
+  #answeredAtMs: number[] = []
+
+  constructor(settings: ZooKeeperSettings, ttlMs: number, outside: ClientRuntime) {
+    this.#outside = outside
+    this.#wantedMs = ttlMs
+    const role = {
+      timeoutMs: Math.ceil(ttlMs * reserveFactor),
+      isReplaceable: false,
+      onWatch: () => {},
+      onDisconnected: () => {},
+    }
+    this.session = new ServerSession(settings, role, outside)
+  }
+
+  /** After the session was opened or resumed. */
+  opened(): Promised {
+    this.#confirmedAtMs = this.session.helloAtMs
+    this.#answeredAtMs = []
+    return this.#promise(this.#confirmedAtMs)
+  }
+
+  async renew(call: Call, root: string): Promise<Promised> {
+    for (;;) {
+      call.check()
+      const resumedBefore = this.session.helloAtMs
+      const connection = await this.session.connected(call)
+      if (this.session.helloAtMs !== resumedBefore) return this.opened()
+      const sentAtMs = this.#outside.clock.monotonicMs()
+      try {
+        const [, sync] = await Promise.all([connection.send('ping', {}), connection.send('sync', { path: root })])
+        if (saysSessionIsGone(sync.err)) this.session.expire()
+        answered(sync, 'renew a lease')
+        return this.#answered(sentAtMs)
+      } catch (error) {
+        passOverLoss(error)
+        connection.destroy()
+      }
+    }
+  }
+
+  /** L1. */
+  #answered(sentAtMs: number): Promised {
+    this.#answeredAtMs.push(sentAtMs)
+    const halfTickMsMax = this.session.timeoutMs / 4
+    while (this.#answeredAtMs.length > 0 && this.#answeredAtMs[0]! <= sentAtMs - halfTickMsMax)
+      this.#confirmedAtMs = this.#answeredAtMs.shift()!
+    return this.#promise(sentAtMs)
+  }
+
+  /** L2. */
+  #promise(sentAtMs: number): Promised {
+    const certainMs = this.#confirmedAtMs + this.session.timeoutMs - sentAtMs
+    return { sentAtMs, ttlMs: Math.max(0, Math.min(this.#wantedMs, certainMs)) }
+  }
+
+  async revoke(call: Call): Promise<void> {
+    for (;;) {
+      call.check()
+      const connection = await this.session.connected(call)
+      call.writeUnderWay = true
+      try {
+        const reply = await connection.send('closeSession', {})
+        if (!saysSessionIsGone(reply.err)) answered(reply, 'end a lease')
+        this.session.end(leaseNotFound())
+        call.writeUnderWay = false
+        return
+      } catch (error) {
+        // Ending it again is harmless, and tells whether it has ended.
+        passOverLoss(error)
+        connection.destroy()
+      }
+    }
+  }
+
+  /** Leaves the session to end by itself. */
+  abandon(): void {
+    this.session.end(driverClosed())
+  }
+}

@@ -1,0 +1,2 @@
+export { createCoordinationPlane } from './coordination-plane.ts'
+export type * from './plane.ts'

@@ -1,0 +1,1 @@
+export { createRateLimiter, type RateLimit, type RateLimiter, type TakeResult } from './rate-limiter.ts'

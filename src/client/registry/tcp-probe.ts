@@ -1,0 +1,20 @@
+import type { Address } from '../../runtime/index.ts'
+import type { ClientRuntime } from '../driver/index.ts'
+import type { Probe } from './probe-loop.ts'
+
+/** Passes when a connection is established. */
+export function tcpProbe({ network }: ClientRuntime, address: Address): Probe {
+  return (signal) =>
+    new Promise((resolve) => {
+      const connection = network.connect(address)
+      signal.addEventListener('abort', () => connection.destroy(), { once: true })
+      connection.setHandler({
+        onOpen() {
+          resolve(undefined)
+          connection.destroy()
+        },
+        onData() {},
+        onClose: (reason) => resolve(`the connection was ${reason}`),
+      })
+    })
+}

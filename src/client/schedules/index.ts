@@ -1,0 +1,1 @@
+export { createSchedule, type Schedule, type ScheduledRun, type ScheduleOptions } from './schedule.ts'

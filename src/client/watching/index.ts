@@ -1,0 +1,8 @@
+export { type AwaitGoneOptions, awaitGone } from './await-gone.ts'
+export { Backoff, mayPass, pause } from './backoff.ts'
+export { Bell } from './bell.ts'
+export { Feed, type FeedSource } from './feed.ts'
+export { flatMapped } from './flat-mapped.ts'
+export { type ChangeBatch, CompactedError, type HistoryOptions, historyOf } from './history.ts'
+export { type LatestState, type LatestStates, latestStates } from './latest-states.ts'
+export { type ListPagesOptions, listPages, pageSizeDefault } from './list-pages.ts'

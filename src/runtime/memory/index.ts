@@ -1,0 +1,2 @@
+export { MemoryDisk } from './memory-disk.ts'
+export { MemoryNetwork } from './memory-network.ts'
