@@ -153,7 +153,7 @@ describe('an etcd that speaks TLS only', { skip: skipWithout('etcd36') || skipWi
   it('is reached by who trusts its certificate, by nobody else', async () => {
     const endpoints = [{ host: '127.0.0.1', port }]
     const ca = readFileSync(file('cert.pem'))
-    const driver = await openEtcdDriver({ endpoints, connectTimeoutMs: patienceMs }, over({ ca }))
+    const driver = await openEtcdDriver({ endpoints, secure: true, connectTimeoutMs: patienceMs }, over({ ca }))
     const { revision } = await put(driver, 'k')
     assert.equal((await driver.get('k')).entry?.modRevision, revision)
     const { leaseId } = await driver.grantLease(5000)

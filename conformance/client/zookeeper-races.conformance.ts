@@ -36,7 +36,7 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
   const open = (port: number, outside: ClientRuntime) =>
     openZooKeeperDriver({ servers: [{ host: '127.0.0.1', port }], sessionTimeoutMs: 3_000 }, outside)
   const write = (driver: Driver, ...success: Operation[]) => driver.transact({ compares: [], success })
-  const valueOf = async (key: string) => {
+  const currentValue = async (key: string) => {
     const { entry } = await other.get(key)
     return entry === undefined ? undefined : Buffer.from(entry.value).toString()
   }
@@ -66,7 +66,7 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
       success: [{ type: 'delete', key: 'aba/lock' }],
     })
     assert.equal(succeeded, false)
-    assert.equal(await valueOf('aba/lock'), 'of another')
+    assert.equal(await currentValue('aba/lock'), 'of another')
   })
 
   it('a key that comes, or comes and goes and comes, breaks a compare of its absence', async () => {
@@ -80,7 +80,7 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
         success: [put(`${key}-claim`, 'y')],
       })
       assert.equal(succeeded, false)
-      assert.equal(await valueOf(`${key}-claim`), undefined)
+      assert.equal(await currentValue(`${key}-claim`), undefined)
     }
   })
 
@@ -93,7 +93,7 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
     await write(slow, put('relet', '3'))
     assert.equal((await other.get('relet')).entry?.leaseId, 0n)
     await other.revokeLease(leaseId)
-    assert.equal(await valueOf('relet'), '3')
+    assert.equal(await currentValue('relet'), '3')
   })
 
   it('puts that compare nothing do not turn each other away', async () => {
@@ -109,7 +109,7 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
     await write(slow, put('busy', '2'))
     gate.beforeMulti = undefined
     assert.equal(overtaken, 1, 'the multi left once')
-    assert.equal(await valueOf('busy'), '2')
+    assert.equal(await currentValue('busy'), '2')
   })
 
   it('reads of several keys in one transaction are of one moment', async () => {
@@ -164,7 +164,7 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
     }
     assert.equal((await other.get('leased')).entry?.leaseId, leaseId)
     relay.cut()
-    await until('the session to end without its client', async () => (await valueOf('leased')) === undefined)
+    await until('the session to end without its client', async () => (await currentValue('leased')) === undefined)
     relay.mend()
     await assert.rejects(slow.renewLease(leaseId), { code: 'LEASE_NOT_FOUND', outcome: 'not-applied' })
     await assert.rejects(write(slow, put('leased', '2', leaseId)), { code: 'LEASE_NOT_FOUND', outcome: 'not-applied' })

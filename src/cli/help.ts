@@ -40,6 +40,7 @@ ${rows([
   ['watch KEY', 'Print changes as they happen.'],
   ['lease grant|revoke|keep-alive|list|ttl', 'Leases.'],
   ['member list|add|promote|remove|update', 'Who belongs to the cluster.'],
+  ['copy FROM TO', 'Move the data to another engine.'],
 ])}
 
   synod COMMAND --help tells more. synod --version prints the version.
@@ -207,6 +208,26 @@ Examples
   synod member add n4 --peer-urls http://127.0.0.1:42380 --learner
   synod member promote n4
   synod member remove n1`,
+
+  copy: `synod copy FROM TO: move the data of one engine to another
+
+FROM and TO are connection strings: embedded:DIR, synod://HOST:PORT, etcd://HOST:PORT, zookeeper://HOST:PORT/ROOT. Copies
+keys, counters, config, the registry's definitions, fences and jobs, and raises floors in TO, so that fencing tokens and ids
+never go back. Locks, leaderships and whatever else hangs on a session stay: they are won anew. Both sides are compared by
+digest at the end. Stop the programs that use FROM first.
+
+Flags
+${rows([
+  ['--prefix P', 'Only keys that begin with P; may be repeated.'],
+  ['--dry-run', 'Only say what would be done.'],
+  ['--overwrite', 'Replace other values in TO; without it they end the copy before it begins.'],
+  ['--resume', 'Go on where an unfinished copy ended.'],
+  ['--json', 'The result as one JSON object.'],
+])}
+
+Examples
+  synod copy --dry-run embedded:./data synod://127.0.0.1:2379
+  synod copy etcd://10.0.0.1:2379,10.0.0.2:2379 synod://127.0.0.1:2379`,
 
   sim: `synod sim: prove it in simulated worlds
 

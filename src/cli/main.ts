@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   watch: async () => (await import('./watch.ts')).watch,
   lease: async () => (await import('./lease.ts')).lease,
   member: async () => (await import('./member.ts')).member,
+  copy: async () => (await import('./copy.ts')).copy,
   check: async () => (await import('./check.ts')).check,
   chaos: async () => (await import('./chaos.ts')).chaos,
   sim: async () => (await import('./sim.ts')).sim,

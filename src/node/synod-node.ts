@@ -52,6 +52,8 @@ export interface NodeHooks {
   /** Overrides how the group is run: the simulator's worlds make rare paths frequent with small bounds. */
   readonly groupOptions?: Partial<GroupOptions>
   readonly walSegmentBytes?: number
+  /** Of the first segment of a new data directory: it is written before the node starts. Default `walSegmentBytes`. */
+  readonly walFirstSegmentBytes?: number
   readonly watchOptions?: Partial<WatchHubOptions>
   /** Decides what becomes of messages that arrived from peers: lost, late, twice. */
   readonly delivery?: MessageDelivery
@@ -203,6 +205,7 @@ class SynodNode implements RunningNode {
         ...this.hooks.groupOptions,
       },
       walSegmentBytes: this.hooks.walSegmentBytes ?? Math.max(64 * 1024 * 1024, 4 * config.maxRequestBytes),
+      walFirstSegmentBytes: this.hooks.walFirstSegmentBytes,
       onFailure: (error) => this.fail(error),
       recognises: (peer, incarnation) => directory.recognises(peer, incarnation),
       onRefused: (peer, refusal) => this.onRefused(peer, refusal),

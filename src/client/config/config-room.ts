@@ -113,12 +113,13 @@ export class ConfigRoom {
   }
 
   private async revalidateNow(): Promise<void> {
+    this.timer = undefined
     try {
       await this.states.revalidate()
     } catch {
       // Staleness tells it; the watch itself tells what cannot be mended.
     }
-    if (this.listeners.size > 0 && this.failure === undefined) this.revalidateLater()
+    if (this.timer === undefined && this.listeners.size > 0 && this.failure === undefined) this.revalidateLater()
   }
 }
 

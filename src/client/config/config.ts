@@ -64,7 +64,7 @@ export interface Config<S extends StandardSchema> {
   on(event: 'problem', listener: (problem: SynodError) => void): () => void
   /**
    * Stores settings under the config's own name: objects member by member, everything else as a whole. `value` has them
-   * once this resolves. Applied exactly once, also when others set at the same time. Rejects with `VALIDATION_FAILED`,
+   * once this resolves (or soon after, when the engine could not be read again). Applied exactly once, also when others set at the same time. Rejects with `VALIDATION_FAILED`,
    * before anything is stored, when the whole would not fit the schema.
    *
    * @example

@@ -13,7 +13,7 @@ import {
 import { updateValue } from '../versioned/index.ts'
 import { Bell } from '../watching/index.ts'
 import type { Config, ConfigChange, ConfigOptions, PartOf } from './config.ts'
-import { ConfigRoom } from './config-room.ts'
+import { ConfigRoom, type RoomListener } from './config-room.ts'
 import { asOverrides, laidOver, type Overrides, without } from './overrides.ts'
 
 const revalidateMsDefault = 5_000
@@ -63,7 +63,7 @@ class NearConfig<S extends StandardSchema> implements Config<S> {
   private readonly context: PlaneContext
   private readonly options: ConfigOptions<S>
   private readonly room: ConfigRoom
-  private readonly listener
+  private readonly listener: RoomListener
   /** Of the layers, the lowest first, and last its own. */
   private readonly keys: readonly Key[]
   private readonly ownKey: Key
@@ -88,8 +88,8 @@ class NearConfig<S extends StandardSchema> implements Config<S> {
     this.room = ConfigRoom.of(context)
     this.listener = {
       revalidateMs: options.revalidateMs ?? revalidateMsDefault,
-      onState: (entries: ReadonlyMap<Key, Entry>, currentAsOfMs: number) => this.hearOf(entries, currentAsOfMs),
-      onEnd: (error: SynodError) => this.report(error),
+      onState: (entries, currentAsOfMs) => this.hearOf(entries, currentAsOfMs),
+      onEnd: (error) => this.report(error),
     }
     this.room.join(this.listener)
   }
@@ -131,12 +131,11 @@ class NearConfig<S extends StandardSchema> implements Config<S> {
 
   on(event: 'change', listener: (change: ConfigChange<S>) => void): () => void
   on(event: 'problem', listener: (problem: SynodError) => void): () => void
-  on(event: 'change' | 'problem', listener: ((change: ConfigChange<S>) => void) & ((problem: SynodError) => void)) {
-    const listeners: Set<typeof listener> = event === 'change' ? this.changeListeners : this.problemListeners
-    listeners.add(listener)
-    return () => {
-      listeners.delete(listener)
-    }
+  on(
+    event: 'change' | 'problem',
+    listener: ((change: ConfigChange<S>) => void) & ((problem: SynodError) => void),
+  ): () => void {
+    return event === 'change' ? added(this.changeListeners, listener) : added(this.problemListeners, listener)
   }
 
   async set(settings: PartOf<SchemaInput<S>>, limits?: CallLimits): Promise<void> {
@@ -180,7 +179,8 @@ class NearConfig<S extends StandardSchema> implements Config<S> {
         limits,
       ),
     )
-    await this.refresh(limits)
+    // It is stored, whatever becomes of looking at it.
+    await this.refresh(limits).catch(() => {})
   }
 
   private hearOf(entries: ReadonlyMap<Key, Entry>, currentAsOfMs: number): void {
@@ -216,7 +216,7 @@ class NearConfig<S extends StandardSchema> implements Config<S> {
       if (previous === undefined) return
       for (const listener of [...this.changeListeners]) this.call(() => listener({ value, previous }))
     } catch (error) {
-      this.report(error as SynodError)
+      this.report(error instanceof SynodError ? error : validatorFailed(this.name, error))
     }
   }
 
@@ -279,4 +279,17 @@ class NearConfig<S extends StandardSchema> implements Config<S> {
   private assertOpen(): void {
     if (this.isClosed) throw new SynodError('CLOSED', `config ${this.name} was closed; make it anew`)
   }
+}
+
+function added<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
+  }
+}
+
+function validatorFailed(name: string, cause: unknown): SynodError {
+  return new SynodError('VALIDATION_FAILED', `the schema of config ${name} failed on what is stored: ${cause}`, {
+    cause,
+  })
 }

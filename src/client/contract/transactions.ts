@@ -48,10 +48,12 @@ function describeCompares(test: DefineTest): void {
           of('!=', now + 1),
           of('<', now + 1),
           of('<', now),
+          of('<', now - 1),
           of('>', now - 1),
           of('>', now),
+          of('>', now + 1),
         ]),
-        [true, false, false, true, true, false, true, false],
+        [true, false, false, true, true, false, false, true, false, false],
         target,
       )
     }

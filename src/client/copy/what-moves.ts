@@ -21,9 +21,9 @@ export function roomOf(key: Key): string | undefined {
 }
 
 export function fateOf(key: Key, entry: Entry): Fate {
+  if (entry.leaseId !== 0n) return 'leased'
   const room = roomOf(key)
-  if (room !== undefined && roomsThatStay.has(room)) return 'stays'
-  return entry.leaseId === 0n ? 'moves' : 'leased'
+  return room !== undefined && roomsThatStay.has(room) ? 'stays' : 'moves'
 }
 
 /** The ranges to read, in key order and without overlap: all of the plane, or what begins with one of `prefixes`. */

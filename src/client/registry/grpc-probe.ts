@@ -1,4 +1,4 @@
-import { ProtobufReader, utf8Bytes } from '../../base/index.ts'
+import { ProtobufReader, ProtobufWriter } from '../../base/index.ts'
 import type { Address } from '../../runtime/index.ts'
 import { GrpcChannel } from '../../wire/grpc-client/index.ts'
 import type { ClientRuntime } from '../driver/index.ts'
@@ -6,7 +6,7 @@ import type { Probe } from './probe-loop.ts'
 
 const checkPath = '/grpc.health.v1.Health/Check'
 /** `HealthCheckRequest { string service = 1; }` */
-const serviceTag = 0x0a
+const serviceField = 1
 /** `HealthCheckResponse { ServingStatus status = 1; }`, of which 1 is `SERVING`. */
 const statusTag = 0x08
 const serving = 1
@@ -31,12 +31,7 @@ export function grpcProbe(outside: ClientRuntime, address: Address, service: str
 }
 
 function encodeRequest(service: string): Uint8Array {
-  const name = utf8Bytes(service)
-  return Uint8Array.of(serviceTag, ...lengthBytes(name.length), ...name)
-}
-
-function lengthBytes(length: number): number[] {
-  return length < 0x80 ? [length] : [(length & 0x7f) | 0x80, ...lengthBytes(length >>> 7)]
+  return new ProtobufWriter().text(serviceField, service).finish()
 }
 
 function servingStatus(message: Uint8Array): number {
@@ -46,5 +41,5 @@ function servingStatus(message: Uint8Array): number {
     if (reader.tag === statusTag) status = reader.number()
     else reader.skip()
   }
-  return reader.ok ? status : 0
+  return reader.malformed ? 0 : status
 }

@@ -13,7 +13,10 @@ const statusLineBytesMax = 1024
 export function httpProbe({ network }: ClientRuntime, url: string): Probe {
   const { protocol, hostname, port, pathname, search, host } = parsed(url)
   if (protocol !== 'http:')
-    throw new SynodError('INVALID_ARGUMENT', `the health check's address ${url} is not http:; probe a plain port, or tcp`)
+    throw new SynodError(
+      'INVALID_ARGUMENT',
+      `the health check's address ${url} is not http:; probe a plain port, or tcp`,
+    )
   const address = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 80 : Number(port) }
   const request = utf8Bytes(
     `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: synod-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n`,

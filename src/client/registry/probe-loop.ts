@@ -1,5 +1,5 @@
-import type { ClientRuntime } from '../driver/index.ts'
 import type { Timer } from '../../runtime/index.ts'
+import type { ClientRuntime } from '../driver/index.ts'
 
 /** Asks once. Resolves with why it failed, or undefined; rejects when it failed otherwise. Stops when `signal` fires. */
 export type Probe = (signal: AbortSignal) => Promise<string | undefined>

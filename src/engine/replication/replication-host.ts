@@ -43,6 +43,8 @@ export interface ReplicationHostSetup {
   readonly groups: readonly number[]
   readonly options?: Partial<GroupOptions>
   readonly walSegmentBytes?: number
+  /** Of the first segment of a new log. Default `walSegmentBytes`. */
+  readonly walFirstSegmentBytes?: number | undefined
   /** The node cannot go on safely. Called once; nothing is acknowledged after it. */
   readonly onFailure: (error: unknown) => void
   /** Whether a member that greets with `incarnation` is the one known by that id. */
@@ -246,6 +248,7 @@ export class ReplicationHost {
       random: runtime.random.fork('wal'),
       nodeTag: { clusterId, memberId },
       segmentBytes: this.setup.walSegmentBytes,
+      firstSegmentBytes: this.setup.walFirstSegmentBytes,
       snapshots,
       onStateChange: (state) => this.onWalState(state),
       onFailure: (error) => this.fail(error),

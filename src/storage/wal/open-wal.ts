@@ -21,6 +21,11 @@ export interface OpenWalOptions {
   readonly nodeTag: NodeTag
   /** Size of new segments; existing ones keep theirs. At least 8 KiB, rounded up to sectors. Default 64 MiB. */
   readonly segmentBytes?: number | undefined
+  /**
+   * Size of the first segment of a new log, likewise: it is filled with zeros before the log opens, so that a small one opens
+   * sooner. Default `segmentBytes`.
+   */
+  readonly firstSegmentBytes?: number | undefined
   /** Past this many bytes waiting for the disk `append` rejects with `OVERLOADED`. Default 256 MiB. */
   readonly queuedBytesMax?: number | undefined
   /** What each group restores from besides the log. A group that is not named has no snapshot. */
@@ -68,7 +73,8 @@ async function openWith(options: OpenWalOptions, state: HardStateFile): Promise<
   if (fresh) await beginLog(options, state)
   await disk.syncDirectory(directory)
   let numbers = await listSegments(disk, directory, state)
-  if (numbers.length === 0) numbers = await makeFirstSegment(options, segmentBytes)
+  const firstSegmentBytes = alignUp(Math.max(options.firstSegmentBytes ?? segmentBytes, segmentBytesMin))
+  if (numbers.length === 0) numbers = await makeFirstSegment(options, firstSegmentBytes)
   const snapshots = options.snapshots ?? new Map<number, SnapshotPosition>()
   const replay = new Replay(snapshots)
   const recovered = await recoverSegments(disk, directory, numbers, nodeTag, replay, logger)

@@ -86,6 +86,18 @@ for (const [name, inWorld] of Object.entries(worlds)) {
         await again.close()
       }))
 
+    test('a first segment that is smaller than an entry is passed over', () =>
+      inWorld(async (world) => {
+        const { wal } = await open(world, { firstSegmentBytes: 8 * 1024 })
+        const entries = [entry(1), entry(2, 1, 20_000), entry(3), entry(4, 1, 30_000)]
+        for (const each of entries) await wal.append([write(1, [each])])
+        await wal.close()
+        const { wal: again, groups, report } = await open(world)
+        deepEqual(groups.get(1)?.entries.map(plain), entries.map(plain))
+        ok(report.segments >= 2)
+        await again.close()
+      }))
+
     test('a log drops the suffix that an entry replaces, slots do not', () =>
       inWorld(async (world) => {
         const { wal } = await open(world)

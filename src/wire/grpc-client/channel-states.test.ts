@@ -138,8 +138,8 @@ describe('a channel’s states', () => {
     assert.ok(!large.ok && large.status === GrpcStatusCode.resourceExhausted)
   })
 
-  it('calls that were given up make room for others that wait', async (t) => {
-    const { address } = await startServer(t, undefined, { http2: { concurrentStreamsMax: 1 } })
+  it('calls that were given up while they waited make room, and are never sent', async (t) => {
+    const { address, server } = await startServer(t, undefined, { http2: { concurrentStreamsMax: 1 } })
     const channel = openChannel(t, address, { waitingCallsMax: 2_000 })
     await reached(channel, 'ready')
     const transcript = new Transcript()
@@ -154,6 +154,7 @@ describe('a channel’s states', () => {
     await eventually(() => cancelled === 2_000)
     occupant.end()
     assert.ok((await late).ok)
+    assert.equal(server.streamsStarted, 2)
   })
 
   it('a server that turns it away with an error leaves it failed', async (t) => {

@@ -245,6 +245,7 @@ export class GrpcChannel {
       processed: false,
       origin: 'connection',
     }
+    for (const call of waiting) if (!call.isDone) call.failUnsent(reply)
   }
 
   private takeWaiting(): (UnaryCall | StreamCall)[] {

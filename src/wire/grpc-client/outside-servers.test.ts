@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import * as grpc from '@grpc/grpc-js'
 import type { Address } from '../../runtime/index.ts'
 import { GrpcStatusCode } from '../grpc/index.ts'
@@ -266,6 +267,23 @@ describe('a channel to a node:http2 server', () => {
     await eventually(() => streams.length === 4)
     answer(streams[3]!, text('five'))
     assert.ok((await fifth).ok)
+  })
+
+  it('reads a compressed answer, and bounds what it grows to', async (t) => {
+    const bodies = [Buffer.from('squeezed'), Buffer.alloc(2 << 20)]
+    const address = await startHttp2(t, (stream) => {
+      const squeezed = gzipSync(bodies.shift()!)
+      const prefix = Buffer.from([1, 0, 0, 0, 0])
+      prefix.writeUInt32BE(squeezed.length, 1)
+      stream.respond({ ...grpcHead, 'grpc-encoding': 'gzip' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+      stream.end(Buffer.concat([prefix, squeezed]))
+    })
+    const channel = openChannel(t, address, { maxReceiveMessageBytes: 1 << 20 })
+    const small = await call(channel, '/a.B/C', text(''))
+    assert.ok(small.ok && Buffer.from(small.message).toString() === 'squeezed')
+    const bomb = await call(channel, '/a.B/C', text(''))
+    assert.ok(!bomb.ok && bomb.status === GrpcStatusCode.resourceExhausted)
   })
 
   const refusals: readonly (readonly [string, http2.OutgoingHttpHeaders, GrpcStatusCode, RegExp])[] = [

@@ -4,7 +4,7 @@
  * I1. A list is kept by its path, its metadata array (by identity) and its time-out's text; all three dimensions are
  *     bounded, and emptied when full.
  */
-import type { FieldPair, HeaderTemplate, HpackEncoder } from '../http2/index.ts'
+import { type FieldPair, fieldOverheadBytes, type HeaderTemplate, type HpackEncoder } from '../http2/index.ts'
 import type { ChannelSettings } from './options.ts'
 import type { CallMetadata } from './replies.ts'
 
@@ -13,7 +13,6 @@ const metadataMax = 8
 const timeoutsMax = 128
 /** Of the 4,096 bytes that every server's header table has. */
 const memorableBytesMax = 2_048
-const fieldOverheadBytes = 32
 
 const noCallMetadata: CallMetadata = []
 

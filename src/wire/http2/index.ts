@@ -4,7 +4,7 @@ export { FrameReader, type FrameSink } from './frame-reader.ts'
 export { FrameWriter } from './frame-writer.ts'
 export { HeadDecoder } from './head-decoder.ts'
 export { HeaderBlock } from './header-block.ts'
-export { FieldKind, fieldOverheadBytes, type HeaderField, headerField } from './header-field.ts'
+export { FieldKind, fieldOverheadBytes, type HeaderField } from './header-field.ts'
 export { type FieldPair, type HeaderTemplate, HpackEncoder } from './hpack-encoder.ts'
 export {
   type Http2Handler,
@@ -15,7 +15,7 @@ export { type Http2Stream, type StreamReceiver, streamHighWaterBytes } from './h
 export { type MemoryHolder, MemoryLedger } from './memory-ledger.ts'
 export { type Http2Options, http2OptionsDefault, type KeepAlive, type PingPolicy } from './options.ts'
 export { OutputArena } from './output-arena.ts'
-export { type PeerSettings, readPeerSettings } from './peer-settings.ts'
+export { readPeerSettings } from './peer-settings.ts'
 export {
   clientPreface,
   Flag,

@@ -169,6 +169,17 @@ describe('an embedded engine on a machine that fails', () => {
     }
   })
 
+  it('opens again over a log of many segments', async () => {
+    const { driver, run, simulation } = await simulated(9, { directory: '/data' })
+    const value = 'x'.repeat(300_000)
+    for (let i = 0; i < 40; i++) await run(put(driver, `k${i}`, value))
+    await run(driver.close())
+    const again = await run(openEmbeddedDriver({ directory: '/data' }, simulation.node('machine').runtime))
+    const { entries } = await run(again.list({ start: '', end: '' }))
+    assert.deepEqual([entries.length, entries.every((entry) => entry.value.length === value.length)], [40, true])
+    await run(again.close())
+  })
+
   it('ends with ENGINE_FAILED when the disk fails it, and tells the fate of what was under way', async () => {
     const { driver, simulation, run } = await simulated(6, { directory: '/data' })
     const ends: string[] = []

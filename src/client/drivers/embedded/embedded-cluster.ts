@@ -11,7 +11,14 @@ import type { Disk, Network, Runtime } from '../../../runtime/index.ts'
 import { MemoryDisk, MemoryNetwork } from '../../../runtime/memory/index.ts'
 import { SynodError } from '../../errors.ts'
 import { startFailure } from './errors.ts'
-import { defaultAutoCompaction, groupOptions, hostOf, nodeConfig, walSegmentBytes } from './node-settings.ts'
+import {
+  defaultAutoCompaction,
+  groupOptions,
+  hostOf,
+  nodeConfig,
+  walFirstSegmentBytes,
+  walSegmentBytes,
+} from './node-settings.ts'
 import type { EmbeddedDriverOptions } from './options.ts'
 
 const defaultMaxRequestBytes = 1536 * 1024
@@ -66,6 +73,7 @@ export class EmbeddedCluster {
       processMetrics: () => ({}),
       groupOptions: groupOptions(this.options.directory === undefined),
       walSegmentBytes: walSegmentBytes(maxRequestBytes),
+      walFirstSegmentBytes,
     }
     try {
       this.running[index] = await startNode(config, this.runtime, hooks)

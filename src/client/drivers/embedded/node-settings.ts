@@ -85,7 +85,9 @@ export function groupOptions(inMemory: boolean): Partial<GroupOptions> {
   return inMemory ? { snapshotLogBytes: 8 * mebibyte } : {}
 }
 
-/** A new segment is filled with zeros before it is used: the smaller, the sooner the first write. */
+/** A new segment is filled with zeros before it is used: the smaller the first, the sooner the first write. */
+export const walFirstSegmentBytes = mebibyte / 4
+
 export function walSegmentBytes(maxRequestBytes: number): number {
-  return Math.max(8 * mebibyte, 4 * maxRequestBytes)
+  return Math.max(4 * mebibyte, 2 * maxRequestBytes + mebibyte)
 }

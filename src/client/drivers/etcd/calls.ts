@@ -8,7 +8,7 @@
  *       every few milliseconds.
  */
 import type { Timer } from '../../../runtime/index.ts'
-import type { AnswerHead } from '../../../wire/etcd-client/index.ts'
+import { type AnswerHead, etcdPaths } from '../../../wire/etcd-client/index.ts'
 import type { GrpcFailureReply, UnaryReply } from '../../../wire/grpc-client/index.ts'
 import type { CallOptions, ClientRuntime } from '../../driver/index.ts'
 import { type Outcome, SynodError } from '../../errors.ts'
@@ -200,7 +200,9 @@ export class Calls {
   }
 
   private renewToken(call: Call, attempt: Attempt): void {
-    if (call.tokensRenewed++ >= tokenRenewalsMax || !this.authentication.possible) {
+    // A login that is refused waits for no login.
+    const login = call.question.path === etcdPaths.authenticate
+    if (login || call.tokensRenewed++ >= tokenRenewalsMax || !this.authentication.possible) {
       this.fail(call, this.lastError(call))
       return
     }

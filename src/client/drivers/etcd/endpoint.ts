@@ -68,6 +68,7 @@ export class Endpoint {
     this.watcher = watcher
     this.channel = new GrpcChannel(outside, address, {
       authority: this.name,
+      secure: settings.secure,
       maxReceiveMessageBytes: settings.maxReceiveMessageBytes,
       connectTimeoutMs: settings.connectTimeoutMs,
       keepAliveTimeMs: settings.keepAliveTimeMs,

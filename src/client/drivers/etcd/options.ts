@@ -17,6 +17,8 @@ export interface EtcdDriverOptions {
   /** How long an attempt to connect to one node, and to be greeted by it, may take. Default 2000. */
   readonly connectTimeoutMs?: number | undefined
   readonly auth?: EtcdCredentials | undefined
+  /** Whether the network makes TLS connections: names the scheme of requests, no more. Default false. */
+  readonly secure?: boolean | undefined
   /**
    * A read that one node has not answered after this long is asked of another node too. Default 50; it grows by itself
    * while most answers take longer. `off`: never.
@@ -43,6 +45,7 @@ export interface EtcdDriverSettings {
   readonly requestTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly auth: EtcdCredentials | undefined
+  readonly secure: boolean
   /** Infinity: off. */
   readonly hedgeAfterMs: number
   readonly keepAliveTimeMs: number
@@ -59,6 +62,7 @@ export function withDefaults(options: EtcdDriverOptions): EtcdDriverSettings {
     requestTimeoutMs: options.requestTimeoutMs ?? 5000,
     connectTimeoutMs: options.connectTimeoutMs ?? 2000,
     auth: options.auth,
+    secure: options.secure ?? false,
     hedgeAfterMs: options.hedgeAfterMs === 'off' ? Number.POSITIVE_INFINITY : (options.hedgeAfterMs ?? 50),
     keepAliveTimeMs: options.keepAliveTimeMs ?? 6000,
     keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 3000,

@@ -27,7 +27,7 @@ import {
   writeRequest,
 } from '../../../wire/zookeeper/index.ts'
 import type { ClientRuntime } from '../../driver/index.ts'
-import { ConnectionLost, refused } from './errors.ts'
+import { ConnectionLost, refused, tooLarge } from './errors.ts'
 
 /** What a server answered. */
 export interface Reply<Op extends OperationName> {
@@ -41,6 +41,7 @@ export interface ConnectionOptions {
   readonly hello: ConnectRequest
   /** `user:password`. */
   readonly digest: string | undefined
+  readonly requestBytesMax: number
   /** How long connecting and the handshake may take. */
   readonly openTimeoutMs: number
   /** Keeps the session alive by itself. A lease's is kept alive by its renewals alone. */
@@ -116,17 +117,20 @@ export class ServerConnection {
     return this.#syncIsUnsent
   }
 
-  /** Sends a request at the end of the turn. Rejects with {@link ConnectionLost}. */
+  /** Sends a request at the end of the turn. Rejects with {@link ConnectionLost}, or `TOO_LARGE`. */
   send<Op extends OperationName>(op: Op, body: RequestOf<Op>): Promise<Reply<Op>> {
     if (this.#isClosed) return Promise.reject(new ConnectionLost('the connection has ended'))
     this.#xid = this.#xid === xidMax ? 1 : this.#xid + 1
     const xid = op === 'ping' ? reservedXids.ping : op === 'auth' ? reservedXids.auth : this.#xid
+    const bytes = frame((writer) => writeRequest(writer, xid, op, body))
+    const { requestBytesMax } = this.#options
+    if (bytes.length > requestBytesMax) return Promise.reject(tooLarge(bytes.length, requestBytesMax))
     return new Promise((resolve, reject) => {
       const settle: Pending['settle'] = ({ zxid, err }, reader) =>
         resolve({ zxid, err, body: err === errorCodes.ok ? readReplyBody(reader, op) : undefined })
       this.#pending.push({ xid, op, sinceMs: this.#outside.clock.monotonicMs(), settle, reject })
       if (op === 'sync') this.#syncIsUnsent = true
-      this.#queue(frame((writer) => writeRequest(writer, xid, op, body)))
+      this.#queue(bytes)
     })
   }
 

@@ -53,3 +53,10 @@ export function leaseNotFound(): SynodError {
 export function driverClosed(outcome: Outcome = 'not-applied'): SynodError {
   return new SynodError('CLOSED', 'the driver was closed; open another one', { outcome })
 }
+
+export function tooLarge(sizeBytes: number, sizeBytesMax: number): SynodError {
+  return new SynodError(
+    'TOO_LARGE',
+    `the request takes ${sizeBytes} bytes, and ZooKeeper's servers take ${sizeBytesMax} (their jute.maxbuffer); make it smaller, or raise both limits`,
+  )
+}

@@ -129,6 +129,8 @@ class Lease {
       const connection = await this.session.connected(call)
       if (this.session.helloAtMs !== resumedBefore) return this.opened()
       const sentAtMs = this.#outside.clock.monotonicMs()
+      // There must be time left to go to another server.
+      const patience = this.#outside.scheduler.setTimer(this.session.timeoutMs / 6, () => connection.destroy())
       try {
         const [, sync] = await Promise.all([connection.send('ping', {}), connection.send('sync', { path: root })])
         if (saysSessionIsGone(sync.err)) this.session.expire()
@@ -137,6 +139,8 @@ class Lease {
       } catch (error) {
         passOverLoss(error)
         connection.destroy()
+      } finally {
+        patience.cancel()
       }
     }
   }

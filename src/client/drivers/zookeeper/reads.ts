@@ -18,8 +18,10 @@ import { type Directory, type KeyPaths, nodeNamed } from './key-paths.ts'
 import { answered, entryOf, revisionOf } from './requests.ts'
 import type { ServerSession } from './session.ts'
 
-/** So many reads of one list are under way at a time. */
+/** So many keys of one directory are read at a time. */
 const pipelineDepth = 128
+/** So many directories of one list are read at a time. */
+const directoriesAtOnce = 16
 
 interface Named {
   readonly key: Key
@@ -34,6 +36,8 @@ interface Walk {
   /** One more than the limit: whether there is more must be known. */
   readonly countMax: number
   readonly entries: Entry[]
+  /** Directories are read one after the other: where there is a limit, and inside one of several read at once. */
+  readonly isSerial: boolean
   readonly call: Call
 }
 
@@ -101,6 +105,7 @@ export class Reads {
         keysOnly: options.keysOnly === true,
         countMax: limit + 1,
         entries: [],
+        isSerial: limit !== Number.POSITIVE_INFINITY,
         call,
       }
       const revision = await this.#walk(walk, this.#paths.directoryOf(start, end))
@@ -124,13 +129,32 @@ export class Reads {
     const names = this.#namesIn(directory, answered(reply, 'list a directory').children, walk.range)
     for (let at = 0; at < names.length && walk.entries.length < walk.countMax; ) {
       walk.call.check()
-      const below = names[at]!.directory
-      if (below !== undefined) {
-        await this.#walk(walk, below)
-        at++
-      } else at = await this.#readRun(walk, names, at)
+      at = await (names[at]!.directory === undefined ? this.#readRun(walk, names, at) : this.#walkRun(walk, names, at))
     }
     return revision
+  }
+
+  /** Walks the directories from `names[at]` up to the next key, a few at most. Returns where they end. */
+  async #walkRun(walk: Walk, names: readonly Named[], at: number): Promise<number> {
+    const first = names[at]!.directory!
+    if (walk.isSerial) {
+      await this.#walk(walk, first)
+      return at + 1
+    }
+    const directories: Directory[] = []
+    for (const { directory } of names.slice(at, at + directoriesAtOnce)) {
+      if (directory === undefined) break
+      directories.push(directory)
+    }
+    const parts = await Promise.all(
+      directories.map(async (directory) => {
+        const part: Walk = { ...walk, isSerial: true, entries: [] }
+        await this.#walk(part, directory)
+        return part.entries
+      }),
+    )
+    for (const part of parts) for (const entry of part) walk.entries.push(entry)
+    return at + directories.length
   }
 
   /** Reads the keys from `names[at]` up to the next directory, at most a pipeline full. Returns where they end. */

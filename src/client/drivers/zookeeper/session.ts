@@ -13,7 +13,7 @@ import type { ClientRuntime } from '../../driver/index.ts'
 import type { SynodError } from '../../errors.ts'
 import type { Call } from './call.ts'
 import { ServerConnection } from './connection.ts'
-import { driverClosed, leaseNotFound } from './errors.ts'
+import { leaseNotFound } from './errors.ts'
 import type { ZooKeeperSettings } from './options.ts'
 
 const pauseMsMin = 20
@@ -41,7 +41,7 @@ export class ServerSession {
   #helloAtMs = 0
   #lastZxidSeen = 0n
   #connection: ServerConnection | undefined
-  #attempt: Promise<ServerConnection> | undefined
+  #attempt: Promise<void> | undefined
   /** Z1. */
   #waiting = 0
   #server: number
@@ -79,20 +79,28 @@ export class ServerSession {
   }
 
   /** The live connection, made if need be. Rejects when the call or the session is over. */
-  connected(call: Call): Promise<ServerConnection> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended)
-    if (this.#connection !== undefined) return Promise.resolve(this.#connection)
-    this.#waiting++
-    let counted = true
+  async connected(call: Call): Promise<ServerConnection> {
+    let isCounted = true
     const leave = (): void => {
-      if (counted) this.#waiting--
-      counted = false
+      if (isCounted) this.#waiting--
+      isCounted = false
     }
+    this.#waiting++
     call.onEnd(leave)
-    this.#attempt ??= this.#connect().finally(() => {
-      this.#attempt = undefined
-    })
-    return this.#attempt.finally(leave)
+    try {
+      for (;;) {
+        call.check()
+        if (this.#ended !== undefined) throw this.#ended
+        if (this.#connection !== undefined) return this.#connection
+        this.#attempt ??= this.#connect().finally(() => {
+          this.#attempt = undefined
+        })
+        // It comes to nothing when nobody waited for a moment.
+        await this.#attempt
+      }
+    } finally {
+      leave()
+    }
   }
 
   /** The session is over, by the server's word or its owner's. */
@@ -107,15 +115,12 @@ export class ServerSession {
     this.#connection?.destroy()
   }
 
-  async #connect(): Promise<ServerConnection> {
-    for (let round = 0; ; round++) {
+  async #connect(): Promise<void> {
+    for (let round = 0; this.#waiting > 0; round++) {
       for (const _ of this.#settings.servers) {
-        if (this.#ended !== undefined) throw this.#ended
-        const connection = await this.#tryServer()
-        if (connection !== undefined) return connection
+        if (this.#ended !== undefined || (await this.#tryServer())) return
         this.#server = (this.#server + 1) % this.#settings.servers.length
       }
-      if (this.#waiting === 0) throw driverClosed()
       await this.#pauseBefore(round)
     }
   }
@@ -126,8 +131,8 @@ export class ServerSession {
     return new Promise((resolve) => this.#outside.scheduler.setTimer(delayMs, resolve))
   }
 
-  /** Undefined when another server, or a later moment, may do. */
-  async #tryServer(): Promise<ServerConnection | undefined> {
+  /** False when another server, or a later moment, may do. */
+  async #tryServer(): Promise<boolean> {
     const hello = {
       protocolVersion: 0,
       lastZxidSeen: this.#lastZxidSeen,
@@ -142,7 +147,8 @@ export class ServerSession {
       {
         hello,
         digest: this.#settings.digest,
-        openTimeoutMs: Math.min(openTimeoutMsMax, Math.ceil(hello.timeOut / 3)),
+        requestBytesMax: this.#settings.requestBytesMax,
+        openTimeoutMs: Math.min(openTimeoutMsMax, Math.ceil(hello.timeOut / 6)),
         keepsAlive: this.#role.isReplaceable,
       },
       {
@@ -157,29 +163,28 @@ export class ServerSession {
     } catch (error) {
       // What no other server would do otherwise: a user that is refused.
       if ((error as Error).name === 'SynodError') throw error
-      return undefined
+      return false
     } finally {
       this.#opening = undefined
     }
   }
 
-  #accept(answer: ConnectResponse, connection: ServerConnection, helloAtMs: number): ServerConnection | undefined {
+  #accept(answer: ConnectResponse, connection: ServerConnection, helloAtMs: number): boolean {
     if (answer.sessionId === 0n || answer.timeOut <= 0) {
       connection.destroy()
       this.expire()
-      if (this.#ended !== undefined) throw this.#ended
-      return undefined
+      return false
     }
     if (connection.isClosed || this.#ended !== undefined) {
       connection.destroy()
-      return undefined
+      return false
     }
     this.#sessionId = answer.sessionId
     this.#password = answer.passwd ?? noPassword
     this.#timeoutMs = answer.timeOut
     this.#helloAtMs = helloAtMs
     this.#connection = connection
-    return connection
+    return true
   }
 
   /** The server says that there is no such session any more. */

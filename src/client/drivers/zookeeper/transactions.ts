@@ -40,7 +40,6 @@ export interface TransactionGround {
   readonly reads: Reads
   readonly paths: KeyPaths
   readonly acl: RequestOf<'create'>['acl']
-  readonly requestBytesMax: number
 }
 
 export class Transactions {
@@ -120,7 +119,6 @@ export class Transactions {
   ): Promise<{ reply: Reply<'multi'>; results: readonly MultiResult[] } | undefined> {
     const connection = await this.#connectionFor(call, leaseId)
     call.check()
-    this.#checkSize(plan)
     call.writeUnderWay = plan.writesAnything
     let reply: Reply<'multi'>
     try {
@@ -170,18 +168,6 @@ export class Transactions {
     const directories = [...new Set(plan.created.flatMap((key) => paths.directoriesAbove(key)))]
     if (directories.length === 0) return
     await reads.onConnection(call, (connection) => makeNodes(connection, directories, 'createContainer', acl))
-  }
-
-  #checkSize(plan: Plan): void {
-    const { requestBytesMax } = this.#ground
-    let sizeBytes = 64
-    for (const step of plan.steps)
-      sizeBytes += 128 + step.path.length * 3 + ('data' in step ? (step.data?.length ?? 0) : 0)
-    if (sizeBytes <= requestBytesMax) return
-    throw new SynodError(
-      'TOO_LARGE',
-      `the transaction takes up to ${sizeBytes} bytes, and ZooKeeper's servers take ${requestBytesMax} (jute.maxbuffer); make it smaller, or raise both limits`,
-    )
   }
 }
 

@@ -95,7 +95,6 @@ class ZooKeeperDriver implements Driver {
       reads: this.#reads,
       paths: this.#paths,
       acl: this.#acl,
-      requestBytesMax: settings.requestBytesMax,
     })
   }
 
