@@ -1,4 +1,4 @@
-// The driver contract on a real ZooKeeper server.
+// The driver contract on a real ZooKeeper server, and on three.
 import { after, before } from 'node:test'
 import { driverContract } from '../../src/client/contract/index.ts'
 import { openZooKeeperDriver } from '../../src/client/drivers/zookeeper/index.ts'
@@ -10,12 +10,13 @@ import { startZooKeeper, type ZooKeeperServers } from './zookeeper-server.ts'
 const skip = skipWithout('zookeeper')
 const runtime = createNodeRuntime({ logLevel: 'warn' })
 let servers: ZooKeeperServers | undefined
+let ensemble: ZooKeeperServers | undefined
 
 if (skip === false) {
   before(async () => {
-    servers = await startZooKeeper()
+    ;[servers, ensemble] = await Promise.all([startZooKeeper(), startZooKeeper(3)])
   })
-  after(() => servers?.stop())
+  after(() => Promise.all([servers?.stop(), ensemble?.stop()]))
   driverContract('zookeeper://, one real server', {
     async open() {
       const relay = await Relay.to(servers!.ports[0]!)
@@ -34,6 +35,14 @@ if (skip === false) {
           relay.close()
         },
       }
+    },
+  })
+  driverContract('zookeeper://, three real servers', {
+    async open() {
+      const addresses = ensemble!.ports.map((port) => ({ host: '127.0.0.1', port }))
+      const open = () => openZooKeeperDriver({ servers: addresses }, runtime)
+      const driver = await open()
+      return { driver, another: open, close: () => driver.close() }
     },
   })
 } else {

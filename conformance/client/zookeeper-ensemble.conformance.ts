@@ -91,6 +91,43 @@ describe('zookeeper://, three real servers', { skip: skipWithout('zookeeper') },
     }
   }
 
+  it('a read on one server sees what was acknowledged on another', async () => {
+    const pinned = await Promise.all(
+      servers.ports.map((port) => openZooKeeperDriver({ servers: [{ host: '127.0.0.1', port }] }, runtime)),
+    )
+    for (let i = 1; i <= 300; i++) {
+      const writer = pinned[i % 3]!
+      const value = utf8Bytes(String(i))
+      await writer.transact({ compares: [], success: [{ type: 'put', key: 'seen', value }] })
+      const found = await Promise.all(pinned.map((driver) => driver.get('seen')))
+      for (const { entry } of found) assert.equal(numberIn(entry?.value), i)
+    }
+    await Promise.all(pinned.map((driver) => driver.close()))
+  })
+
+  it('leases are renewed in time when a server falls silent', { timeout: 60_000 }, async () => {
+    const ttlMs = 6_000
+    const leases = await Promise.all(Array.from({ length: 9 }, (_, at) => drivers[at % clients]!.grantLease(ttlMs)))
+    const silent = servers.members[(await servers.roles()).indexOf('follower')]!
+    silent.kill('SIGSTOP')
+    try {
+      // Late, but in the first half of its time: then there must be time to go to another server.
+      const lateMs = leases.at(-1)!.sentAtMs + 0.45 * ttlMs
+      while (runtime.clock.monotonicMs() < lateMs) await new Promise((resolve) => setTimeout(resolve, 20))
+      const renewed = await Promise.all(
+        leases.map(({ leaseId }, at) => eventually(() => drivers[at % clients]!.renewLease(leaseId))),
+      )
+      for (const [at, { ttlMs: leftMs, sentAtMs }] of renewed.entries()) {
+        assert.ok(sentAtMs < leases[at]!.sentAtMs + ttlMs, 'before the lease could have ended')
+        assert.ok(sentAtMs + leftMs > runtime.clock.monotonicMs(), 'with time left')
+      }
+    } finally {
+      silent.kill('SIGCONT')
+    }
+    await servers.ready()
+    await Promise.all(leases.map(({ leaseId }, at) => eventually(() => drivers[at % clients]!.revokeLease(leaseId))))
+  })
+
   it('the leader is killed under load, again and again', { timeout: 180_000 }, async () => {
     const leases = await Promise.all(drivers.map((driver) => driver.grantLease(leaseMs)))
     for (const [at, { leaseId }] of leases.entries()) await put(drivers[at]!, `leased/${at}`, leaseId)

@@ -9,7 +9,7 @@ import { createNodeRuntime } from '../../src/runtime/node/index.ts'
 import { skipWithout } from '../peers.ts'
 import { MultiGate } from './zookeeper-gate.ts'
 import { Relay } from './zookeeper-relay.ts'
-import { startZooKeeper, type ZooKeeperServers } from './zookeeper-server.ts'
+import { askServer, startZooKeeper, type ZooKeeperServers } from './zookeeper-server.ts'
 
 const runtime = createNodeRuntime({ logLevel: 'warn' })
 
@@ -152,6 +152,25 @@ describe('zookeeper://, races and connections', { skip: skipWithout('zookeeper')
       for (const { entry } of await reads) assert.equal(Buffer.from(entry!.value).toString(), '1')
     }
     assert.deepEqual(ends, ['UNAVAILABLE'])
+  })
+
+  it('a watch is kept on the server for as long as somebody observes', async () => {
+    const watches = async () => Number(/Total watches:(\d+)/.exec(await askServer(servers.ports[0]!, 'wchs'))?.[1])
+    const before = await watches()
+    let changes = 0
+    const sink = { onChange: () => changes++, onEnd() {} }
+    const ranges = [
+      { start: 'w/', end: 'w0' },
+      { start: 'w/', end: 'w0' },
+      { start: 'w/a', end: undefined },
+    ] as const
+    const subscriptions = await Promise.all(ranges.map((range) => slow.observe(range, sink)))
+    subscriptions[0]!.cancel()
+    await write(other, put('w/a', '1'))
+    await until('the two that are left to hear', () => changes === 2)
+    assert.ok((await watches()) > before)
+    for (const subscription of subscriptions) subscription.cancel()
+    await until('the watches to be gone', async () => (await watches()) === before)
   })
 
   it('a lease outlives its connections, and does not outlive its time', async () => {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type ConnectionTarget, openContext, parseConnectionString } from '../client/connect/index.ts'
 import { type CopyOptions, type CopyProgress, type CopyReport, copyPlane } from '../client/copy/index.ts'
-import { SynodError } from '../client/errors.ts'
+import { SynodError } from '../client/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { createNodeRuntime, holdProcess } from '../runtime/node/index.ts'
 import { parseArguments } from './arguments.ts'

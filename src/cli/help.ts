@@ -11,6 +11,14 @@ const clientFlags = rows([
   ['--json', 'One JSON object a line, for machines.'],
 ])
 
+const holdFlags: readonly (readonly [string, string])[] = [
+  ['--connect STRING', 'The engine (default $SYNOD_CONNECT, or the nodes of $SYNOD_ENDPOINTS).'],
+  ['--wait S', 'Give up after so many seconds; 0: at once (default: never).'],
+  ['--ttl S', 'How long a holder that went silent keeps it (default 10).'],
+  ['--grace S', 'Between SIGTERM and SIGKILL (default 5).'],
+  ['--json', 'What is told on standard error, as JSON.'],
+]
+
 /** The text of `--help` by command; the empty name is the overview. */
 export const helpTexts: Readonly<Record<string, string>> = {
   '': `synod: a replicated key-value and coordination cluster that etcd clients can use
@@ -40,6 +48,8 @@ ${rows([
   ['watch KEY', 'Print changes as they happen.'],
   ['lease grant|revoke|keep-alive|list|ttl', 'Leases.'],
   ['member list|add|promote|remove|update', 'Who belongs to the cluster.'],
+  ['lock NAME -- COMMAND', 'Run a program while holding a lock.'],
+  ['elect NAME -- COMMAND', 'Run a program while leading.'],
   ['copy FROM TO', 'Move the data to another engine.'],
 ])}
 
@@ -228,6 +238,34 @@ ${rows([
 Examples
   synod copy --dry-run embedded:./data synod://127.0.0.1:2379
   synod copy etcd://10.0.0.1:2379,10.0.0.2:2379 synod://127.0.0.1:2379`,
+
+  lock: `synod lock NAME -- COMMAND [ARGUMENT…]: run a program while holding a lock
+
+Waits until the lock is free, runs COMMAND, and lets go when it ends. The program finds the lock's name in $SYNOD_LOCK and its
+fencing token, which rises with each grant, in $SYNOD_FENCING_TOKEN: let whatever it changes refuse lower ones. When the lock
+is lost while the program runs (no node could be reached for the time to live), the program gets SIGTERM, then SIGKILL.
+
+Flags
+${rows(holdFlags)}
+
+Exit status is the program's; 75 when the lock was not free within --wait, 76 when it was lost, 127 when there is no COMMAND.
+
+Examples
+  synod lock nightly-report --wait 0 -- ./report.sh
+  synod lock migrate --connect etcd://10.0.0.1:2379 -- npm run migrate`,
+
+  elect: `synod elect NAME -- COMMAND [ARGUMENT…]: run a program while leading
+
+Stands for the election, runs COMMAND once it leads, and resigns when it ends. When leadership is lost the program gets
+SIGTERM, then SIGKILL, and it stands again. $SYNOD_ELECTION and $SYNOD_FENCING_TOKEN tell the program what it leads.
+
+Flags
+${rows([['--value TEXT', 'What others see of this leader (default HOST:PID).'], ...holdFlags])}
+
+Exit status is the program's; 75 when others led all through --wait, 127 when there is no COMMAND.
+
+Examples
+  synod elect scheduler -- node scheduler.js`,
 
   sim: `synod sim: prove it in simulated worlds
 

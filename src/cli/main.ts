@@ -19,6 +19,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   lease: async () => (await import('./lease.ts')).lease,
   member: async () => (await import('./member.ts')).member,
   copy: async () => (await import('./copy.ts')).copy,
+  lock: async () => (await import('./hold/index.ts')).lock,
+  elect: async () => (await import('./hold/index.ts')).elect,
   check: async () => (await import('./check.ts')).check,
   chaos: async () => (await import('./chaos.ts')).chaos,
   sim: async () => (await import('./sim.ts')).sim,
@@ -49,6 +51,7 @@ const expectedErrors = new Set([
   'SnapshotError',
   'SealedFileError',
   'RestoreError',
+  'SynodError',
 ])
 
 /** A pipe that was closed (`synod get … | head`) ends the command quietly. */

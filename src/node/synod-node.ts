@@ -67,8 +67,11 @@ export interface RunningNode {
   readonly clientAddresses: readonly Address[]
   /** What stands behind the services, for checks of invariants. */
   inspect(): { readonly group: CoordinationGroup; readonly machine: CoordinationStateMachine }
-  /** Hands leadership over, lets requests finish, closes files. */
-  stop(): Promise<void>
+  /**
+   * Hands leadership over, lets requests finish, closes files. `handOver: false` when the other members stop too, so that
+   * there is nobody to take it.
+   */
+  stop(options?: { readonly handOver?: boolean }): Promise<void>
 }
 
 /**
@@ -180,8 +183,8 @@ class SynodNode implements RunningNode {
     publisher.start(() => this.announceReady(startMs))
   }
 
-  stop(): Promise<void> {
-    this.stopping ??= this.stopOnce()
+  stop({ handOver = true }: { readonly handOver?: boolean } = {}): Promise<void> {
+    this.stopping ??= this.stopOnce(handOver)
     return this.stopping
   }
 
@@ -312,10 +315,10 @@ class SynodNode implements RunningNode {
     this.hooks.onFailure(error)
   }
 
-  private async stopOnce(): Promise<void> {
+  private async stopOnce(handOver: boolean): Promise<void> {
     this.stalls.stop()
     this.publisher?.stop()
-    if (this.group !== undefined && !this.failed) await this.handOver(this.group)
+    if (this.group !== undefined && handOver && !this.failed) await this.handOver(this.group)
     await this.ports?.close(drainMs)
     this.membership?.stop()
     this.coordination?.stop()

@@ -13,7 +13,9 @@ export async function elect(args: readonly string[]): Promise<void> {
   const synod = await connect(wanted.connection, { sessionTtlMs: wanted.ttlMs })
   try {
     if (!hasElections(synod))
-      throw new CommandError(`${synod.engine} keeps no leases with keys, so nobody can be elected on it; synod lock works there`)
+      throw new CommandError(
+        `${synod.engine} keeps no leases with keys, so nobody can be elected on it; synod lock works there`,
+      )
     for (;;) {
       const leadership = await synod
         .election(name)

@@ -66,6 +66,32 @@ test('a hold whose answer is lost is not applied again after somebody released i
     await other.wait({ timeoutMs: 100 })
   }))
 
+test('a hold that is still under way when the barrier was released is not applied after it', () =>
+  onGround(8, async ({ client }) => {
+    const { context, driver } = client()
+    const barrier = createBarrier(context, 'b')
+    driver.fateOf = once('late')
+    assert.equal(await barrier.hold(), true)
+    assert.equal(await barrier.release(), true)
+    await Promise.all(driver.late)
+    await barrier.wait({ timeoutMs: 100 })
+  }))
+
+test('a bound that is still under way when the next round was completed is not applied after it', () =>
+  onGround(9, async ({ client }) => {
+    const { context, driver } = client()
+    const [first, second, third] = [1, 2, 3].map(() => createDoubleBarrier(context, 'd', 1))
+    let puts = 0
+    // The member's key, then the bound.
+    driver.fateOf = ({ success }) => (success.some(({ type }) => type === 'put') && ++puts === 2 ? 'late' : 'passes')
+    await first!.enter()
+    await first!.leave()
+    await second!.enter()
+    assert.equal(driver.late.length, 1)
+    await Promise.all(driver.late)
+    await third!.enter({ timeoutMs: 1000 })
+  }))
+
 test('members of a double barrier begin together and end together, round after round', () =>
   onGround(5, async ({ client, simulation, pass, keys }) => {
     const count = 4

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { z } from 'zod'
 import { Prng } from '../../base/index.ts'
 import { type PlaneContext, roomKey } from '../context.ts'
+import { SynodError } from '../errors.ts'
 import { leastDriver, planeOn } from '../kv/testing/plane.ts'
 import { embeddedForSuite, freshPrefix, put, remove } from '../watching/testing/embedded.ts'
 import { FlakyDriver } from '../watching/testing/flaky-driver.ts'
@@ -170,6 +171,65 @@ for (const withoutHistory of [false, true])
       await Promise.all(configs.map((config) => config.close()))
     })
   })
+
+suite('how current a config is', () => {
+  const engine = embeddedForSuite()
+
+  test('counts from when the comparison was sent, not from its answer', async () => {
+    const slow = new FlakyDriver(engine.driver, { prng: new Prng('1') })
+    const context = planeOn(slow, freshPrefix())
+    const { clock } = engine.driver.outside
+    const config = await createConfig(context, 'shop', { schema, defaults })
+    const { list } = slow
+    let sentBeforeMs = 0
+    slow.list = async (...call) => {
+      const answer = await list(...call)
+      sentBeforeMs = clock.monotonicMs()
+      await until(() => clock.monotonicMs() > sentBeforeMs + 5)
+      return answer
+    }
+    await config.refresh()
+    assert.ok(clock.monotonicMs() - config.staleMs() <= sentBeforeMs)
+    slow.list = list
+    await config.close()
+  })
+
+  test('what was refreshed is shown, also when the schema takes its time', async () => {
+    const context = planeOn(engine.driver, freshPrefix())
+    const patient = z.object({ n: z.number() }).refine(async () => {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      return true
+    })
+    const config = await createConfig(context, 'shop', { schema: patient, defaults: { n: 0 } })
+    for (let n = 1; n < 5; n++) {
+      await put(engine.driver, stored(context, 'shop'), JSON.stringify({ n }))
+      await config.refresh()
+      assert.equal(config.value.n, n)
+    }
+    await config.close()
+  })
+
+  test('rises while the engine cannot be reached', async () => {
+    const flaky = new FlakyDriver(engine.driver, { prng: new Prng('1') })
+    const context = planeOn(flaky, freshPrefix())
+    const { clock } = engine.driver.outside
+    const config = await createConfig(context, 'shop', { schema, defaults, revalidateMs: 1, maxStaleMs: 20 })
+    await until(() => config.staleMs() <= 20)
+    const { list } = flaky
+    flaky.list = async () => {
+      throw new SynodError('UNAVAILABLE', 'the connection broke')
+    }
+    const cutAtMs = clock.monotonicMs()
+    await until(() => config.staleMs() > 20)
+    assert.ok(clock.monotonicMs() - config.staleMs() <= cutAtMs)
+    assert.throws(() => config.assertFresh(), { code: 'UNAVAILABLE', retryable: true })
+    await assert.rejects(config.refresh(), { code: 'UNAVAILABLE' })
+    flaky.list = list
+    await until(() => config.staleMs() < clock.monotonicMs() - cutAtMs - 20)
+    await config.refresh()
+    await config.close()
+  })
+})
 
 suite('many configs on a bad connection', () => {
   const engine = embeddedForSuite()

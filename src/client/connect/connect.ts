@@ -1,8 +1,8 @@
-import { createNodeRuntime } from '../../runtime/node/index.ts'
-import { openRedisPlane } from '../drivers/redis/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { createNodeRuntime, holdProcess } from '../../runtime/node/index.ts'
 import { SynodError } from '../errors.ts'
 import { type CommonPlane, createCoordinationPlane, type PlaneByEngine, type PlaneOf } from '../plane/index.ts'
-import { parseConnectionString } from './connection-string.ts'
+import { type ConnectionTarget, parseConnectionString } from './connection-string.ts'
 import { credentialsOf, openContext, withTls } from './open-context.ts'
 import type { ConnectOptions, PlaneEngine } from './options.ts'
 
@@ -44,8 +44,28 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
       `the program asks for ${engine}, and the connection string names ${target.scheme}: change one of them`,
     )
   const here = createNodeRuntime({ logLevel: 'error' })
-  const runtime = logger === undefined ? here : { ...here, logger }
-  if (target.scheme !== 'redis') return createCoordinationPlane(await openContext(target, runtime, options))
+  const runtime = withTls(logger === undefined ? here : { ...here, logger }, target, options)
+  // Also embedded, or while it reconnects, a connection keeps the process alive until it is closed.
+  const letGo = holdProcess()
+  try {
+    return await openPlane(target, runtime, options, letGo)
+  } catch (error) {
+    letGo()
+    throw error
+  }
+}
+
+async function openPlane(
+  target: ConnectionTarget,
+  runtime: Runtime,
+  options: ConnectOptions,
+  onClosed: () => void,
+): Promise<CommonPlane> {
+  if (target.scheme !== 'redis') {
+    const { context, close } = await openContext(target, runtime, options)
+    return createCoordinationPlane({ context, close: () => close().finally(onClosed) })
+  }
+  const { openRedisPlane } = await import('../drivers/redis/index.ts')
   const [address] = target.addresses
   const auth = credentialsOf(target, options)
   return openRedisPlane(
@@ -59,7 +79,8 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
       prefix: options.namespace ?? target.namespace,
       requestTimeoutMs: options.requestTimeoutMs ?? target.requestTimeoutMs,
       ttlMs: options.sessionTtlMs ?? target.sessionTtlMs,
+      onClosed,
     },
-    withTls(runtime, target, options),
+    runtime,
   )
 }

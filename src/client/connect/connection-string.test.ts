@@ -54,7 +54,12 @@ suite('connection strings', () => {
     })
 
   test('a password is never repeated in a message', () => {
-    for (const text of ['etcd://u:s3cret@h:x', 'etcd://u:s3cret%zz@h', 'zookeeper://u:s3cret@?q=1', 'etcd://u:p@s3cret@h'])
+    for (const text of [
+      'etcd://u:s3cret@h:x',
+      'etcd://u:s3cret%zz@h',
+      'zookeeper://u:s3cret@?q=1',
+      'etcd://u:p@s3cret@h',
+    ])
       assert.throws(
         () => parseConnectionString(text),
         (error: Error) => !error.message.includes('s3cret'),

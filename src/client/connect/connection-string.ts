@@ -57,7 +57,8 @@ export function parseConnectionString(text: string): ConnectionTarget {
 }
 
 function embeddedTarget(path: string, query: string): ConnectionTarget {
-  if (path.startsWith('//')) throw refused('embedded: takes a path, not a host: write embedded:./data or embedded:/data')
+  if (path.startsWith('//'))
+    throw refused('embedded: takes a path, not a host: write embedded:./data or embedded:/data')
   const options = readQuery(query.startsWith('?') || query === '' ? query.slice(1) : refuseTail(query), [
     ...everywhere,
     'nodes',

@@ -4,9 +4,6 @@ import type { Runtime } from '../../runtime/index.ts'
 import { createTlsNetwork } from '../../runtime/node/index.ts'
 import type { PlaneContext } from '../context.ts'
 import type { Driver } from '../driver/index.ts'
-import { openEmbeddedDriver } from '../drivers/embedded/index.ts'
-import { openEtcdDriver } from '../drivers/etcd/index.ts'
-import { openZooKeeperDriver } from '../drivers/zookeeper/index.ts'
 import { SynodError } from '../errors.ts'
 import { createSessions } from '../sessions/index.ts'
 import { hostTracing } from '../tracing.ts'
@@ -19,13 +16,13 @@ export interface OpenContext {
   close(): Promise<void>
 }
 
-/** Opens `target`, which is not `redis`. Rejects with a SynodError that says what to do. */
+/** Opens `target`, which is not `redis`, on `runtime` (see {@link withTls}). Rejects with a SynodError that says what to do. */
 export async function openContext(
   target: ConnectionTarget,
   runtime: Runtime,
   options: ConnectOptions = {},
 ): Promise<OpenContext> {
-  const driver = await openDriver(target, withTls(runtime, target, options), options)
+  const driver = await openDriver(target, runtime, options)
   const sessions = createSessions(driver, { ttlMs: options.sessionTtlMs ?? target.sessionTtlMs })
   const namespace = binaryString(utf8Bytes(options.namespace ?? target.namespace))
   return {
@@ -43,16 +40,22 @@ export function withTls(runtime: Runtime, target: ConnectionTarget, options: Con
   return { ...runtime, network: createTlsNetwork(options.tls ?? {}) }
 }
 
-function openDriver(target: ConnectionTarget, runtime: Runtime, options: ConnectOptions): Promise<Driver> {
+/** Loads the driver that is asked for and no other: a program pays for one engine. */
+async function openDriver(target: ConnectionTarget, runtime: Runtime, options: ConnectOptions): Promise<Driver> {
   const requestTimeoutMs = options.requestTimeoutMs ?? target.requestTimeoutMs
   const auth = credentialsOf(target, options)
   switch (target.scheme) {
-    case 'embedded':
+    case 'embedded': {
+      const { openEmbeddedDriver } = await import('../drivers/embedded/index.ts')
       return openEmbeddedDriver({ directory: target.path, nodes: target.nodes, requestTimeoutMs }, runtime)
+    }
     case 'synod':
-    case 'etcd':
+    case 'etcd': {
+      const { openEtcdDriver } = await import('../drivers/etcd/index.ts')
       return openEtcdDriver({ engine: target.scheme, endpoints: target.addresses, requestTimeoutMs, auth }, runtime)
-    case 'zookeeper':
+    }
+    case 'zookeeper': {
+      const { openZooKeeperDriver } = await import('../drivers/zookeeper/index.ts')
       return openZooKeeperDriver(
         {
           servers: target.addresses,
@@ -62,6 +65,7 @@ function openDriver(target: ConnectionTarget, runtime: Runtime, options: Connect
         },
         runtime,
       )
+    }
     case 'redis':
       throw new SynodError('NOT_SUPPORTED', 'Redis keeps no key space with versions and leases: use connect().')
   }

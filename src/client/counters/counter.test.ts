@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { binaryString } from '../../base/index.ts'
 import { roomKey } from '../context.ts'
+import type { Driver } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import { manyFaults, noFaults } from '../once/testing/faulty-driver.ts'
 import { type PlaneClient, type PlaneWorld, planeWorld } from '../once/testing/plane-world.ts'
@@ -178,4 +179,26 @@ test('the marker tells of an operation whose own effect forbids it the second ti
       assert.deepEqual(taken, { applied: true, value: 0 }, `seed ${seed}`)
     })
   }
+})
+
+test('a session that the engine ended is replaced, without asking all the time', async () => {
+  await withWorld({ seed: 'ended', clients: 1, ttlMs: 3_000 }, async (world) => {
+    const client = world.clients[0]!
+    let transactions = 0
+    const { transact } = client.driver
+    const counting: Driver = {
+      ...client.driver,
+      transact: (...call) => {
+        transactions++
+        return transact(...call)
+      },
+    }
+    const counter = createCounter({ ...client.context, driver: counting }, 'n')
+    await world.run(counter.increment())
+    const { leaseId } = await world.run(client.sessions.shared())
+    await world.run(world.engine.revokeLease(leaseId))
+    transactions = 0
+    assert.equal(await world.run(counter.increment()), 2)
+    assert.ok(transactions < 25, `${transactions} transactions`)
+  })
 })

@@ -14,10 +14,12 @@ test('candidates lead in the order in which they came, with rising tokens; one k
     const tokens: number[] = []
     const clients = Array.from({ length: 8 }, () => client())
     const reigns: Promise<void>[] = []
+    let allStand = false
     for (const [index, { context }] of clients.entries()) {
       const reign = createElection(context, 'e').campaign({ value: `c${index}` })
       reigns.push(
         reign.then(async (leadership) => {
+          await until(() => allStand)
           order.push(index)
           tokens.push(leadership.fencingToken)
           assert.equal((await createElection(context, 'e').leader())?.text(), `c${index}`)
@@ -29,8 +31,9 @@ test('candidates lead in the order in which they came, with rising tokens; one k
             assert.equal(clients[later]!.driver.lists, listsBefore[later], `${later} woke when ${index} went`)
         }),
       )
-      await until(async () => (await keys(candidates)).length + order.length > index)
+      await until(async () => (await keys(candidates)).length > index)
     }
+    allStand = true
     await Promise.all(reigns)
     assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7])
     assert.deepEqual(
@@ -48,7 +51,11 @@ test('an election without rivals costs one transaction and one read', () =>
     const leadership = await createElection(context, 'e').campaign({ session })
     assert.equal(driver.transactions, 1)
     assert.equal(driver.lists, 0)
-    await leadership.resign()
+    const resigned = leadership.resign()
+    // At once: before anybody else can lead.
+    assert.equal(leadership.signal.aborted, true)
+    assert.equal(leadership.remainingMs(), 0)
+    await resigned
   }))
 
 test('a campaign that waits too long, or is aborted, leaves no candidacy', () =>

@@ -11,7 +11,7 @@ import type { PlaneContext } from '../context.ts'
 import { createElectionIn, type Election, type Leader, type Leadership } from '../elections/index.ts'
 import { SynodError } from '../errors.ts'
 import { type CallLimits, cancelledError } from '../limits.ts'
-import { createRegistry, type RegisterOptions, type Registration } from '../registry/index.ts'
+import { checkRegisterOptions, createRegistry, type RegisterOptions, type Registration } from '../registry/index.ts'
 import { Backoff, Bell, flatMapped, pause } from '../watching/index.ts'
 import { decodePrimary, encodePrimary, type Primary } from './primary.ts'
 
@@ -48,8 +48,9 @@ export interface FailoverPair extends FailoverView {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Takes part in the pair `name`, from now until it is closed. */
+/** Takes part in the pair `name`, from now until it is closed. Throws `INVALID_ARGUMENT` for an instance that is none. */
 export function createFailoverPair(context: PlaneContext, name: string, options: FailoverPairOptions): FailoverPair {
+  checkRegisterOptions(context, { ...options.instance, service: name })
   return new Member(context, name, options)
 }
 
@@ -126,8 +127,7 @@ class Member implements FailoverPair {
   private register(): Promise<Registration> {
     const { signal } = this.closing
     const registry = createRegistry(this.context)
-    const limits = { signal, timeoutMs: Number.POSITIVE_INFINITY }
-    return registry.register({ ...this.options.instance, service: this.name }, limits)
+    return registry.register({ ...this.options.instance, service: this.name }, { signal })
   }
 
   /** Waits for health, for leadership, and for their end. */

@@ -7,7 +7,7 @@ import { SynodError } from '../errors.ts'
 import type { Session } from '../sessions/index.ts'
 import { freshId, LeasedKey, type PersistOptions, persist } from '../turns/index.ts'
 import { decodeTime, encodeTime, idsFloorKey, slotKeys } from './floor.ts'
-import { idTimeMsMax, slotCount } from './id-layout.ts'
+import { refuseTimeBeyond, slotCount } from './id-layout.ts'
 import { reserveStepMs, Slot } from './slot.ts'
 
 /** Looked at together; with two keys each and the floor, they fit a transaction of any engine. */
@@ -84,11 +84,7 @@ async function tryToClaim(
     value: utf8Bytes(claim),
   })
   const reservedUntilMs = Math.max(afterMs, driver.outside.clock.wallMs()) + reserveStepMs
-  if (reservedUntilMs > idTimeMsMax)
-    throw new SynodError(
-      'NOT_SUPPORTED',
-      'ids have no bits for times after September 2094; look at this clock, or the floor',
-    )
+  refuseTimeBeyond(reservedUntilMs)
   const unmoved = { key: keys.reserved, target: 'modRevision', is: '=', value: reserved?.modRevision ?? 0 } as const
   const reserve = { type: 'put', key: keys.reserved, value: encodeTime(reservedUntilMs) } as const
   try {

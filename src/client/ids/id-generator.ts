@@ -28,7 +28,11 @@ export interface IdsOptions {
  */
 export interface IdGenerator {
   readonly name: string
-  /** The next id, at least 0 and below 2^63. `RESOURCE_EXHAUSTED` when all slots are held. */
+  /**
+   * The next id, at least 0 and below 2^63. Rejects with `RESOURCE_EXHAUSTED` when all slots are held, and, without
+   * limits of its own, with what the engine says after about 30 s without an answer. An id that a rejected call would
+   * have had is never made.
+   */
   next(limits?: CallLimits): Promise<bigint>
   /** The next id as 13 digits and letters (Crockford's base 32, lower case), which order as the numbers do. */
   nextString(limits?: CallLimits): Promise<string>

@@ -6,6 +6,7 @@
  * so that ids order by time, and are positive in a signed 64-bit column.
  */
 import { assert } from '../../base/index.ts'
+import { SynodError } from '../errors.ts'
 
 /** 2025-01-01T00:00:00Z. */
 export const epochMs = 1_735_689_600_000
@@ -13,6 +14,15 @@ export const epochMs = 1_735_689_600_000
 export const idTimeMsMax = epochMs + 2 ** 41 - 1
 export const slotCount = 2 ** 10
 export const sequenceMax = 2 ** 12 - 1
+
+/** Throws `NOT_SUPPORTED` for a moment that ids cannot tell. */
+export function refuseTimeBeyond(timeMs: number): void {
+  if (timeMs > idTimeMsMax)
+    throw new SynodError(
+      'NOT_SUPPORTED',
+      'ids have no bits for times after September 2094: set this clock right, or look at the floor and the reserved times',
+    )
+}
 
 export function idOf(timeMs: number, slot: number, sequence: number): bigint {
   assert(timeMs >= epochMs && timeMs <= idTimeMsMax, 'the time fits its bits')

@@ -221,3 +221,14 @@ test('when all slots are held it says so', async () => {
   await assert.rejects(world.run(createIds(world.clients[0]!.context, 'orders').next()), { code: 'RESOURCE_EXHAUSTED' })
   await world.close()
 })
+
+test('a clock after the last moment that ids can tell is refused', async () => {
+  const world = await planeWorld({ seed: 'beyond', clients: 1 })
+  const client = world.clients[0]!
+  const ids = createIds(client.context, 'orders')
+  await world.run(ids.next())
+  client.node.setClock({ skewMs: 70 * 366 * 86_400_000 })
+  await assert.rejects(world.run(ids.next()), { code: 'NOT_SUPPORTED' })
+  await assert.rejects(world.run(createIds(client.context, 'orders').next()), { code: 'NOT_SUPPORTED' })
+  await world.close()
+})

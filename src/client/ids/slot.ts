@@ -13,7 +13,7 @@ import type { Entry, Key, OperationResult, Transaction } from '../driver/index.t
 import type { Session } from '../sessions/index.ts'
 import { isStill, type LeasedKey, type PersistOptions, persist } from '../turns/index.ts'
 import { decodeTime, encodeTime, idsFloorKey } from './floor.ts'
-import { idOf, sequenceMax } from './id-layout.ts'
+import { idOf, refuseTimeBeyond, sequenceMax } from './id-layout.ts'
 
 /** How far ahead an owner reserves; by so much ids can be ahead of the clock after an owner that left without a word. */
 export const reserveStepMs = 3_000
@@ -71,6 +71,7 @@ export class Slot {
   /** Reserves a step from now. When the slot turns out to be another's, it is not held afterwards. */
   async reserve(options: PersistOptions): Promise<void> {
     const untilMs = this.nowMs() + reserveStepMs
+    refuseTimeBeyond(untilMs)
     const { heldKey, reservedKey } = this.claimed
     const transaction = this.whileOurs(
       [

@@ -210,7 +210,7 @@ test('a semaphore under faults: never more than the permits by the clock, and al
     over = true
     await at.run(Promise.all(work))
     for (const { driver } of at.clients) Object.assign(driver.way, { loseAnswer: 0, loseRequest: 0, late: 0 })
-    await at.advance(6_000)
+    await at.advance(30_000)
     const left = (await at.keys()).filter((key) => /\/(queue|slots)\//.test(key))
     assert.deepEqual(left, [], `seed ${seed}`)
   }

@@ -83,6 +83,7 @@ export async function leaveWithMarker(parts: DelayParts, signal: AbortSignal): P
   const transaction = {
     compares: [{ key: markerKey, target: 'value', is: '=', value: markerBytes(delayMs, place) } as const],
     success: [
+      { type: 'delete', key: markerKey },
       { type: 'delete', key: place.key },
     ] as const,
   }

@@ -82,6 +82,7 @@ for (const [kind, can] of [
       grants += record.grants.length
     }
     assert(grants > 100, `${grants} grants`)
+    assert(rows > 50, `${rows} rows`)
     assert(refused > 0, 'some holder came too late')
   })
 }

@@ -187,8 +187,8 @@ test('an answer that was lost is found out; a request that comes late takes noth
     const client = at.clients[0]!
     await at.run(client.context.sessions.shared())
     const { way } = client.driver
-    way.loseAnswer = 0.4
-    way.loseRequest = 0.2
+    way.loseAnswer = 0.25
+    way.loseRequest = 0.1
     way.late = 0.5
     way.lateMs = 5_000
     const held = await at.run(lockOf(client).acquire())

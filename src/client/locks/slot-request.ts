@@ -73,9 +73,12 @@ export class SlotRequest {
       const entered = await this.place.enter(this.limits)
       this.keys.assertAgreed(entryAt(entered.results, permitsAt))
       const grant = this.waits || this.place.ahead() === 'first' ? await this.takeAsHead() : undefined
-      if (grant !== undefined) return this.holding(grant)
-      this.leaveLater()
-      return undefined
+      if (grant === undefined) {
+        this.leaveLater()
+        return undefined
+      }
+      if (this.place.mayComeBack) this.place.leaveLater()
+      return this.holding(grant)
     } catch (error) {
       this.leaveLater()
       throw error

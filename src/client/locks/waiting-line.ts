@@ -115,6 +115,11 @@ export class PlaceInLine {
     }
   }
 
+  /** For who has taken it out of the line by a transaction of its own: whether `leave` must follow all the same. */
+  get mayComeBack(): boolean {
+    return this.leased.mayComeBack
+  }
+
   /** Gives the place up. Resolves once it certainly is, or the session is over. */
   leave(): Promise<void> {
     return this.leased.withdraw()

@@ -4,7 +4,6 @@
  * - I1  It is settled exactly once. Once settled it is in no attempt that is sent from then on.
  */
 import type { Key } from '../driver/index.ts'
-import type { SynodError } from '../errors.ts'
 
 /** What an operation makes of the state of its key. Without `value` the key stays as it is. */
 export interface Step<T> {
@@ -55,7 +54,7 @@ export class Operation {
     if (this.end()) this.resolve(result)
   }
 
-  fail(error: SynodError | unknown): void {
+  fail(error: unknown): void {
     if (this.end()) this.reject(error)
   }
 

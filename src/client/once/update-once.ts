@@ -3,7 +3,7 @@ import type { CallOptions, Key } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import { type CallLimits, callOptions } from '../limits.ts'
 import type { Session } from '../sessions/index.ts'
-import { mayPass } from '../watching/index.ts'
+import { Backoff, mayPass, pause } from '../watching/index.ts'
 import { onceWriter } from './once-writer.ts'
 import type { Apply } from './operation.ts'
 import { within } from './within.ts'
@@ -25,6 +25,7 @@ export async function updateOnce<T>(
   const { signal, deadlineMs = clock.monotonicMs() + timeoutMsDefault } = callOptions(context, limits)
   const options = { signal, deadlineMs }
   if (session !== undefined) return onceWriter(context, session).update(key, apply, options)
+  const backoff = new Backoff(context.driver.outside)
   for (;;) {
     const shared = await sharedSession(context, options)
     try {
@@ -32,6 +33,8 @@ export async function updateOnce<T>(
     } catch (error) {
       if (!isSafeToRepeat(error) || clock.monotonicMs() >= deadlineMs) throw error
     }
+    // The engine may have ended a session that does not know it yet, and is still the shared one.
+    await pause(context.driver.outside, backoff.next(), options)
   }
 }
 

@@ -84,11 +84,7 @@ export interface CoordinationPlane extends CommonPlane {
   /** A counter for high rates: adds go to one of several keys. */
   shardedCounter(name: string, options?: ShardedCounterOptions): ShardedCounter
   /** Runs work at fixed times, on whoever leads. */
-  schedule(
-    name: string,
-    options: ScheduleOptions,
-    work: (run: ScheduledRun) => Promise<void> | void,
-  ): Schedule
+  schedule(name: string, options: ScheduleOptions, work: (run: ScheduledRun) => Promise<void> | void): Schedule
   /** A small queue: each job is removed exactly once. */
   queue(name: string): Queue
   /** Values with versions: write only what you have read. Every key gets `prefix`. */

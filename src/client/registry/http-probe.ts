@@ -37,6 +37,7 @@ export function httpProbe({ network }: ClientRuntime, url: string): Probe {
           if (received.includes('\r\n')) finish(failureOf(received.slice(0, received.indexOf('\r\n'))))
           else if (received.length > statusLineBytesMax) finish('it was not answered in HTTP/1.1')
         },
+        onEnd: () => finish('the connection was ended before an answer came'),
         onClose: (reason) => resolve(`the connection was ${reason} before an answer came`),
       })
     })

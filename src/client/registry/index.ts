@@ -1,4 +1,4 @@
 export type { HealthCheck, ProbeOptions, ProbeTarget } from './health-check.ts'
 export type { Instance } from './instance.ts'
-export type { RegisterOptions, Registration } from './registration.ts'
+export { checkRegisterOptions, type RegisterOptions, type Registration } from './registration.ts'
 export { createRegistry, type InstancesOptions, type Registry } from './registry.ts'

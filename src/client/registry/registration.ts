@@ -70,7 +70,11 @@ export class KeptRegistration implements Registration {
   private readonly finished: Promise<void>
   /** Whoever waits for the next write of the newest wish. */
   private waiters: Waiter[] = []
+  /** Whether something was wished since the last write began, or that failed. */
+  private isStale = true
+  /** The session that was asked for last, and the one that the key was last written on. */
   private session: Session | undefined
+  private writtenOn: Session | undefined
   private metadata: Readonly<Record<string, string>>
   private isHealthy: boolean
   private reason = 'not probed yet'
@@ -115,6 +119,7 @@ export class KeptRegistration implements Registration {
   written(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiters.push({ resolve, reject })
+      this.isStale = true
       this.bell.ring()
     })
   }
@@ -141,7 +146,8 @@ export class KeptRegistration implements Registration {
       try {
         const session = this.options.session ?? (await this.context.sessions.shared({ signal: this.signal }))
         this.session = session
-        await this.writeOn(session)
+        if (session.signal.aborted) throw session.signal.reason
+        if (this.isStale || this.key.isDisturbed || session !== this.writtenOn) await this.writeOn(session)
         await this.nextOccasion(session)
       } catch (error) {
         if (this.signal.aborted) break
@@ -156,13 +162,16 @@ export class KeptRegistration implements Registration {
   private async writeOn(session: Session): Promise<void> {
     const { waiters } = this
     this.waiters = []
+    this.isStale = false
     try {
       const limits = { signal: this.signal }
       await endingWith(session, limits, () => this.key.write(session, this.wish(), limits))
     } catch (error) {
       this.waiters.push(...waiters)
+      this.isStale = true
       throw error
     }
+    this.writtenOn = session
     for (const waiter of waiters) waiter.resolve()
     if (this.key.isDisturbed) this.bell.ring()
   }
@@ -213,8 +222,9 @@ export class KeptRegistration implements Registration {
   private setHealth(healthy: boolean, reason: string): void {
     this.isHealthy = healthy
     this.reason = reason
-    for (const listener of this.healthListeners) listener(healthy)
+    this.isStale = true
     this.bell.ring()
+    for (const listener of this.healthListeners) listener(healthy)
   }
 
   private mayGoOn(error: unknown): boolean {
@@ -230,6 +240,13 @@ export class KeptRegistration implements Registration {
     for (const waiter of this.waiters) waiter.reject(error)
     this.waiters = []
   }
+}
+
+/** Throws `INVALID_ARGUMENT` for an instance that cannot be registered. */
+export function checkRegisterOptions(context: PlaneContext, options: RegisterOptions): void {
+  const { service, id = 'x', health = { type: 'ttl' } } = options
+  roomKey(context, 'registry', service, escapedPart(context, id))
+  probingOf(context.driver.outside, health, options)
 }
 
 /** An id as the last part of a key, escaped and checked as names are. */

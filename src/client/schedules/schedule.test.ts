@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createElectionIn } from '../elections/index.ts'
+import { isStill } from '../turns/index.ts'
 import { onGround } from '../turns/testing/client-ground.ts'
 import type { Fate } from '../turns/testing/faulty-driver.ts'
 import { createSchedule, type Schedule, type ScheduledRun } from './index.ts'
+import { readTakenSlot, takeSlot } from './slot-claims.ts'
 
 test('each slot is run by one of the processes, at its time', () =>
   onGround(1, async ({ client, until, pass }) => {
@@ -105,6 +108,36 @@ test('times that are none are refused', () =>
     assert.throws(() => createSchedule(context, 's', { everyMs: 1000, anchorMs: Number.NaN }, () => {}), {
       code: 'INVALID_ARGUMENT',
     })
+  }))
+
+test('a claim that is still under way when later slots were taken is not applied after them', () =>
+  onGround(7, async ({ client, until }) => {
+    const { context, driver } = client()
+    const slots: number[] = []
+    // The candidacy, the slot before the first, and then the claim that goes astray.
+    let puts = 0
+    driver.fateOf = ({ success }) => (success.some(({ type }) => type === 'put') && ++puts === 3 ? 'late' : 'passes')
+    const schedule = createSchedule(context, 's', { everyMs: 100 }, (run) => slots.push(run.scheduledAtMs))
+    await until(() => slots.length === 3)
+    await schedule.close()
+    assert.equal(driver.late.length, 1)
+    await Promise.all(driver.late)
+    assert.equal(await schedule.lastSlotMs(), slots.at(-1))
+  }))
+
+test('who does not lead any more takes no slot', () =>
+  onGround(8, async ({ client }) => {
+    const { context } = client()
+    const leadership = await createElectionIn(context, 'schedules', 's').campaign()
+    const { key, createRevision, fencingToken } = leadership
+    const before = await readTakenSlot(context, 's', {})
+    const claim = { before, holds: isStill(key, createRevision), fencingToken }
+    const first = await takeSlot(context, 's', 1000, claim, {})
+    assert.equal(first.isOurs, true)
+    await leadership.resign()
+    const second = await takeSlot(context, 's', 2000, { ...claim, before: first.taken }, {})
+    assert.equal(second.isOurs, false)
+    assert.equal((await readTakenSlot(context, 's', {})).slotMs, 1000)
   }))
 
 for (let seed = 400; seed < 410; seed++) {

@@ -1,2 +1,1 @@
 export { ClientWorld, type ClientWorldOptions, clientWorld, type WorldClient } from './client-world.ts'
-export { type Fault, type FaultyCall, FaultyDriver } from './faulty-driver.ts'

@@ -74,6 +74,11 @@ export class LeasedKey {
     return this.madeAtRevision
   }
 
+  /** Whether an attempt that was not heard of may still make it, also after somebody deleted it: until `withdraw`. */
+  get mayComeBack(): boolean {
+    return this.hasOpenAttempt
+  }
+
   /**
    * Makes the key. After a rejection, call {@link withdraw}. Rejects with `SESSION_LOST` when the session is over.
    */

@@ -125,4 +125,37 @@ suite('the latest states of a range', () => {
     assert.equal((await states.next()).value?.entries.size, 1)
     await states.return?.()
   })
+
+  test('of two lists the one that was sent later counts, whichever is answered first', async () => {
+    const { driver } = engine
+    const prefix = freshPrefix()
+    const range = { start: prefix, end: prefixEnd(prefix) }
+    const slow = new FlakyDriver(driver, { prng: new Prng('1'), withoutHistory: true })
+    const states = latestStates(slow, range)
+    await states.next()
+    let answered = false
+    let release = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const list = slow.list
+    slow.list = async (...call) => {
+      slow.list = list
+      const old = await list(...call)
+      answered = true
+      await held
+      return old
+    }
+    await put(driver, `${prefix}a`, 'old')
+    while (!answered) await new Promise((resolve) => setImmediate(resolve))
+    await put(driver, `${prefix}a`, 'new')
+    await states.revalidate()
+    const value = async (): Promise<string> =>
+      Buffer.from((await states.next()).value!.entries.get(`${prefix}a`)!.value).toString()
+    assert.equal(await value(), 'new')
+    release()
+    await put(driver, `${prefix}b`, 'x')
+    assert.equal(await value(), 'new')
+    await states.return?.()
+  })
 })

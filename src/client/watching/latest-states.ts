@@ -68,7 +68,9 @@ type Ended = 'compacted' | SynodError
 /**
  * Keeps the state of one range. Asked by its feed.
  *
- * - I1  `entries` is the range's state at `revision`; a change at or below it is in there already and is not applied again.
+ * - I1  `entries` is the range's state at `revision`. What a watch tells up to a revision at or below it is in there
+ *       already. What it tells from below it to above may be applied again: deliveries are whole and in order, so that
+ *       each key ends as it should.
  * - I2  A map that was given away is not written to any more: the next change makes a copy.
  * - I3  `touched` holds every key that may differ from the state given last.
  * - I4  `currentAsOfMs` is when a read was sent whose answer `entries` holds, or outran.
@@ -197,7 +199,6 @@ class LatestSource implements FeedSource<LatestState> {
   private apply(events: readonly ChangeEvent[], revision: Revision): void {
     if (revision <= this.revision) return
     for (const event of events) {
-      if (event.revision <= this.revision) continue
       if (event.type === 'put') this.writable().set(event.entry.key, event.entry)
       else this.writable().delete(event.key)
       this.touched.add(event.type === 'put' ? event.entry.key : event.key)

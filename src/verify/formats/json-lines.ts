@@ -7,11 +7,18 @@ type Kind = 'string' | 'number' | 'object' | 'boolean' | 'array'
 /** What a record of each type must have; what else it has is its own affair. */
 const fieldsOf: Readonly<Record<HistoryRecord['type'], Readonly<Record<string, Kind>>>> = {
   start: { revision: 'number' },
+  unrecorded: { key: 'string', end: 'string' },
   operation: { client: 'string', invokedMs: 'number', outcome: 'string', input: 'object' },
   watch: { watcher: 'string', sequence: 'number', atMs: 'number', what: 'object' },
   lease: { lease: 'string', sequence: 'number', what: 'object' },
   lock: { lock: 'string', holder: 'string', token: 'number', fromMs: 'number' },
   fence: { resource: 'string', sequence: 'number', token: 'number', accepted: 'boolean' },
+  counter: { counter: 'string', client: 'string', op: 'string', invokedMs: 'number', outcome: 'string' },
+  published: { subject: 'string', publisher: 'string', version: 'number', invokedMs: 'number', outcome: 'string' },
+  reading: { subject: 'string', reader: 'string', sequence: 'number', atMs: 'number', asOfMs: 'number', versions: 'object' },
+  job: { queue: 'string', job: 'string', what: 'object' },
+  queueLeft: { queue: 'string', jobs: 'array' },
+  ids: { name: 'string', client: 'string', atMs: 'number', ids: 'array' },
   leader: { term: 'number', node: 'string', atMs: 'number' },
   applied: { node: 'string', index: 'number', term: 'number', hash: 'string' },
   stateHash: { node: 'string', at: 'number', hash: 'string' },

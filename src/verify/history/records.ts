@@ -18,6 +18,13 @@ export interface StartRecord {
   readonly entries?: readonly KvEntry[]
 }
 
+/** Not every write to the keys from `key` up to, not including, `end` was recorded: a revision may be one of those. */
+export interface UnrecordedRecord {
+  readonly type: 'unrecorded'
+  readonly key: string
+  readonly end: string
+}
+
 /** One operation of one client; a client has one open operation at a time, unless its name differs. */
 export interface OperationRecord {
   readonly type: 'operation'
@@ -155,8 +162,10 @@ export interface LockRecord {
   readonly type: 'lock'
   readonly lock: string
   readonly holder: string
-  /** Rises with each grant. */
+  /** Rises with each grant. Of a shared grant: the token of the last exclusive one before it, 0 for none. */
   readonly token: number
+  /** A reader's: others of its kind may hold it at the same time. */
+  readonly shared?: boolean
   /** From when to when the holder took itself for the holder; `untilMs` absent: it never stopped doing so. */
   readonly fromMs: number
   readonly untilMs?: number
@@ -171,6 +180,79 @@ export interface FenceRecord {
   readonly sequence: number
   readonly token: number
   readonly accepted: boolean
+}
+
+/** How an operation of a client ended: as of {@link OperationRecord}. `returnedMs` is absent when no answer came. */
+export interface Ended {
+  readonly invokedMs: number
+  readonly returnedMs?: number
+  readonly outcome: 'ok' | 'failed' | 'unknown'
+}
+
+/** An operation on a counter that was 0 when the history began. */
+export interface CounterRecord extends Ended {
+  readonly type: 'counter'
+  readonly counter: string
+  readonly client: string
+  /** `add`: adds `n`, above 0, unless the value would be above `max`. `get`: reads. */
+  readonly op: 'add' | 'get'
+  readonly n?: number
+  readonly max?: number
+  /** Present when `ok`: the value right after it. */
+  readonly value?: number
+  /** Of an `add` with a `max` that is `ok`: whether it was within. */
+  readonly applied?: boolean
+}
+
+/** A publisher set its part of something that readers keep copies of. Its versions rise by 1, from 1. */
+export interface PublishedRecord extends Ended {
+  readonly type: 'published'
+  readonly subject: string
+  readonly publisher: string
+  readonly version: number
+}
+
+/** What a reader's copy showed at `atMs`. Records of one `reader` are ordered by `sequence`. */
+export interface ReadingRecord {
+  readonly type: 'reading'
+  readonly subject: string
+  readonly reader: string
+  readonly sequence: number
+  readonly atMs: number
+  /** The copy claims to show all that was acknowledged before this moment. */
+  readonly asOfMs: number
+  /** By publisher; one that is not there is at 0. */
+  readonly versions: Readonly<Record<string, number>>
+}
+
+/** What happened to a job of a queue. */
+export interface JobRecord {
+  readonly type: 'job'
+  readonly queue: string
+  readonly job: string
+  readonly what:
+    | ({ readonly event: 'added' } & Ended)
+    /** A worker got it. */
+    | { readonly event: 'claimed'; readonly worker: string; readonly token: number; readonly atMs: number }
+    /** A worker acknowledged it. */
+    | ({ readonly event: 'removed'; readonly worker: string; readonly token: number } & Ended)
+}
+
+/** What a queue held, by a linearizable read after everything else of it had ended. At most one a queue. */
+export interface QueueLeftRecord {
+  readonly type: 'queueLeft'
+  readonly queue: string
+  readonly jobs: readonly string[]
+}
+
+/** Ids that a generator made, in the order in which it did. */
+export interface IdsRecord {
+  readonly type: 'ids'
+  /** Who may make no id twice, all together. */
+  readonly name: string
+  readonly client: string
+  readonly atMs: number
+  readonly ids: readonly string[]
 }
 
 /** From inside, where the observer can see it: who led, what was applied, what the state hashes to. */
@@ -200,11 +282,18 @@ export interface StateHashRecord {
 
 export type HistoryRecord =
   | StartRecord
+  | UnrecordedRecord
   | OperationRecord
   | WatchRecord
   | LeaseRecord
   | LockRecord
   | FenceRecord
+  | CounterRecord
+  | PublishedRecord
+  | ReadingRecord
+  | JobRecord
+  | QueueLeftRecord
+  | IdsRecord
   | LeaderRecord
   | AppliedRecord
   | StateHashRecord

@@ -11,7 +11,7 @@ import {
   decodeTxnRequest,
 } from '../../engine/coordination/index.ts'
 import { deleteRangeRequest, putRequest, rangeRequest } from '../../engine/coordination/testing/encode-requests.ts'
-import { decodeWatchMessage } from '../etcd/watch-codec.ts'
+import { decodeWatchMessage } from '../etcd/testing/server-codecs.ts'
 import {
   encodeDeleteRangeRequest,
   encodeLeaseGrantRequest,

@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { binaryString, ProtobufWriter, utf8Bytes } from '../../base/index.ts'
-import { encodeLeaseFields } from '../etcd/lease-codec.ts'
-import { encodeWatchFields } from '../etcd/watch-codec.ts'
+import { encodeLeaseFields, encodeWatchFields } from '../etcd/testing/server-codecs.ts'
 import {
   decodeAuthenticateResponse,
   decodeDeleteRangeResponse,

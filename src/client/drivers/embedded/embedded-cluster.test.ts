@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -270,6 +271,28 @@ describe('an embedded engine on this machine', () => {
       openEmbeddedDriver({ directory: '/proc/nobody-can/make-this', holdProcess }, runtime),
       (error: unknown) => error instanceof SynodError && error.message.includes('/proc/nobody-can'),
     )
+  })
+
+  it('lets a program wait for nothing but its engine, and end once it closed it', () => {
+    const embedded = JSON.stringify(import.meta.resolve('./index.ts'))
+    const node = JSON.stringify(import.meta.resolve('../../../runtime/node/index.ts'))
+    const program = `
+      const { openEmbeddedDriver } = await import(${embedded})
+      const { createNodeRuntime, holdProcess } = await import(${node})
+      const driver = await openEmbeddedDriver({ holdProcess }, createNodeRuntime({ logLevel: 'error' }))
+      const { leaseId } = await driver.grantLease(1000)
+      await driver.transact({ compares: [], success: [{ type: 'put', key: 'a', value: Buffer.from('1'), leaseId }] })
+      await new Promise((resolve) => {
+        driver.observe({ start: 'a', end: undefined }, { onChange: resolve, onEnd() {} })
+      })
+      console.log('the lease ended')
+      await driver.close()
+    `
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      timeout: 50_000,
+    })
+    assert.deepEqual([child.status, child.signal, child.stdout.trim()], [0, null, 'the lease ended'], child.stderr)
   })
 
   it('is not harmed by what listens to it', async () => {

@@ -82,17 +82,17 @@ export class EmbeddedCluster {
     }
   }
 
-  async stopNode(index: number): Promise<void> {
+  async stopNode(index: number, handOver = true): Promise<void> {
     const node = this.running[index]
     if (node === undefined) return
     this.running[index] = undefined
     this.events.onNodeGone(node)
-    await node.stop()
+    await node.stop({ handOver })
   }
 
-  /** Stops all nodes at once: handing leadership over would only take time. */
+  /** Stops all nodes at once. */
   async stop(): Promise<void> {
-    await Promise.all(this.running.map((_, index) => this.stopNode(index)))
+    await Promise.all(this.running.map((_, index) => this.stopNode(index, false)))
   }
 
   /** A running node, one that knows a leader if there is any; undefined when none runs. */

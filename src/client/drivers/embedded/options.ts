@@ -1,7 +1,10 @@
 import type { AutoCompaction } from '../../../node/config/index.ts'
 
 export interface EmbeddedDriverOptions {
-  /** Where the engine keeps its data; made when absent, and locked while the driver is open. Undefined: in memory only. */
+  /**
+   * Where the engine keeps its data; made when absent, and locked while the driver is open. Undefined: in memory only, and
+   * gone with the driver. On a simulated machine, what is in memory takes no time: a loop that never waits stops its clock.
+   */
   readonly directory?: string | undefined
   /** How many nodes form the cluster, all in this process; a directory keeps the number it was made with. Default 1. */
   readonly nodes?: 1 | 3 | 5 | undefined

@@ -10,6 +10,10 @@ import type { Verdict } from './refusals.ts'
  */
 export type CallKind = 'stale' | 'read' | 'write' | 'repeatable'
 
+export function isRead(kind: CallKind): boolean {
+  return kind === 'read' || kind === 'stale'
+}
+
 /** What is asked. */
 export interface Question<Answer extends AnswerHead> {
   /** For error messages. */

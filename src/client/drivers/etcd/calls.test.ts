@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { ProtobufReader } from '../../../base/index.ts'
+import { decodeLeaseGrantRequest } from '../../../engine/coordination/index.ts'
 import { SynodError } from '../../errors.ts'
+import { clientWorld } from '../../testing/index.ts'
 import { ScriptedCluster } from './testing/scripted-cluster.ts'
 
 const write = { compares: [], success: [{ type: 'put', key: 'k', value: Buffer.from('v') }] } as const
@@ -202,6 +205,29 @@ describe('the leader', () => {
   })
 })
 
+describe('a cluster without a leader', () => {
+  it('answers stale reads; everything else waits for one, and is told that it was not sent', async () => {
+    const world = await clientWorld({ seed: 'leaderless', nodes: 3, driver: { requestTimeoutMs: 2000 } })
+    const { driver } = world.client(0)
+    const { revision } = await world.run(driver.transact(write))
+    await world.advance(500)
+    world.crashNode(1)
+    world.crashNode(2)
+    // Until the one that is left has found that it leads nobody.
+    await world.advance(10_000)
+    const stale = await world.run(driver.get('k', { stale: true }))
+    assert.equal(stale.entry?.modRevision, revision)
+    const [written] = await world.run(Promise.allSettled([driver.transact(write)]))
+    const error = failure(written!)
+    assert.deepEqual([error.code, error.outcome], ['UNAVAILABLE', 'not-applied'])
+    assert.match(error.message, /it knows no leader/)
+    await world.startNode(1)
+    await world.runUntil(() => world.leader() !== undefined, 'a leader')
+    await world.run(driver.transact(write))
+    await driver.close()
+  })
+})
+
 describe('a node of another cluster', () => {
   it('is never asked for anything', async () => {
     const cluster = await ScriptedCluster.open('foreign', 2, {}, (servers) => {
@@ -220,6 +246,18 @@ describe('a node of another cluster', () => {
 })
 
 describe('leases', () => {
+  it('a grant that a node leaves unanswered is asked of another, once that node seems gone', async () => {
+    const cluster = await ScriptedCluster.open('grant-silent', 2)
+    cluster.server(1).scripts.set('LeaseGrant', (call) => {
+      const leaseId = decodeLeaseGrantRequest(new ProtobufReader(call.message)).id
+      call.reply(cluster.server(1).answer((writer) => writer.int64(2, leaseId).int(3, 2)))
+    })
+    cluster.simulation.node('s0').pause()
+    const { result, tookMs } = await cluster.settle(cluster.driver.grantLease(2000))
+    assert.equal(result.status, 'fulfilled')
+    assert.ok(tookMs < 2000, `${tookMs} ms`)
+  })
+
   it('a grant whose fate is open is asked for again under the same id; that it exists is then an answer', async () => {
     const cluster = await ScriptedCluster.open('grant', 2)
     cluster.server(0).scripts.set('LeaseGrant', (call) => call.fail(14, 'etcdserver: request timed out'))

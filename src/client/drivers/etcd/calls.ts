@@ -11,15 +11,15 @@ import type { Timer } from '../../../runtime/index.ts'
 import { type AnswerHead, etcdPaths } from '../../../wire/etcd-client/index.ts'
 import type { GrpcFailureReply, UnaryReply } from '../../../wire/grpc-client/index.ts'
 import type { CallOptions, ClientRuntime } from '../../driver/index.ts'
-import { type Outcome, SynodError } from '../../errors.ts'
 import type { Authentication } from './authentication.ts'
 import { backoffMs } from './backoff.ts'
-import type { Answered, Attempt, Call, CallKind, Question } from './call.ts'
-import type { ClusterView, Preference } from './cluster-view.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Answered, type Attempt, type Call, type CallKind, isRead, type Question } from './call.ts'
+import { cancelledError, closedError, lastError, senselessError, timeoutError } from './call-errors.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { Endpoint, Preference } from './endpoint.ts'
 import { HedgeDelay } from './hedge-delay.ts'
 import type { EtcdDriverSettings } from './options.ts'
-import { fateOf, judge, refusalError, type Verdict } from './refusals.ts'
+import { judge, type Verdict } from './refusals.ts'
 import { RetryBudget } from './retry-budget.ts'
 
 /** The timer fires at most this often. */
@@ -64,9 +64,22 @@ export class Calls {
       const nowMs = this.outside.clock.monotonicMs()
       const deadlineMs = options.deadlineMs ?? nowMs + this.settings.requestTimeoutMs
       const call: Call<Answer> = {
-        ...{ question, resolve, reject, startedMs: nowMs, deadlineMs, dueMs: deadlineMs },
-        ...{ attempts: [], asked: 0, tried: 0, firstAttemptMs: 0, uncertain: false, lastFailure: undefined },
-        ...{ tokensRenewed: 0, waiting: false, done: false, release: undefined },
+        question,
+        resolve,
+        reject,
+        startedMs: nowMs,
+        deadlineMs,
+        dueMs: deadlineMs,
+        attempts: [],
+        asked: 0,
+        tried: 0,
+        firstAttemptMs: 0,
+        uncertain: false,
+        lastFailure: undefined,
+        tokensRenewed: 0,
+        waiting: false,
+        done: false,
+        release: undefined,
       }
       this.begin(call as unknown as Call, options.signal, nowMs)
     })
@@ -76,17 +89,17 @@ export class Calls {
   close(): void {
     this.closed = true
     this.timer?.cancel()
-    for (const call of [...this.open]) this.fail(call, this.closedError(call))
+    for (const call of [...this.open]) this.fail(call, closedError(call))
   }
 
   private begin(call: Call, signal: AbortSignal | undefined, nowMs: number): void {
     if (this.closed) {
-      call.reject(this.closedError(call))
+      call.reject(closedError(call))
       return
     }
     this.open.add(call)
     if (signal !== undefined) {
-      const abort = () => this.fail(call, this.cancelledError(call, signal))
+      const abort = () => this.fail(call, cancelledError(call, signal))
       if (signal.aborted) {
         abort()
         return
@@ -94,7 +107,7 @@ export class Calls {
       signal.addEventListener('abort', abort, { once: true })
       call.release = () => signal.removeEventListener('abort', abort)
     }
-    if (call.deadlineMs <= nowMs) this.fail(call, this.timeoutError(call))
+    if (call.deadlineMs <= nowMs) this.fail(call, timeoutError(call, this.view.problems()))
     else this.attend(call, nowMs)
   }
 
@@ -124,7 +137,7 @@ export class Calls {
     attempt.cancel = endpoint.channel.unary(
       path,
       request,
-      { timeoutMs: call.deadlineMs - nowMs, metadata: this.view.metadata() },
+      { timeoutMs: call.deadlineMs - nowMs, metadata: this.view.metadata(preferences[kind]) },
       (reply, sentAtMs) => this.answered(call, attempt, reply, sentAtMs),
     )
     this.setDue(call, nowMs + (isRead(kind) ? Math.min(this.hedgeDelay.ms, suspectAfterMs) : suspectAfterMs))
@@ -145,10 +158,7 @@ export class Calls {
     const answer = question.decode(bytes)
     if (answer === undefined) {
       call.uncertain = true
-      const message = `${question.name} failed: ${attempt.endpoint.name} answered with something that is no answer to it.`
-      const outcome = this.outcomeOf(call)
-      const advice = 'Check that the address is that of an etcd or Synod client port.'
-      this.fail(call, new SynodError('PROTOCOL_ERROR', `${message}${fateOf(outcome)} ${advice}`, { outcome }))
+      this.fail(call, senselessError(call, attempt.endpoint))
       return
     }
     this.retries.onAnswer()
@@ -172,7 +182,7 @@ export class Calls {
     if (verdict.mark !== undefined || verdict.code === 'UNAVAILABLE') this.view.askWhoLeads()
     const harmless = verdict.certain || kind !== 'write'
     if (!verdict.again || !harmless) {
-      this.fail(call, this.lastError(call))
+      this.fail(call, lastError(call))
       return
     }
     // The other node that was asked may still answer.
@@ -185,7 +195,7 @@ export class Calls {
     // Not a further load on anybody: it was never sent, or only turned away at the door.
     const free = !reply.processed || verdict.mark !== undefined
     if (!free && !this.retries.take()) {
-      this.fail(call, this.lastError(call))
+      this.fail(call, lastError(call))
       return
     }
     const nowMs = this.outside.clock.monotonicMs()
@@ -203,7 +213,7 @@ export class Calls {
     // A login that is refused waits for no login.
     const login = call.question.path === etcdPaths.authenticate
     if (login || call.tokensRenewed++ >= tokenRenewalsMax || !this.authentication.possible) {
-      this.fail(call, this.lastError(call))
+      this.fail(call, lastError(call))
       return
     }
     call.asked = 0
@@ -228,7 +238,7 @@ export class Calls {
   /** Something must be done about it: it is over, or it rested enough, or it was left unanswered for long. */
   private due(call: Call, nowMs: number): void {
     if (nowMs >= call.deadlineMs) {
-      this.fail(call, this.timeoutError(call))
+      this.fail(call, timeoutError(call, this.view.problems()))
       return
     }
     if (call.attempts.length === 0) {
@@ -237,11 +247,16 @@ export class Calls {
     }
     const oldest = call.attempts[0]!
     if (nowMs - oldest.startedMs >= suspectAfterMs) this.view.suspect(oldest.endpoint)
-    const hedging = isRead(call.question.kind) && this.settings.hedgeAfterMs !== Number.POSITIVE_INFINITY
-    const other = hedging ? this.next(call) : undefined
-    if (other !== undefined && (this.hedges.take() || (oldest.endpoint.silent && this.retries.take())))
-      this.attempt(call, other, nowMs)
+    const { silent } = oldest.endpoint
+    const other = this.mayAskAnother(call, silent) ? this.next(call) : undefined
+    if (other !== undefined && (this.hedges.take() || (silent && this.retries.take()))) this.attempt(call, other, nowMs)
     else this.setDue(call, nowMs + suspectAfterMs)
+  }
+
+  /** While the one that was asked has not answered. */
+  private mayAskAnother({ question }: Call, silent: boolean): boolean {
+    if (question.kind === 'repeatable') return silent
+    return isRead(question.kind) && this.settings.hedgeAfterMs !== Number.POSITIVE_INFINITY
   }
 
   private setDue(call: Call, dueMs: number): void {
@@ -282,52 +297,6 @@ export class Calls {
     for (const attempt of call.attempts) attempt.cancel()
     call.attempts = []
   }
-
-  /** What is certain of it at this moment, before its attempts are ended. */
-  private outcomeOf(call: Call): Outcome {
-    if (isRead(call.question.kind)) return 'not-applied'
-    return call.uncertain || call.attempts.length > 0 ? 'unknown' : 'not-applied'
-  }
-
-  private lastError(call: Call): SynodError {
-    const { endpoint, reply, verdict } = call.lastFailure!
-    return refusalError(call.question.name, endpoint.name, reply, verdict, this.outcomeOf(call))
-  }
-
-  private timeoutError(call: Call): SynodError {
-    const outcome = this.outcomeOf(call)
-    const afterMs = Math.round(call.deadlineMs - call.startedMs)
-    const { name } = call.question
-    if (afterMs <= 0) {
-      const message = `${name} was not sent: its deadline had passed before the call. Allow it more time.`
-      return new SynodError('TIMEOUT', message, { outcome })
-    }
-    if (call.tried === 0) {
-      const message = `${name} could not be sent within ${afterMs} ms (${this.view.problems()}). Check the addresses and the cluster.`
-      return new SynodError('UNAVAILABLE', message, { outcome })
-    }
-    const asked = call.attempts.map(({ endpoint }) => endpoint.name).join(', ')
-    const last = call.lastFailure
-    const before = last === undefined ? '' : `; before that, ${last.endpoint.name}: ${last.reply.message}`
-    const message = `${name} was not answered within ${afterMs} ms${asked === '' ? '' : ` by ${asked}`}${before}.`
-    return new SynodError('TIMEOUT', `${message}${fateOf(outcome)} Try again, or allow it more time.`, { outcome })
-  }
-
-  private cancelledError(call: Call, signal: AbortSignal): SynodError {
-    const outcome = this.outcomeOf(call)
-    const message = `${call.question.name} was cancelled by its signal.${fateOf(outcome)}`
-    return new SynodError('CANCELLED', message, { outcome, cause: signal.reason })
-  }
-
-  private closedError(call: Call): SynodError {
-    const outcome = this.outcomeOf(call)
-    const message = `${call.question.name} failed: the client is closed.${fateOf(outcome)} Connect again.`
-    return new SynodError('CLOSED', message, { outcome })
-  }
-}
-
-function isRead(kind: CallKind): boolean {
-  return kind === 'read' || kind === 'stale'
 }
 
 function doNothing(): void {}

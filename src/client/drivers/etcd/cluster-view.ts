@@ -8,14 +8,15 @@
  */
 import type { Timer } from '../../../runtime/index.ts'
 import type { NodeStatus } from '../../../wire/etcd-client/index.ts'
+import type { CallMetadata } from '../../../wire/grpc-client/index.ts'
 import type { ClientRuntime } from '../../driver/index.ts'
 import { SynodError } from '../../errors.ts'
 import { backoffMs } from './backoff.ts'
-import { Endpoint, type EndpointWatcher } from './endpoint.ts'
+import { Endpoint, type EndpointWatcher, type Preference } from './endpoint.ts'
 import type { EtcdDriverSettings } from './options.ts'
 
-/** `any`: whoever is near will do. `leader`: it takes a quorum, so best the leader. `spread`: so, but not all on the leader. */
-export type Preference = 'any' | 'leader' | 'spread'
+/** A node that knows no leader refuses at once, with certainty, what otherwise would wait there for one. */
+const requireLeader = ['hasleader', 'true'] as const
 
 const askFirstMs = 25
 const askMostMs = 500
@@ -26,7 +27,6 @@ export class ClusterView implements EndpointWatcher {
   private readonly outside: ClientRuntime
   private readonly token: () => string | undefined
   private readonly usableListeners = new Set<() => void>()
-  private readonly lossListeners = new Set<(endpoint: Endpoint) => void>()
   private clusterId: bigint | undefined = undefined
   private leader: Endpoint | undefined = undefined
   /** The highest term that anybody was heard to be in. */
@@ -36,7 +36,8 @@ export class ClusterView implements EndpointWatcher {
   private asked = 0
   private closed = false
   private metadataToken: string | undefined = undefined
-  private metadataNow: readonly (readonly [string, string])[] = [['hasleader', 'true']]
+  private plainMetadata: CallMetadata = []
+  private leaderMetadata: CallMetadata = [requireLeader]
 
   constructor(outside: ClientRuntime, settings: EtcdDriverSettings, token: () => string | undefined) {
     this.outside = outside
@@ -73,11 +74,6 @@ export class ClusterView implements EndpointWatcher {
   onUsable(listener: () => void): () => void {
     this.usableListeners.add(listener)
     return () => this.usableListeners.delete(listener)
-  }
-
-  /** Called when the connection to a node is gone. */
-  onLoss(listener: (endpoint: Endpoint) => void): void {
-    this.lossListeners.add(listener)
   }
 
   /** Whom to ask, not one of `avoid` (bits by index); undefined: nobody who could answer. */
@@ -123,13 +119,14 @@ export class ClusterView implements EndpointWatcher {
     })
   }
 
-  metadata(): readonly (readonly [string, string])[] {
+  metadata(preference: Preference): CallMetadata {
     const token = this.token()
     if (token !== this.metadataToken) {
       this.metadataToken = token
-      this.metadataNow = [['hasleader', 'true'], ...(token === undefined ? [] : [['token', token] as const])]
+      this.plainMetadata = token === undefined ? [] : [['token', token]]
+      this.leaderMetadata = [requireLeader, ...this.plainMetadata]
     }
-    return this.metadataNow
+    return preference === 'any' ? this.plainMetadata : this.leaderMetadata
   }
 
   admits({ clusterId }: NodeStatus): boolean {
@@ -143,7 +140,6 @@ export class ClusterView implements EndpointWatcher {
       return
     }
     this.decideLeader()
-    for (const listener of [...this.lossListeners]) listener(endpoint)
     this.askWhoLeads()
   }
 

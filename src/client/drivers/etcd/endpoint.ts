@@ -7,7 +7,7 @@
  */
 import type { Address, Timer } from '../../../runtime/index.ts'
 import { decodeStatusResponse, etcdPaths, type NodeStatus } from '../../../wire/etcd-client/index.ts'
-import { GrpcChannel, type UnaryReply } from '../../../wire/grpc-client/index.ts'
+import { type CallMetadata, GrpcChannel, type UnaryReply } from '../../../wire/grpc-client/index.ts'
 import type { ClientRuntime } from '../../driver/index.ts'
 import { backoffMs } from './backoff.ts'
 import type { EtcdDriverSettings } from './options.ts'
@@ -17,14 +17,17 @@ const reconnectFirstMs = 50
 const reconnectMostMs = 1000
 const emptyRequest = new Uint8Array(0)
 
+/** Who should answer. `any`: whoever is near. `leader`: it takes a quorum, so best the leader. `spread`: so, but not all on the leader. */
+export type Preference = 'any' | 'leader' | 'spread'
+
 /** Who wants to know what happens to a node. */
 export interface EndpointWatcher {
   /** It greeted, or lost its connection. */
   onReadiness(endpoint: Endpoint): void
   /** It told its status again. */
   onStatus(endpoint: Endpoint): void
-  /** What goes with every request. */
-  metadata(): readonly (readonly [string, string])[]
+  /** What goes with a request. The same array for as long as it is the same, so that it is encoded once. */
+  metadata(preference: Preference): CallMetadata
   /** Whether a node of this cluster may be used. */
   admits(status: NodeStatus): boolean
 }
@@ -121,7 +124,7 @@ export class Endpoint {
   }
 
   private askStatus(timeoutMs: number, done: (reply: UnaryReply) => void): void {
-    this.channel.unary(etcdPaths.status, emptyRequest, { timeoutMs, metadata: this.watcher.metadata() }, done)
+    this.channel.unary(etcdPaths.status, emptyRequest, { timeoutMs, metadata: this.watcher.metadata('any') }, done)
   }
 
   private greeted(reply: UnaryReply): void {

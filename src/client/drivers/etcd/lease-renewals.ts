@@ -161,7 +161,7 @@ export class LeaseRenewals {
   private streamOf(endpoint: Endpoint): KeepAliveStream {
     const present = this.streams.get(endpoint)
     if (present !== undefined) return present
-    const stream = new KeepAliveStream(endpoint, this.view.metadata(), () => {
+    const stream = new KeepAliveStream(endpoint, this.view.metadata('leader'), () => {
       if (this.streams.get(endpoint) === stream) this.streams.delete(endpoint)
     })
     this.streams.set(endpoint, stream)

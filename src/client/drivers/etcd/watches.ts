@@ -163,7 +163,7 @@ export class Watches {
     const { token } = this.authentication
     const stream = new WatchStream(
       endpoint,
-      this.view.metadata(),
+      this.view.metadata('leader'),
       token,
       scheduler,
       this.settings.watchProgressMs,

@@ -76,6 +76,7 @@ export class Calls {
     if (signal?.aborted) return Promise.reject(cancelled(what, false, signal.reason))
     const now = this.#outside.clock.monotonicMs()
     const call = new Call(options?.deadlineMs ?? now + this.#requestTimeoutMs, this.#outside)
+    if (call.deadlineMs <= now) return Promise.reject(timedOut(what, false))
     return new Promise<T>((resolve, reject) => {
       let timer: Timer | undefined
       const settle = (): void => {
@@ -92,9 +93,7 @@ export class Calls {
       signal?.addEventListener('abort', onAbort)
       const closing = (): void => fail(driverClosed(outcomeOf(call.writeUnderWay)))
       this.#underWay.add(closing)
-      timer = this.#outside.scheduler.setTimer(Math.max(0, call.deadlineMs - now), () =>
-        fail(timedOut(what, call.writeUnderWay)),
-      )
+      timer = this.#outside.scheduler.setTimer(call.deadlineMs - now, () => fail(timedOut(what, call.writeUnderWay)))
       work(call).then(
         (result) => {
           settle()

@@ -1,26 +1,14 @@
 /**
  * Leases: each is a ZooKeeper session of its own, with its own connection, and its keys are ephemeral nodes.
- *
- * How long is a session promised to live? A server that follows answers a ping by itself, and reports it to the leader,
- * who ends sessions, only with its next heartbeat, within half a tick. Were it to die before, the leader would count from
- * an earlier report. So a renewal is a ping and a `sync`, which only the leader can answer, in one write:
- *
- * - L1  `#confirmedAtMs` is a moment from which the leader counts, or later: the greeting's, when a session was opened or
- *       resumed (the leader took part), or that of a ping at least half a tick older than a later sync that succeeded.
- *       A tick is at most half of any session's time-out (the least that servers grant is two ticks).
- * - L2  A renewal promises what is certain from there: `confirmed + granted - sent`, which may be less than was wanted.
- *       The server is asked for 1.8 times what the caller wants, so that it is not, for who renews three times in it.
  */
 import type { ClientRuntime, LeaseAnswer, LeaseId } from '../../driver/index.ts'
 import { SynodError } from '../../errors.ts'
 import type { Call } from './call.ts'
 import { driverClosed, leaseNotFound, passOverLoss } from './errors.ts'
+import { askedOfServerMs, LeasePromise, type Promised, ttlMsMax } from './lease-promise.ts'
 import type { ZooKeeperSettings } from './options.ts'
 import { answered, saysSessionIsGone } from './requests.ts'
 import { ServerSession } from './session.ts'
-
-const reserveFactor = 1.8
-const ttlMsMax = 0x7fffffff / reserveFactor
 
 export class Leases {
   readonly #settings: ZooKeeperSettings
@@ -92,22 +80,16 @@ export class Leases {
   }
 }
 
-type Promised = Pick<LeaseAnswer, 'ttlMs' | 'sentAtMs'>
-
 class Lease {
   readonly session: ServerSession
   readonly #outside: ClientRuntime
-  readonly #wantedMs: number
-  /** L1. */
-  #confirmedAtMs = 0
-  /** Pings that were answered and are too new to be confirmed, the oldest first. */
-  #answeredAtMs: number[] = []
+  readonly #promise: LeasePromise
 
   constructor(settings: ZooKeeperSettings, ttlMs: number, outside: ClientRuntime) {
     this.#outside = outside
-    this.#wantedMs = ttlMs
+    this.#promise = new LeasePromise(ttlMs)
     const role = {
-      timeoutMs: Math.ceil(ttlMs * reserveFactor),
+      timeoutMs: askedOfServerMs(ttlMs),
       isReplaceable: false,
       onWatch: () => {},
       onDisconnected: () => {},
@@ -117,9 +99,7 @@ class Lease {
 
   /** After the session was opened or resumed. */
   opened(): Promised {
-    this.#confirmedAtMs = this.session.helloAtMs
-    this.#answeredAtMs = []
-    return this.#promise(this.#confirmedAtMs)
+    return this.#promise.opened(this.session.helloAtMs, this.session.timeoutMs)
   }
 
   async renew(call: Call, root: string): Promise<Promised> {
@@ -135,7 +115,7 @@ class Lease {
         const [, sync] = await Promise.all([connection.send('ping', {}), connection.send('sync', { path: root })])
         if (saysSessionIsGone(sync.err)) this.session.expire()
         answered(sync, 'renew a lease')
-        return this.#answered(sentAtMs)
+        return this.#promise.answered(sentAtMs)
       } catch (error) {
         passOverLoss(error)
         connection.destroy()
@@ -143,21 +123,6 @@ class Lease {
         patience.cancel()
       }
     }
-  }
-
-  /** L1. */
-  #answered(sentAtMs: number): Promised {
-    this.#answeredAtMs.push(sentAtMs)
-    const halfTickMsMax = this.session.timeoutMs / 4
-    while (this.#answeredAtMs.length > 0 && this.#answeredAtMs[0]! <= sentAtMs - halfTickMsMax)
-      this.#confirmedAtMs = this.#answeredAtMs.shift()!
-    return this.#promise(sentAtMs)
-  }
-
-  /** L2. */
-  #promise(sentAtMs: number): Promised {
-    const certainMs = this.#confirmedAtMs + this.session.timeoutMs - sentAtMs
-    return { sentAtMs, ttlMs: Math.max(0, Math.min(this.#wantedMs, certainMs)) }
   }
 
   async revoke(call: Call): Promise<void> {

@@ -18,6 +18,7 @@ import { type Directory, type KeyPaths, nodeNamed } from './key-paths.ts'
 import { answered, entryOf, revisionOf } from './requests.ts'
 import type { ServerSession } from './session.ts'
 
+const retryPauseMsMax = 100
 /** So many keys of one directory are read at a time. */
 const pipelineDepth = 128
 /** So many directories of one list are read at a time. */
@@ -52,7 +53,9 @@ export class Reads {
 
   /** Runs `read` on a connection, and again when that goes. */
   async onConnection<T>(call: Call, read: (connection: ServerConnection) => Promise<T>): Promise<T> {
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
+      // A server that hangs up whenever it is asked must not be asked as fast as it can.
+      if (attempt > 1) await call.pause(call.outside.random.float() * Math.min(retryPauseMsMax, 2 ** attempt))
       call.check()
       const connection = await this.#session.connected(call)
       call.check()

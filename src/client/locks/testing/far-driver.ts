@@ -205,6 +205,8 @@ export class FarDriver implements Driver {
       return
     }
     const lateMs = random.float() < way.late ? random.float() * way.lateMs : 0
+    // What is still on its way when its connection is given up arrives nevertheless.
+    if (lateMs > resetToldAfterMs) lost()
     this.engineSide.scheduler.setTimer(this.delay() + lateMs, () => {
       const settled = work()
       const back = (): void => {

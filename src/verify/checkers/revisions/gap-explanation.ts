@@ -23,23 +23,31 @@ export function explainGaps(index: RevisionIndex): GapExplanation {
   const revisions = unclaimed(index)
   if (revisions === undefined) return { outcome: 'breach', breach: tooMany(index) }
   const gaps: Gap[] = []
+  /** Those that need none of the authors. */
+  const elsewhere: Gap[] = []
   for (const revision of revisions) {
     const seen = index.seen.get(revision) ?? noChanges
     const candidates = index.explainers.filter((each) => each.floor < revision && couldMake(each, seen))
+    const gap = { revision, seen, candidates }
+    if (mayBeUnrecorded(index, seen)) {
+      elsewhere.push(gap)
+      continue
+    }
     if (candidates.length === 0) return { outcome: 'breach', breach: unexplained(revision, seen) }
-    gaps.push({ revision, seen, candidates })
+    gaps.push(gap)
   }
   const matched = match(gaps)
   if (matched === 'gaveUp') return { outcome: 'gaveUp', gapCount: gaps.length }
   if (matched !== undefined) return { outcome: 'breach', breach: unexplained(matched.revision, matched.seen) }
-  return { outcome: 'explained', gaps: new Map(gaps.map((gap) => [gap.revision, gap])) }
+  return { outcome: 'explained', gaps: new Map([...gaps, ...elsewhere].map((gap) => [gap.revision, gap])) }
 }
 
 /** The revisions that nobody claims; undefined if they are more than all that could explain them. */
-function unclaimed({ start, revisionMax, claims, explainers }: RevisionIndex): number[] | undefined {
+function unclaimed({ start, revisionMax, claims, explainers, unrecorded }: RevisionIndex): number[] | undefined {
   let claimedCount = 0
   for (const revision of claims.keys()) if (revision > start.revision) claimedCount++
-  if (revisionMax - start.revision - claimedCount > explainers.length) return undefined
+  const authorsMax = unrecorded.length > 0 ? Number.POSITIVE_INFINITY : explainers.length
+  if (revisionMax - start.revision - claimedCount > authorsMax) return undefined
   const revisions: number[] = []
   for (let revision = start.revision + 1; revision <= revisionMax; revision++)
     if (!claims.has(revision)) revisions.push(revision)
@@ -49,6 +57,12 @@ function unclaimed({ start, revisionMax, claims, explainers }: RevisionIndex): n
 function couldMake({ possible, isLeaseEnd }: Explainer, seen: ReadonlyMap<string, SeenChange>): boolean {
   if (isLeaseEnd) return [...seen.values()].every(({ value }) => value === null)
   return possible.some((changes) => [...seen].every(([key, { value }]) => changes.get(key) === value))
+}
+
+/** Whether a write that nobody recorded can have made all that was seen of it. */
+function mayBeUnrecorded({ unrecorded }: RevisionIndex, seen: ReadonlyMap<string, SeenChange>): boolean {
+  const isWithin = (key: string): boolean => unrecorded.some((range) => key >= range.key && key < range.end)
+  return unrecorded.length > 0 && [...seen.keys()].every(isWithin)
 }
 
 /** The first gap for which nobody is left. */

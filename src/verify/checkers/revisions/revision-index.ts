@@ -12,6 +12,7 @@ import type {
   LeaseRecord,
   OperationRecord,
   StartRecord,
+  UnrecordedRecord,
   WatchRecord,
 } from '../../history/index.ts'
 import { describeOperation, quote } from '../linearizability/wording.ts'
@@ -59,6 +60,8 @@ export interface RevisionIndex {
   readonly explainers: readonly Explainer[]
   readonly floors: ReadonlyMap<OperationRecord, Sighting>
   readonly revisionMax: number
+  /** Keys whose writes were not all recorded. */
+  readonly unrecorded: readonly UnrecordedRecord[]
   /** The first contradiction met while it was built. */
   readonly breach: Breach | undefined
 }
@@ -90,6 +93,7 @@ export function indexRevisions(history: readonly HistoryRecord[]): RevisionIndex
     explainers: builder.explainers,
     floors,
     revisionMax: builder.revisionMax,
+    unrecorded: recordsOf(history, 'unrecorded'),
     breach: builder.breach,
   }
 }
