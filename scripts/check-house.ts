@@ -164,6 +164,8 @@ function sourcesBelow(directory: string): Source[] {
 /** The folder that a file belongs to and that others must enter by its face. */
 function folderOf(path: string): string {
   const parts = path.split('/')
+  // Each driver is a folder of its own, so that a program loads the one it uses.
+  if (path.startsWith('client/drivers/') && parts.length > 3) return parts.slice(0, 3).join('/')
   return parts.length > 2 ? `${parts[0]}/${parts[1]}` : parts[0]!
 }
 

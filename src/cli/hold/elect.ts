@@ -4,7 +4,8 @@ import { type CommonPlane, type CoordinationPlane, connect } from '../../client/
 import { CommandError } from '../output.ts'
 import { holdArguments } from './arguments.ts'
 import { runChild } from './child.ts'
-import { notGotStatus, tell } from './status.ts'
+import { tell } from './status.ts'
+import { waitFor } from './waiting.ts'
 
 export async function elect(args: readonly string[]): Promise<void> {
   const wanted = holdArguments('elect', args)
@@ -17,14 +18,10 @@ export async function elect(args: readonly string[]): Promise<void> {
         `${synod.engine} keeps no leases with keys, so nobody can be elected on it; synod lock works there`,
       )
     for (;;) {
-      const leadership = await synod
-        .election(name)
-        .campaign({ value, waitMs: wanted.waitMs })
-        .catch((error: unknown) => {
-          if ((error as { code?: unknown }).code === 'TIMEOUT')
-            throw new CommandError(`others led ${name} all through --wait; nothing was run`, notGotStatus)
-          throw error
-        })
+      const leadership = await waitFor(`others led ${name} all through --wait; nothing was run`, (signal) =>
+        synod.election(name).campaign({ value, waitMs: wanted.waitMs, signal }),
+      )
+      if (leadership === undefined) return
       tell(json, { event: 'leading', election: name, fencingToken: leadership.fencingToken })
       const environment = { SYNOD_ELECTION: name, SYNOD_FENCING_TOKEN: String(leadership.fencingToken) }
       const end = await runChild(wanted.command, environment, leadership.signal, wanted.graceMs).finally(() =>

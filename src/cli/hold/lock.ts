@@ -3,13 +3,17 @@ import { connect } from '../../client/index.ts'
 import { CommandError } from '../output.ts'
 import { holdArguments } from './arguments.ts'
 import { runChild } from './child.ts'
-import { lostStatus, notGotStatus, tell } from './status.ts'
+import { lostStatus, tell } from './status.ts'
+import { waitFor } from './waiting.ts'
 
 export async function lock(args: readonly string[]): Promise<void> {
   const wanted = holdArguments('lock', args)
   const synod = await connect(wanted.connection, { sessionTtlMs: wanted.ttlMs })
   try {
-    const held = await synod.lock(wanted.name).acquire({ waitMs: wanted.waitMs }).catch(notGot(wanted.name))
+    const held = await waitFor(`the lock ${wanted.name} did not become free within --wait; nothing was run`, (signal) =>
+      synod.lock(wanted.name).acquire({ waitMs: wanted.waitMs, signal }),
+    )
+    if (held === undefined) return
     tell(wanted.json, { event: 'locked', lock: wanted.name, fencingToken: held.fencingToken })
     const environment = { SYNOD_LOCK: wanted.name, SYNOD_FENCING_TOKEN: String(held.fencingToken) }
     const end = await runChild(wanted.command, environment, held.signal, wanted.graceMs).finally(() =>
@@ -23,13 +27,5 @@ export async function lock(args: readonly string[]): Promise<void> {
     )
   } finally {
     await synod.close()
-  }
-}
-
-function notGot(name: string): (error: unknown) => never {
-  return (error) => {
-    if ((error as { code?: unknown }).code === 'TIMEOUT')
-      throw new CommandError(`the lock ${name} did not become free within --wait; nothing was run`, notGotStatus)
-    throw error
   }
 }

@@ -206,6 +206,34 @@ function describeEnds(test: DefineTest): void {
   )
 
   test(
+    'of two watches that cancel each other, one is told',
+    async (ground) => {
+      const { revision } = await ground.put('a', '0')
+      const told: number[] = []
+      const subscriptions = [0, 1].map((i) =>
+        ground.driver.watch!(ground.all, revision + 1, {
+          onEvents(events) {
+            if (events.length === 0) return
+            told.push(i)
+            subscriptions[1 - i]!.cancel()
+          },
+          onCompacted: () => assert.fail('nothing was compacted'),
+          onEnd: () => assert.fail('nothing ended'),
+        }),
+      )
+      await ground.put('a', '1')
+      await ground.put('a', '2')
+      await ground.until('both changes to be told', () => told.length >= 2)
+      const fence = new RecordingSink()
+      const subscription = watch(ground, revision, fence)
+      await ground.until('what comes after', () => fence.events.length >= 3)
+      assert.deepEqual(told, [told[0], told[0]])
+      for (const each of [subscription, ...subscriptions]) each.cancel()
+    },
+    needs,
+  )
+
+  test(
     'a revision that was compacted away ends the watch, and says from where it can go on',
     async (ground) => {
       const { revision } = await ground.put('a', '1')

@@ -81,7 +81,10 @@ export async function passDelay(
 export async function leaveWithMarker(parts: DelayParts, signal: AbortSignal): Promise<void> {
   const { driver, place, markerKey, delayMs } = parts
   const transaction = {
-    compares: [{ key: markerKey, target: 'value', is: '=', value: markerBytes(delayMs, place) } as const],
+    compares: [
+      isStill(place.key, place.createRevision),
+      { key: markerKey, target: 'value', is: '=', value: markerBytes(delayMs, place) } as const,
+    ],
     success: [
       { type: 'delete', key: markerKey },
       { type: 'delete', key: place.key },

@@ -66,8 +66,11 @@ async function grantLock(
   ] as const
   const place = new PlaceInLine({ context, room: 'locks', name, session, what, reads })
   // Who only tries disturbs nobody's turn when it is taken.
-  if (!waits && (await place.look(limits)).line.length > 0) return undefined
   try {
+    if (!waits && (await place.look(limits)).line.length > 0) {
+      place.leaveLater()
+      return undefined
+    }
     await place.enter(limits)
     if (!waits && place.ahead() !== 'first') {
       place.leaveLater()

@@ -81,8 +81,11 @@ async function grantRead(
   const writers = `${lineRange(context, 'rwlocks', name).start}${writerRole}`
   const isWriter = (entry: Entry): boolean => entry.key.startsWith(writers)
   const place = newPlace(context, name, session, readerRole)
-  if (!waits && (await place.look(limits)).line.some(isWriter)) return undefined
   try {
+    if (!waits && (await place.look(limits)).line.some(isWriter)) {
+      place.leaveLater()
+      return undefined
+    }
     await place.enter(limits)
     if (!waits && place.ahead(isWriter) !== 'first') {
       place.leaveLater()
@@ -104,8 +107,11 @@ async function grantWrite(
 ): Promise<HeldLock | undefined> {
   const { driver } = context
   const place = newPlace(context, name, session, writerRole)
-  if (!waits && (await place.look(limits)).line.length > 0) return undefined
   try {
+    if (!waits && (await place.look(limits)).line.length > 0) {
+      place.leaveLater()
+      return undefined
+    }
     await place.enter(limits)
     if (!waits && place.ahead() !== 'first') {
       place.leaveLater()

@@ -68,8 +68,11 @@ export class SlotRequest {
   }
 
   async grant(): Promise<HeldPermit | undefined> {
-    if (!this.waits && this.isTaken(await this.place.look(this.limits))) return undefined
     try {
+      if (!this.waits && this.isTaken(await this.place.look(this.limits))) {
+        this.leaveLater()
+        return undefined
+      }
       const entered = await this.place.enter(this.limits)
       this.keys.assertAgreed(entryAt(entered.results, permitsAt))
       const grant = this.waits || this.place.ahead() === 'first' ? await this.takeAsHead() : undefined
@@ -164,12 +167,13 @@ export class SlotRequest {
 
   /** First the place, so that no attempt succeeds after; then what one took (I2). */
   private async leaveAndGiveBack(): Promise<void> {
-    await this.place.leave()
+    await this.place.leave({ keepName: true })
     const limits = { signal: this.session.signal, deadlineMs: Number.POSITIVE_INFINITY }
     const { outside } = this.driver
     const { entries } = await persist(outside, limits, (call) => this.driver.list(this.keys.slots, call))
     const own = this.ownOf(entries)
     if (own !== undefined) await this.giveBack(own.key, own.createRevision)
+    this.place.giveNameBack()
   }
 
   private async giveBack(key: string, createRevision: Revision): Promise<void> {
@@ -181,7 +185,10 @@ export class SlotRequest {
   private holding({ slot, revision, floor }: SlotGrant): HeldPermit {
     const { driver, what, session } = this
     const key = this.keys.slotKey(slot)
-    const letGo = () => this.giveBack(key, revision)
+    const letGo = async () => {
+      await this.giveBack(key, revision)
+      this.place.giveNameBack()
+    }
     return new PermitHolding({ driver, what, session, key, createRevision: revision, letGo }, this.keys.name, {
       slot,
       fencingToken: floor + revision,

@@ -11,6 +11,10 @@
  * - I1  `standing` was read after this place was made, and while nobody ahead of it has gone since it is exact: who comes
  *       later stands behind.
  * - I2  A place is given up by `leave` only; K2 of `LeasedKey` then holds of it.
+ * - I3  A name is used by one request of its session at a time, and again only when nothing of the one before can come
+ *       back: every attempt to make its key was answered, and the key is gone. All that a request does later is guarded
+ *       by its createRevision, which no other has. An engine keeps what was deleted until it compacts, and lists past it:
+ *       a name for each request would make a busy lock slow.
  */
 import { assertDefined, emptyBytes } from '../../base/index.ts'
 import { type PlaneContext, prefixEnd, type Room, roomKey } from '../context.ts'
@@ -43,6 +47,9 @@ export interface PlaceParts {
   readonly role?: string
 }
 
+/** Names that may be used again (I3). */
+const idleNames = new WeakMap<Session, string[]>()
+
 /** The keys of those who stand in line. */
 export function lineRange(context: PlaneContext, room: Room, name: string): KeyRange {
   const start = roomKey(context, room, name, 'queue', '')
@@ -52,19 +59,23 @@ export function lineRange(context: PlaneContext, room: Room, name: string): KeyR
 /** One request for a lock, from its entry into the line until it is let go. */
 export class PlaceInLine {
   readonly key: Key
-  /** The last part of `key`: no other request, ever, has the same. */
+  /** The last part of `key`: no other request has the same as long as anything of this one is left. */
   readonly id: string
+  private readonly name: string
   private readonly driver: Driver
   private readonly parts: PlaceParts
   private readonly leased: LeasedKey
   private readonly reads: readonly Read[]
   private standing: Standing | undefined
+  /** Whether `name` may be used again once all of this request is gone. */
+  private isNameClean = true
 
   constructor(parts: PlaceParts) {
     const { context, room, name, session, role = '' } = parts
     this.parts = parts
     this.driver = context.driver
-    this.id = `${role}${session.id}-${freshId(context.driver.outside)}`
+    this.name = idleNames.get(session)?.pop() ?? `${session.id}-${freshId(context.driver.outside)}`
+    this.id = `${role}${this.name}`
     this.key = roomKey(context, room, name, 'queue', this.id)
     const markKey = roomKey(context, room, name, 'left', this.id)
     this.leased = new LeasedKey(context.driver, session, { key: this.key, markKey, value: emptyBytes })
@@ -78,8 +89,10 @@ export class PlaceInLine {
   /** Goes to the end of the line, and looks. One round trip, where the engine lists inside transactions. */
   async enter(limits: CallOptions): Promise<Standing> {
     const joins = canJoinTransaction(this.driver, this.reads)
+    this.isNameClean = false
     const made = await this.leased.make(limits, { operations: joins ? this.reads : [] })
     if (!made.made) throw this.goneError()
+    this.isNameClean = !this.leased.mayComeBack
     if (!joins || made.results === undefined) return this.look(limits)
     return this.seen(made.results, made.createRevision)
   }
@@ -121,8 +134,19 @@ export class PlaceInLine {
   }
 
   /** Gives the place up. Resolves once it certainly is, or the session is over. */
-  leave(): Promise<void> {
-    return this.leased.withdraw()
+  async leave({ keepName = false }: { readonly keepName?: boolean } = {}): Promise<void> {
+    await this.leased.withdraw()
+    if (!keepName) this.giveNameBack()
+  }
+
+  /** To be called once nothing of this request is left; `leave` does it. */
+  giveNameBack(): void {
+    const { session } = this.parts
+    if (!this.isNameClean || session.signal.aborted) return
+    this.isNameClean = false
+    const names = idleNames.get(session)
+    if (names === undefined) idleNames.set(session, [this.name])
+    else names.push(this.name)
   }
 
   /** Gives it up without keeping the caller waiting. */

@@ -1,7 +1,7 @@
 /** Puts a plane together from its primitives. */
 import { createBarrier, createDoubleBarrier } from '../barriers/index.ts'
 import { createConfig } from '../config/index.ts'
-import type { OpenContext } from '../connect/open-context.ts'
+import type { OpenContext } from '../connect/index.ts'
 import { createCounter, createShardedCounter } from '../counters/index.ts'
 import { createElection } from '../elections/index.ts'
 import { createFailoverPair } from '../failover/index.ts'

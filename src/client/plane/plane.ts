@@ -8,7 +8,7 @@
  */
 import type { Barrier, DoubleBarrier, DoubleBarrierOptions } from '../barriers/index.ts'
 import type { Config, ConfigOptions } from '../config/index.ts'
-import type { PlaneEngine } from '../connect/options.ts'
+import type { PlaneEngine } from '../connect/index.ts'
 import type { Counter, CounterOptions, ShardedCounter, ShardedCounterOptions } from '../counters/index.ts'
 import type { Election } from '../elections/index.ts'
 import type { FailoverPair, FailoverPairOptions } from '../failover/index.ts'

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { Prng } from '../../base/index.ts'
 import { awaitGone } from './await-gone.ts'
-import { embeddedForSuite, freshPrefix, put, remove } from './testing/embedded.ts'
+import { embeddedForSuite, freshPrefix, memoryEngine, put, remove } from './testing/embedded.ts'
 import { FlakyDriver } from './testing/flaky-driver.ts'
 
 suite('waiting until a key is gone', () => {
@@ -74,5 +74,10 @@ suite('waiting until a key is gone', () => {
     await cancelled
     const deadlineMs = driver.outside.clock.monotonicMs() + 10
     await assert.rejects(awaitGone(driver, key, made, { deadlineMs }), { code: 'TIMEOUT' })
+    const other = await memoryEngine()
+    const there = await put(other, key, '0')
+    const closed = assert.rejects(awaitGone(other, key, there, { seenAtRevision: there }), { code: 'CLOSED' })
+    await other.close()
+    await closed
   })
 })

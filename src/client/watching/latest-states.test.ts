@@ -5,7 +5,7 @@ import { Prng } from '../../base/index.ts'
 import { prefixEnd } from '../context.ts'
 import type { Entry, Operation } from '../driver/index.ts'
 import { latestStates } from './latest-states.ts'
-import { embeddedForSuite, freshPrefix, put, remove } from './testing/embedded.ts'
+import { embeddedForSuite, freshPrefix, memoryEngine, put, remove } from './testing/embedded.ts'
 import { FlakyDriver } from './testing/flaky-driver.ts'
 
 function shown(entries: ReadonlyMap<string, Entry>): string[] {
@@ -89,6 +89,15 @@ suite('the latest states of a range', () => {
     await states.return?.()
   })
 
+  test('end when the driver is closed', async () => {
+    const driver = await memoryEngine()
+    const states = latestStates(driver, { start: 'a', end: 'b' })
+    await states.next()
+    const waiting = assert.rejects(states.next(), { code: 'CLOSED' })
+    await driver.close()
+    await waiting
+  })
+
   test('more keys than a page', async () => {
     const { driver } = engine
     const prefix = freshPrefix()
@@ -153,9 +162,10 @@ suite('the latest states of a range', () => {
     const value = async (): Promise<string> =>
       Buffer.from((await states.next()).value!.entries.get(`${prefix}a`)!.value).toString()
     assert.equal(await value(), 'new')
+    const after = value()
     release()
     await put(driver, `${prefix}b`, 'x')
-    assert.equal(await value(), 'new')
+    assert.equal(await after, 'new')
     await states.return?.()
   })
 })

@@ -1,7 +1,11 @@
 import type { Checker, HistoryRecord, Verdict } from '../history/index.ts'
+import { counters } from './counters.ts'
+import { uniqueIds } from './ids.ts'
 import { leases } from './leases.ts'
 import { linearizability } from './linearizability/checker.ts'
 import { fencing, lockExclusion } from './locks.ts'
+import { queues } from './queues.ts'
+import { staleness } from './readings.ts'
 import { committedEntries, oneLeader, stateHashes } from './replicas.ts'
 import { revisionOrder } from './revisions/checker.ts'
 import { serializableReads } from './revisions/serializable-reads.ts'
@@ -15,6 +19,10 @@ export const allCheckers: readonly Checker[] = [
   fencing,
   lockExclusion,
   leases,
+  counters,
+  queues,
+  uniqueIds,
+  staleness,
   revisionOrder,
   watches,
   serializableReads,

@@ -5,14 +5,22 @@ import { groupBy, inSequence, invalid, recordsOf, valid } from './verdicts.ts'
 /**
  * No two holders of a lock took themselves for its holder at the same time, unless the clock of one of them was outside
  * the stated bound (`outsideBound`); tokens rise from grant to grant and are never given twice. What touches does not
- * overlap.
+ * overlap. Shared holders overlap one another, and tell the token of the last exclusive holder before them.
  */
 export const lockExclusion: Checker = {
   property: 'lock-exclusion',
   check: (history) => {
     const records = recordsOf(history, 'lock')
     for (const [lock, intervals] of groupBy(records, (record) => record.lock)) {
-      const breach = tokenGivenTwice(intervals) ?? overlap(intervals) ?? tokenOutOfOrder(intervals)
+      const exclusive = intervals.filter((each) => each.shared !== true)
+      const breach =
+        tokenGivenTwice(exclusive) ??
+        overlap(exclusive) ??
+        tokenOutOfOrder(exclusive) ??
+        againstReaders(
+          exclusive,
+          intervals.filter((each) => each.shared === true),
+        )
       if (breach === undefined) continue
       const [what, first, second] = breach
       return invalid('lock-exclusion', `Lock ${lock}: ${what}: ${describe(first)}; ${describe(second)}.`, [
@@ -69,6 +77,23 @@ function tokenOutOfOrder(intervals: readonly LockRecord[]): Breach | undefined {
     const after = trusted[i]!
     if (after.token < before.token && after.fromMs > before.fromMs)
       return ['a later grant has a lower token', before, after]
+  }
+  return undefined
+}
+
+/** Writers and readers: a reader that came after a writer knows its token, one that came before knows none so high. */
+function againstReaders(writers: readonly LockRecord[], readers: readonly LockRecord[]): Breach | undefined {
+  for (const reader of readers) {
+    for (const writer of writers) {
+      if (reader.outsideBound === true || writer.outsideBound === true) continue
+      const isEmpty = endOf(reader) <= reader.fromMs || endOf(writer) <= writer.fromMs
+      if (!isEmpty && reader.fromMs < endOf(writer) && writer.fromMs < endOf(reader))
+        return ['a reader beside a writer', writer, reader]
+      if (writer.fromMs < reader.fromMs && reader.token < writer.token)
+        return ['a reader that does not know of the writer before', writer, reader]
+      if (reader.fromMs < writer.fromMs && reader.token >= writer.token)
+        return ['a reader that knows a token from after it', reader, writer]
+    }
   }
   return undefined
 }

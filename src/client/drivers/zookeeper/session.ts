@@ -110,11 +110,6 @@ export class ServerSession {
     this.#opening?.destroy()
   }
 
-  /** Drops the connection, for one that does not answer. */
-  disconnect(): void {
-    this.#connection?.destroy()
-  }
-
   async #connect(): Promise<void> {
     for (let round = 0; this.#waiting > 0; round++) {
       for (const _ of this.#settings.servers) {

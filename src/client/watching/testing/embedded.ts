@@ -8,8 +8,7 @@ import { type EmbeddedDriver, openEmbeddedDriver } from '../../drivers/embedded/
 export function embeddedForSuite(): { readonly driver: EmbeddedDriver } {
   let opened: EmbeddedDriver | undefined
   before(async () => {
-    const runtime = { ...createNodeRuntime({ logLevel: 'error' }), logger: silentLogger }
-    opened = await openEmbeddedDriver({}, runtime)
+    opened = await memoryEngine()
   })
   after(() => opened?.close())
   return {
@@ -17,6 +16,11 @@ export function embeddedForSuite(): { readonly driver: EmbeddedDriver } {
       return opened!
     },
   }
+}
+
+/** An engine in memory, to be closed by who asked. */
+export function memoryEngine(): Promise<EmbeddedDriver> {
+  return openEmbeddedDriver({}, { ...createNodeRuntime({ logLevel: 'error' }), logger: silentLogger })
 }
 
 let prefixes = 0
