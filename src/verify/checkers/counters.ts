@@ -21,7 +21,8 @@ export const counters: Checker = {
     const records = recordsOf(history, 'counter')
     for (const [counter, operations] of groupBy(records, (record) => record.counter)) {
       const told = operations.filter((each): each is Told => each.outcome === 'ok' && each.value !== undefined)
-      told.sort((a, b) => a.value - b.value)
+      // Of those that told the same value the one that made it comes first.
+      told.sort((a, b) => a.value - b.value || added(b) - added(a))
       const breach = bounds(told) ?? coveredTwice(told) ?? unexplained(told, operations) ?? againstTime(told)
       if (breach === undefined) continue
       const [what, ...evidence] = breach

@@ -1,0 +1,26 @@
+import { createIds } from '../../../client/ids/index.ts'
+import { TurnActivity } from './activity.ts'
+import type { ClientLife } from './client-machine.ts'
+
+const generatorName = 'i'
+
+/** Makes ids, a few at a time. */
+export class IdsActivity extends TurnActivity {
+  readonly name = 'ids'
+
+  protected begin(life: ClientLife): () => Promise<boolean> {
+    const { random } = this
+    const { recorder } = this.world
+    const generator = createIds(life.context, generatorName)
+    return async () => {
+      const ids: string[] = []
+      try {
+        for (let left = 1 + random.below(5); left > 0; left--)
+          ids.push(await generator.nextString({ timeoutMs: 3000 }))
+      } finally {
+        recorder.add({ type: 'ids', name: generatorName, client: life.name, atMs: recorder.nowMs, ids })
+      }
+      return true
+    }
+  }
+}
