@@ -10,7 +10,7 @@ import { createFenceTable } from '../../src/client/postgres/index.ts'
 import { type Cluster, type ServerKind, skipWithoutServer, startCluster } from '../cluster.ts'
 import { PostgresServer, skipWithoutPostgres } from './postgres-server.ts'
 
-const ttlMs = 1_000
+const ttlMs = 3_000
 
 class Holder {
   private readonly child: ChildProcessWithoutNullStreams

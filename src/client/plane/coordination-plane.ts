@@ -4,7 +4,7 @@ import { createConfig } from '../config/index.ts'
 import type { OpenContext } from '../connect/index.ts'
 import { createCounter, createShardedCounter } from '../counters/index.ts'
 import { createElection } from '../elections/index.ts'
-import { createFailoverPair } from '../failover/index.ts'
+import { createFailoverPair, createFailoverView } from '../failover/index.ts'
 import { createIds } from '../ids/index.ts'
 import { createKv } from '../kv/index.ts'
 import { createFence, createLock, createMultiLock, createRwLock, createSemaphore } from '../locks/index.ts'
@@ -44,6 +44,7 @@ export function createCoordinationPlane({ context, close }: OpenContext): Histor
     versioned: (prefix) => createVersioned(context, prefix),
     config: (name, options) => createConfig(context, name, options),
     failover: (name, options) => createFailoverPair(context, name, options),
+    failoverView: (name) => createFailoverView(context, name),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   }

@@ -11,7 +11,7 @@ import type { Config, ConfigOptions } from '../config/index.ts'
 import type { PlaneEngine } from '../connect/index.ts'
 import type { Counter, CounterOptions, ShardedCounter, ShardedCounterOptions } from '../counters/index.ts'
 import type { Election } from '../elections/index.ts'
-import type { FailoverPair, FailoverPairOptions } from '../failover/index.ts'
+import type { FailoverPair, FailoverPairOptions, FailoverView } from '../failover/index.ts'
 import type { IdGenerator } from '../ids/index.ts'
 import type { KvBase, KvWithHistory } from '../kv/index.ts'
 import type {
@@ -95,6 +95,8 @@ export interface CoordinationPlane extends CommonPlane {
   readonly registry: Registry
   /** A primary and its standbys. */
   failover(name: string, options: FailoverPairOptions): FailoverPair
+  /** Who is the primary, for those that are no candidates. */
+  failoverView(name: string): FailoverView
 }
 
 /** What engines give that keep history. */

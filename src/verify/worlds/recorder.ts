@@ -16,7 +16,7 @@ export class Recorder {
   private tail: string[] = []
   private leftOut = 0
   /** Operations under way, as they stand in the history if no answer comes. */
-  private readonly open = new Set<OperationRecord>()
+  private readonly open = new Set<HistoryRecord>()
 
   constructor(now: () => number) {
     this.now = now
@@ -32,12 +32,20 @@ export class Recorder {
 
   /** An operation begins; `unknown` is its record should no answer ever come. Call what it returns with the real one. */
   beginOperation(unknown: OperationRecord): (record: OperationRecord | undefined) => void {
+    const finish = this.begin(unknown)
+    return (record) => {
+      if (finish(record) && record !== undefined) this.count(`operation ${record.outcome}`)
+    }
+  }
+
+  /** The same for an operation of any kind. What it returns tells whether the operation was still open. */
+  begin<T extends HistoryRecord>(unknown: T): (record: T | undefined) => boolean {
     this.operations++
     this.open.add(unknown)
     return (record) => {
-      if (!this.open.delete(unknown) || record === undefined) return
-      this.count(`operation ${record.outcome}`)
-      this.records.push(record)
+      if (!this.open.delete(unknown)) return false
+      if (record !== undefined) this.records.push(record)
+      return true
     }
   }
 

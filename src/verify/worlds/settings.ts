@@ -16,7 +16,7 @@ export interface NodeSettings {
   readonly watchOptions: Partial<WatchHubOptions>
 }
 
-const clientPort = 2379
+export const clientPort = 2379
 const peerPort = 2380
 
 export function drawSettings(random: Random, consensus: 'raft' | 'paxos'): NodeSettings {

@@ -31,8 +31,10 @@ export interface ClientLife {
   readonly machine: ClientMachine
   readonly runtime: Runtime
   readonly context: PlaneContext
-  /** Fires when the program is to end. */
+  /** Fires when the program is to begin nothing more. */
   readonly stopping: AbortSignal
+  /** Fires after that, when it is to follow nothing more either. */
+  readonly ending: AbortSignal
   /** Called once when the process ends. */
   readonly onEnd: Set<() => void>
   sleep(ms: number): Promise<void>
@@ -53,6 +55,12 @@ const expected: ReadonlySet<SynodErrorCode> = new Set([
   'NO_SPACE',
 ])
 
+interface LiveProcess {
+  readonly onEnd: Set<() => void>
+  readonly stop: AbortController
+  readonly end: AbortController
+}
+
 const noTracing: Tracing = { span: (_name, _attributes, work) => work() }
 
 export class ClientMachine {
@@ -60,7 +68,7 @@ export class ClientMachine {
   private readonly simulation: Simulation
   private readonly settings: ClientSettings
   private readonly program: (life: ClientLife) => void
-  private life: { readonly onEnd: Set<() => void>; readonly stop: AbortController } | undefined
+  private life: LiveProcess | undefined
   private drift = 0
 
   constructor(
@@ -97,7 +105,7 @@ export class ClientMachine {
   start(): void {
     if (this.life !== undefined) return
     this.simulation.restart(this.name)
-    const life = { onEnd: new Set<() => void>(), stop: new AbortController() }
+    const life: LiveProcess = { onEnd: new Set(), stop: new AbortController(), end: new AbortController() }
     this.life = life
     const { runtime, incarnationNumber } = this.simulated
     const sleep = (ms: number): Promise<void> =>
@@ -106,8 +114,9 @@ export class ClientMachine {
       })
     void this.open(runtime, sleep).then((context) => {
       const name = `${this.name}.${incarnationNumber}`
-      const { onEnd, stop } = life
-      this.program({ name, machine: this, runtime, context, stopping: stop.signal, onEnd, sleep })
+      const { onEnd, stop, end } = life
+      const signals = { stopping: stop.signal, ending: end.signal }
+      this.program({ name, machine: this, runtime, context, ...signals, onEnd, sleep })
     })
   }
 
@@ -122,6 +131,11 @@ export class ClientMachine {
   /** Asks the process to end what it is about; it lives on, and begins nothing. */
   stop(): void {
     this.life?.stop.abort()
+  }
+
+  /** Asks it to end what it follows, too. */
+  end(): void {
+    this.life?.end.abort()
   }
 
   pause(): void {

@@ -4,7 +4,7 @@ import { chance, pick } from '../chance.ts'
 import { TurnActivity } from './activity.ts'
 import { type ClientLife, isExpected } from './client-machine.ts'
 
-const counterName = 'c'
+export const counterName = 'c'
 
 /** Adds, adds within a bound, and reads one counter that all machines share; now and then several in one turn. */
 export class CounterActivity extends TurnActivity {
