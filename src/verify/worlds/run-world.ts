@@ -17,7 +17,12 @@ const telling = new Set([
 ])
 
 /** What a world demands once it is healed. */
-const progressProperties: ReadonlySet<string> = new Set(['liveness', 'watch-liveness', 'lease-expiry'])
+const progressProperties: ReadonlySet<string> = new Set([
+  'liveness',
+  'watch-liveness',
+  'lease-expiry',
+  'program-liveness',
+])
 
 /** Lines of a thrown error's trace that are worth reading. */
 const traceLinesMax = 12

@@ -7,7 +7,7 @@
  */
 import type { Random } from '../../runtime/index.ts'
 import { createSimulation, type Simulation } from '../../runtime/simulation/index.ts'
-import { pick, shuffled } from './chance.ts'
+import { chance, pick, shuffled } from './chance.ts'
 import { Cluster } from './cluster.ts'
 import { driftBoundPpm } from './faults/clock-faults.ts'
 import type { FaultKind, FaultWorld } from './faults/fault.ts'
@@ -18,10 +18,11 @@ import { Calls } from './load/calls.ts'
 import { KeySpace } from './load/key-space.ts'
 import { drawLoad, Load } from './load/load.ts'
 import type { Machine } from './machine.ts'
+import { type ClientMachine, drawPrograms, Programs } from './programs/index.ts'
 import { Recorder } from './recorder.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { drawSettings } from './settings.ts'
-import { Violation } from './violation.ts'
+import { Violation, violationOf } from './violation.ts'
 import type { WorldOptions } from './world-options.ts'
 
 /** Within which a healed majority must serve, and all that are healed must agree. */
@@ -38,6 +39,7 @@ export class World implements FaultWorld {
   readonly cluster: Cluster
   readonly links: LinkRules
   readonly load: Load
+  readonly programs: Programs
   readonly durationMs: number
   private readonly scenario: Scenario
   private readonly validate: boolean
@@ -65,12 +67,18 @@ export class World implements FaultWorld {
     const shape = { ...drawLoad(loadRandom), ...scenario.load }
     const driftPpm = scenario.driftPpm ?? driftBoundPpm
     this.load = new Load({ simulation, cluster, recorder, calls, keys: new KeySpace(), driftPpm }, loadRandom, shape)
+    this.programs = this.makePrograms(driftPpm)
+  }
+
+  get clients(): readonly ClientMachine[] {
+    return this.programs.machines
   }
 
   /** Throws a Violation, or whatever an event threw. */
   async live(): Promise<void> {
     for (const machine of this.cluster.machines) this.cluster.start(machine)
     this.load.start()
+    this.programs.start()
     await this.scenario.attack(this)
     for (const nemesis of this.nemeses) nemesis.stop()
     this.load.stopOperator()
@@ -116,7 +124,8 @@ export class World implements FaultWorld {
   /** W1. */
   private afterEvent(nodeName: string | undefined): void {
     if (this.cluster.violation !== undefined) throw this.cluster.violation
-    if (this.validate && nodeName !== undefined) this.cluster.machine(nodeName).validate()
+    if (!this.validate || nodeName === undefined) return
+    this.cluster.machines.find(({ name }) => name === nodeName)?.validate()
   }
 
   /** A random majority is made whole; the others are gone, or behind a cut, and it must do without them. */
@@ -156,6 +165,7 @@ export class World implements FaultWorld {
     for (const machine of fit) cluster.start(machine)
     recorder.tell(`healed: ${fit.map((machine) => machine.name).join(', ')}`)
     await this.demandProgress(fit, 'the healed cluster')
+    await this.demandOfPrograms()
     this.load.stop()
     await this.demandAgreement(fit.filter((machine) => machine.standing === 'member'))
   }
@@ -164,7 +174,9 @@ export class World implements FaultWorld {
   private async fallSilent(): Promise<void> {
     this.load.stop()
     this.load.stopWatching()
-    await this.runUntil(() => this.load.idle, progressMs)
+    this.programs.stop()
+    this.programs.end()
+    await this.runUntil(() => this.load.idle && this.programs.idle, progressMs)
   }
 
   private async demandProgress(machines: readonly Machine[], who: string): Promise<void> {
@@ -177,6 +189,29 @@ export class World implements FaultWorld {
         `${who} did not serve within ${progressMs / 1000} s: no write and read went through on ${probe.waiting.join(', ')}. ${this.cluster.describe()}`,
       )
     this.recorder.count('progress ms', Math.round(this.simulation.nowMs - startMs))
+  }
+
+  /** Each of them does what it does, then ends; and what all came to is read. */
+  private async demandOfPrograms(): Promise<void> {
+    const { programs } = this
+    if (programs.machines.length === 0) return
+    const round = programs.round()
+    await this.demand(
+      () => round.waiting.length === 0,
+      'program-liveness',
+      () => `nothing is completed by ${round.waiting.join(', ')}`,
+    )
+    programs.stop()
+    await this.demand(() => programs.idle, 'program-liveness', 'programs do not end what they are about')
+    const audit = programs.audit()
+    await this.demand(() => audit.done, 'program-liveness', 'what programs came to cannot be read')
+    await this.demand(
+      () => programs.behind.length === 0,
+      'watch-liveness',
+      () => `the newest state is not seen by ${programs.behind.join(', ')}`,
+    )
+    programs.end()
+    await this.demand(() => programs.ended, 'program-liveness', 'watches do not end')
   }
 
   private async demandAgreement(machines: readonly Machine[]): Promise<void> {
@@ -194,9 +229,27 @@ export class World implements FaultWorld {
     await this.pass(500)
   }
 
-  private async demand(what: () => boolean, property: string, otherwise: string): Promise<void> {
+  private async demand(what: () => boolean, property: string, otherwise: string | (() => string)): Promise<void> {
     if (await this.runUntil(what, progressMs)) return
-    throw new Violation(property, `${otherwise}, ${progressMs / 1000} s after healing. ${this.cluster.describe()}`)
+    const how = typeof otherwise === 'string' ? otherwise : otherwise()
+    throw new Violation(property, `${how}, ${progressMs / 1000} s after healing. ${this.cluster.describe()}`)
+  }
+
+  private makePrograms(driftPpm: number): Programs {
+    const { simulation, recorder, cluster, scenario } = this
+    const random = simulation.random.fork('programs')
+    const nodes = cluster.machines.map((machine) => machine.name)
+    const fail = (error: unknown): void => {
+      cluster.violation ??= violationOf(error)
+    }
+    const drawn = { ...drawPrograms(random), ...scenario.programs }
+    const shape = scenario.programs === undefined ? { ...drawn, machines: 0 } : drawn
+    const programs = new Programs({ simulation, recorder, nodes, driftPpm, fail }, random, shape)
+    this.links.addClients(
+      programs.machines.map(({ name }) => name),
+      chance(random, 0.5),
+    )
+    return programs
   }
 }
 

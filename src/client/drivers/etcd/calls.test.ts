@@ -268,3 +268,17 @@ describe('leases', () => {
     assert.ok(lease.sentAtMs <= startedMs + 1, 'it counts from before the first attempt')
   })
 })
+
+describe('a transaction that no server would take', () => {
+  it('is refused before anything is sent', async () => {
+    const cluster = await ScriptedCluster.open('refused-here', 1)
+    const twice = [write.success[0], { type: 'delete', key: 'k' }] as const
+    const inRange = [write.success[0], { type: 'deleteRange', range: { start: 'a', end: '' } }] as const
+    const many = Array.from({ length: 129 }, (_, i) => ({ ...write.success[0], key: `k${i}` }))
+    for (const success of [twice, inRange, many]) {
+      const { result } = await cluster.settle(cluster.driver.transact({ compares: [], success }))
+      assert.deepEqual([failure(result).code, failure(result).outcome], ['INVALID_ARGUMENT', 'not-applied'])
+    }
+    assert.equal(cluster.server(0).calls.length, 0)
+  })
+})

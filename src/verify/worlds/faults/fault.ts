@@ -3,6 +3,7 @@ import type { Random } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/simulation/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Machine } from '../machine.ts'
+import type { ClientMachine } from '../programs/index.ts'
 import type { Recorder } from '../recorder.ts'
 import type { LinkRules } from './link-rules.ts'
 
@@ -10,6 +11,8 @@ import type { LinkRules } from './link-rules.ts'
 export interface FaultWorld {
   readonly simulation: Simulation
   readonly cluster: Cluster
+  /** The machines of programs; few, or none. */
+  readonly clients: readonly ClientMachine[]
   readonly links: LinkRules
   readonly recorder: Recorder
 }

@@ -11,6 +11,8 @@ export interface LinkRule {
   readonly faults?: Partial<LinkFaults>
   /** What befalls whole consensus messages. */
   readonly messages?: Partial<MessageFaults>
+  /** Touches the links of clients in any case; other rules only where clients share the fate of the nodes. */
+  readonly clients?: true
 }
 
 /** What a link without faults is set to. */
@@ -31,6 +33,9 @@ const healthyMessages = {
 export class LinkRules {
   private readonly simulation: Simulation
   private readonly names: () => readonly string[]
+  /** Machines of clients, which have links with nodes. */
+  private clients: readonly string[] = []
+  private clientsShareFate = false
   private readonly rules = new Set<LinkRule>()
   /** What each link was last set to, as text. */
   private readonly applied = new Map<string, string>()
@@ -38,6 +43,13 @@ export class LinkRules {
   constructor(simulation: Simulation, names: () => readonly string[]) {
     this.simulation = simulation
     this.names = names
+  }
+
+  /** There are clients, and whether what befalls links with a node befalls theirs. */
+  addClients(names: readonly string[], shareFate: boolean): void {
+    this.clients = names
+    this.clientsShareFate = shareFate
+    this.apply()
   }
 
   /** Puts a rule in force; what it returns ends it. */
@@ -60,13 +72,20 @@ export class LinkRules {
     const names = this.names()
     for (const from of names) {
       for (const to of names) {
-        if (from !== to) this.applyLink(from, to)
+        if (from !== to) this.applyLink(from, to, this.rules)
+      }
+    }
+    const ofClients = [...this.rules].filter((rule) => rule.clients === true || this.clientsShareFate)
+    for (const client of this.clients) {
+      for (const node of names) {
+        this.applyLink(client, node, ofClients)
+        this.applyLink(node, client, ofClients)
       }
     }
   }
 
-  private applyLink(from: string, to: string): void {
-    const applying = [...this.rules].filter((rule) => rule.applies(from, to))
+  private applyLink(from: string, to: string, rules: Iterable<LinkRule>): void {
+    const applying = [...rules].filter((rule) => rule.applies(from, to))
     const faults = applying.reduce((worst, rule) => worse(worst, rule.faults ?? {}), healthy)
     const messages = applying.reduce((worst, rule) => worse(worst, rule.messages ?? {}), healthyMessages)
     const key = `${from}>${to}`

@@ -71,12 +71,7 @@ export class ClientMachine {
   private life: LiveProcess | undefined
   private drift = 0
 
-  constructor(
-    simulation: Simulation,
-    name: string,
-    settings: ClientSettings,
-    program: (life: ClientLife) => void,
-  ) {
+  constructor(simulation: Simulation, name: string, settings: ClientSettings, program: (life: ClientLife) => void) {
     this.simulation = simulation
     this.name = name
     this.settings = settings

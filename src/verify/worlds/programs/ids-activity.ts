@@ -15,8 +15,7 @@ export class IdsActivity extends TurnActivity {
     return async () => {
       const ids: string[] = []
       try {
-        for (let left = 1 + random.below(5); left > 0; left--)
-          ids.push(await generator.nextString({ timeoutMs: 3000 }))
+        for (let left = 1 + random.below(5); left > 0; left--) ids.push(await generator.nextString({ timeoutMs: 3000 }))
       } finally {
         recorder.add({ type: 'ids', name: generatorName, client: life.name, atMs: recorder.nowMs, ids })
       }

@@ -1,2 +1,2 @@
 export { ClientMachine } from './client-machine.ts'
-export { type ActivityName, activityNames, drawPrograms, Programs, type ProgramShape } from './programs.ts'
+export { type ActivityName, activityNames, drawPrograms, type ProgramShape, Programs } from './programs.ts'

@@ -1,10 +1,11 @@
 /** The programs of a world: machines that use the client, and what is demanded of them. */
-import { createCounter } from '../../../client/counters/index.ts'
-import { prefixEnd, roomKey } from '../../../client/context.ts'
+
 import { binaryString } from '../../../base/index.ts'
+import { prefixEnd, roomKey } from '../../../client/context.ts'
+import { createCounter } from '../../../client/counters/index.ts'
 import type { Random } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/simulation/index.ts'
-import { between, chance, pick, shuffled } from '../chance.ts'
+import { between, pick, shuffled } from '../chance.ts'
 import { FencedResource } from '../load/fenced-resource.ts'
 import type { Recorder } from '../recorder.ts'
 import { clientPort } from '../settings.ts'
@@ -204,7 +205,7 @@ export class Programs {
       case 'watches': {
         const followers = [
           new HistoryActivity(world, random.fork('history'), `${machine}-history`),
-          new LatestActivity(world, random.fork('latest'), `${machine}-latest`),
+          new LatestActivity(random.fork('latest'), `${machine}-latest`),
         ]
         this.followers.push(...followers)
         return [new WriterActivity(world, random.fork('writer'), pauseMs), ...followers]

@@ -96,13 +96,11 @@ function changeOf(event: ChangeEvent): WatchChange {
 export class LatestActivity implements Follower {
   readonly name = 'latest-watch'
   completed = 0
-  private readonly world: ProgramWorld
   private readonly random: Random
   private readonly watcher: string
   private shown: ReadonlyMap<Key, Revision> = new Map()
 
-  constructor(world: ProgramWorld, random: Random, watcher: string) {
-    this.world = world
+  constructor(random: Random, watcher: string) {
     this.random = random
     this.watcher = watcher
   }
@@ -124,7 +122,9 @@ export class LatestActivity implements Follower {
 
   private async follow(life: ClientLife): Promise<void> {
     let seenRevision = 0
-    for await (const { entries, revision } of latestStates(life.context.driver, watchedRange, { signal: life.ending })) {
+    for await (const { entries, revision } of latestStates(life.context.driver, watchedRange, {
+      signal: life.ending,
+    })) {
       if (revision < seenRevision)
         throw new Violation('watch', `${this.watcher} was shown revision ${revision} after ${seenRevision}`)
       for (const [key, { modRevision }] of entries)

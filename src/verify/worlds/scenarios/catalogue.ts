@@ -7,6 +7,7 @@ import { membershipScenarios } from './membership-scenarios.ts'
 import { networkScenarios } from './network-scenarios.ts'
 import { outsideScenarios } from './outside-scenarios.ts'
 import { processScenarios } from './process-scenarios.ts'
+import { programScenarios } from './program-scenarios.ts'
 import type { Scenario } from './scenario.ts'
 import { successionScenarios } from './succession-scenarios.ts'
 import { swarm } from './swarm.ts'
@@ -23,5 +24,6 @@ export const scenarios: readonly Scenario[] = [
   ...membershipScenarios,
   ...changeScenarios,
   ...leaseScenarios,
+  ...programScenarios,
   ...outsideScenarios,
 ]

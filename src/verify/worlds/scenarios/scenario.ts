@@ -1,5 +1,6 @@
 import type { NemesisPlan } from '../faults/nemesis.ts'
 import type { LoadShape } from '../load/load.ts'
+import type { ProgramShape } from '../programs/index.ts'
 import type { NodeSettings } from '../settings.ts'
 import type { World } from '../world.ts'
 
@@ -17,6 +18,8 @@ export interface Scenario {
   readonly settings?: (drawn: NodeSettings) => NodeSettings
   /** Changes the clients that were drawn. */
   readonly load?: Partial<LoadShape>
+  /** Machines with programs that use the client: what is not said is drawn. Default: none. */
+  readonly programs?: Partial<ProgramShape>
   /**
    * What befalls this world is more than the fault model allows: nothing is demanded of its progress, only that nobody ever
    * gets a wrong answer and that nodes that stop say why.
