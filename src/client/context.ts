@@ -30,6 +30,8 @@ export type Room =
   | 'registry'
   | 'fences'
   | 'floors'
+  // Where sessions are keys, on Redis.
+  | 'sessions'
 
 const nameBytesMax = 512
 

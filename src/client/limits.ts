@@ -11,7 +11,10 @@ export interface CallLimits {
 }
 
 /** What a driver takes, of what a program says. Throws `INVALID_ARGUMENT` for a time that is none. */
-export function callOptions(at: Driver | { readonly driver: Driver }, limits: CallLimits = {}): CallOptions {
+export function callOptions(
+  at: Pick<Driver, 'outside'> | { readonly driver: Pick<Driver, 'outside'> },
+  limits: CallLimits = {},
+): CallOptions {
   const { signal, timeoutMs } = limits
   if (timeoutMs === undefined) return { signal }
   if (!(timeoutMs > 0 && Number.isFinite(timeoutMs)))

@@ -1,2 +1,3 @@
+export { assertInteger, decodeCounterValue } from './counter-value.ts'
 export { type Counter, type CounterBounds, type CounterOptions, createCounter } from './counter.ts'
 export { createShardedCounter, type ShardedCounter, type ShardedCounterOptions } from './sharded-counter.ts'

@@ -1,6 +1,6 @@
 /** The three ways of taking any kind of lock, made of one: a grant that waits or does not. */
 import type { PlaneContext } from '../context.ts'
-import type { CallOptions } from '../driver/index.ts'
+import type { CallOptions, Driver } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import type { Session } from '../sessions/index.ts'
 import { endingWith, lastingAsLongAs } from '../turns/index.ts'
@@ -16,8 +16,13 @@ export interface GrantRequest {
   readonly waits: boolean
 }
 
+/** What is needed of a plane to take locks on it, whatever they are made of. */
+export interface AcquirableContext extends Pick<PlaneContext, 'sessions' | 'tracing'> {
+  readonly driver: Pick<Driver, 'outside'>
+}
+
 export interface AcquirableParts<H extends Held> {
-  readonly context: PlaneContext
+  readonly context: AcquirableContext
   /** As spans and errors call it: `lock`. */
   readonly kind: string
   readonly name: string
@@ -124,7 +129,7 @@ function deadlineOf<H extends Held>(parts: AcquirableParts<H>, waitMs: number | 
 }
 
 /** The outcome of `work`, if it comes in time. */
-async function inTime<T>(context: PlaneContext, limits: CallOptions, work: Promise<T>): Promise<T> {
+async function inTime<T>(context: AcquirableContext, limits: CallOptions, work: Promise<T>): Promise<T> {
   const bell = new Bell()
   const ring = (): void => bell.ring()
   work.then(ring, ring)

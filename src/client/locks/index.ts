@@ -1,3 +1,4 @@
+export { type AcquirableContext, type AcquirableParts, createAcquirable, type GrantRequest } from './acquirable.ts'
 export { createFence, type Fence, type FencedWrite } from './fence.ts'
 export type {
   Acquirable,

@@ -1,1 +1,2 @@
-export { createRateLimiter, type RateLimit, type RateLimiter, type TakeResult } from './rate-limiter.ts'
+export type { CellRate } from './cell-rate.ts'
+export { cellRate, createRateLimiter, type RateLimit, type RateLimiter, type TakeResult } from './rate-limiter.ts'

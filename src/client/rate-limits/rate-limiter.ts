@@ -85,7 +85,8 @@ export function createRateLimiter(context: PlaneContext, name: string, limit: Ra
   }
 }
 
-function cellRate({ limit, intervalMs, burst = limit }: RateLimit): CellRate {
+/** What a limit says, checked. Throws `INVALID_ARGUMENT`. */
+export function cellRate({ limit, intervalMs, burst = limit }: RateLimit): CellRate {
   const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1
   if (!isCount(limit)) throw new SynodError('INVALID_ARGUMENT', `limit is ${limit}; it must be a whole number above 0`)
   if (!isCount(burst)) throw new SynodError('INVALID_ARGUMENT', `burst is ${burst}; it must be a whole number above 0`)

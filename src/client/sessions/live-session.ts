@@ -8,10 +8,10 @@
  * - I3  While the session lives, `watchTimer` is set for the next moment at which the lack of a renewal is news.
  */
 import type { Timer } from '../../runtime/index.ts'
-import type { Driver, LeaseAnswer, LeaseId } from '../driver/index.ts'
+import type { LeaseAnswer, LeaseId } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import { Backoff, pause } from '../watching/index.ts'
-import type { Session, SessionEvent } from './session.ts'
+import type { LeaseDriver, Session, SessionEvent } from './session.ts'
 import { type DriftMargin, sessionDeadlineMs } from './session-deadline.ts'
 
 /** Of the time-to-live: so long after a renewal was sent that succeeded the next is sent. */
@@ -24,7 +24,7 @@ const retryMaxPart = 1 / 10
 const jeopardyPart = 1 / 2
 
 export interface LiveSessionParts {
-  readonly driver: Driver
+  readonly driver: LeaseDriver
   readonly id: string
   readonly answer: LeaseAnswer
   readonly margin: DriftMargin
@@ -35,7 +35,7 @@ export interface LiveSessionParts {
 export class LiveSession implements Session {
   readonly id: string
   readonly leaseId: LeaseId
-  private readonly driver: Driver
+  private readonly driver: LeaseDriver
   private readonly margin: DriftMargin
   private readonly onOver: (session: LiveSession) => void
   private readonly controller = new AbortController()

@@ -4,11 +4,11 @@
  * - I1  `open` sessions are those that are not over.
  * - I2  `making` is set exactly while a shared session is being made; all who ask meanwhile get that one.
  */
-import type { Driver, LeaseAnswer } from '../driver/index.ts'
+import type { LeaseAnswer } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import { Backoff, pause } from '../watching/index.ts'
 import { LiveSession } from './live-session.ts'
-import type { Session, SessionOptions, Sessions } from './session.ts'
+import type { LeaseDriver, Session, SessionOptions, Sessions } from './session.ts'
 import { type DriftMargin, sessionDeadlineMs } from './session-deadline.ts'
 
 const ttlMsDefault = 10_000
@@ -25,12 +25,12 @@ export interface SessionsSettings {
 }
 
 /** The sessions of one driver. */
-export function createSessions(driver: Driver, settings: SessionsSettings = {}): Sessions {
+export function createSessions(driver: LeaseDriver, settings: SessionsSettings = {}): Sessions {
   return new SessionPool(driver, settings)
 }
 
 class SessionPool implements Sessions {
-  private readonly driver: Driver
+  private readonly driver: LeaseDriver
   private readonly ttlMs: number
   private readonly margin: DriftMargin
   private readonly alive = new Set<LiveSession>()
@@ -38,7 +38,7 @@ class SessionPool implements Sessions {
   private current: Session | undefined
   private making: Promise<Session> | undefined
 
-  constructor(driver: Driver, settings: SessionsSettings) {
+  constructor(driver: LeaseDriver, settings: SessionsSettings) {
     this.driver = driver
     this.ttlMs = checkedTtlMs(settings.ttlMs ?? ttlMsDefault)
     this.margin = { driftPpm: settings.driftPpm ?? 500, fixedMs: settings.marginMs ?? 10 }

@@ -8,7 +8,10 @@
  * - S3  `signal` fires at the first turn of the loop after the deadline. A process that stands still cannot notice: only
  *       the fencing token stops its late writes.
  */
-import type { LeaseId } from '../driver/index.ts'
+import type { Driver, LeaseId } from '../driver/index.ts'
+
+/** What sessions take of a driver. */
+export type LeaseDriver = Pick<Driver, 'outside' | 'grantLease' | 'renewLease' | 'revokeLease'>
 
 /**
  * `jeopardy`: half of the time has passed without a renewal (Chubby §2.8). `recovered`: a renewal succeeded before the

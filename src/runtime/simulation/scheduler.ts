@@ -2,6 +2,12 @@ import type { Scheduler, Timer } from '../index.ts'
 import type { SimulatedClock } from './clock.ts'
 import type { Incarnation, Kernel } from './kernel.ts'
 
+/**
+ * A timer that waits at all waits for so long at least. What is less can be lost in rounding: a clock that drifts shows a
+ * fraction too little, and who then waits for the rest would wait at this very moment, for ever.
+ */
+const tickMs = 0.001
+
 /** The scheduler of one life of a node. After its death nothing that was set runs. */
 export class SimulatedScheduler implements Scheduler {
   private readonly kernel: Kernel
@@ -17,7 +23,8 @@ export class SimulatedScheduler implements Scheduler {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    const event = this.kernel.push(this.incarnation, this.clock.trueMs(delayMs), 'timer', callback)
+    const trueMs = delayMs > 0 ? Math.max(tickMs, this.clock.trueMs(delayMs)) : 0
+    const event = this.kernel.push(this.incarnation, trueMs, 'timer', callback)
     return {
       cancel() {
         event.run = undefined

@@ -48,8 +48,19 @@ export async function openZooKeeperDriver(options: ZooKeeperDriverOptions, outsi
     return driver
   } catch (error) {
     await driver.close()
-    throw error
+    throw nobodyThere(error, options)
   }
+}
+
+/** At the start a time-out means that nobody is there, and who was asked is what there is to check. */
+function nobodyThere(error: unknown, { servers }: ZooKeeperDriverOptions): unknown {
+  if (!(error instanceof SynodError) || error.code !== 'TIMEOUT') return error
+  const asked = servers.map(({ host, port }) => `${host}:${port}`).join(', ')
+  return new SynodError(
+    'UNAVAILABLE',
+    `no ZooKeeper server let us in (${asked}). Check the addresses, and that the ensemble runs and has a leader.`,
+    { cause: error },
+  )
 }
 
 class ZooKeeperDriver implements Driver {
