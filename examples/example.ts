@@ -45,10 +45,14 @@ export async function perform(script: Script): Promise<void> {
     },
     check(what, holds) {
       checks.push({ what, holds })
-      this.say(`${holds ? 'ok ' : 'NOT SO'} ${what}`)
+      this.say(`${holds ? 'ok:' : 'NOT SO:'} ${what}`)
     },
   }
-  const facts = await script.play(stage)
+  // What failed may have left a connection open, which would keep the process alive.
+  const facts = await script.play(stage).catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
   const ok = checks.length > 0 && checks.every(({ holds }) => holds)
   if (isJson) console.log(JSON.stringify({ example: script.name, ok, checks, ...facts }))
   if (!ok) process.exitCode = 1

@@ -11,6 +11,8 @@ export interface ProgramWorld {
   readonly recorder: Recorder
   /** How far clocks drift here at most, in millionths. */
   readonly driftPpm: number
+  /** Nothing fails any more: nobody holds on for the sake of it. */
+  isHealed(): boolean
   /** What a lock of this name protects. */
   resource(lock: string): FencedResource
   /** The world ends with this. */

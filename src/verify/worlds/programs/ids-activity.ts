@@ -4,7 +4,7 @@ import type { ClientLife } from './client-machine.ts'
 
 const generatorName = 'i'
 
-/** Makes ids, a few at a time. */
+/** Makes ids, often one soon after another: generators that were at the same moment must show. */
 export class IdsActivity extends TurnActivity {
   readonly name = 'ids'
 
@@ -15,7 +15,10 @@ export class IdsActivity extends TurnActivity {
     return async () => {
       const ids: string[] = []
       try {
-        for (let left = 1 + random.below(5); left > 0; left--) ids.push(await generator.nextString({ timeoutMs: 3000 }))
+        for (let left = 1 + random.below(20); left > 0; left--) {
+          ids.push(await generator.nextString({ timeoutMs: 3000 }))
+          await life.sleep(random.below(8))
+        }
       } finally {
         recorder.add({ type: 'ids', name: generatorName, client: life.name, atMs: recorder.nowMs, ids })
       }

@@ -4,10 +4,17 @@
  */
 import { createElection } from '../../../client/elections/index.ts'
 import { createLock, createMultiLock, createRwLock, createSemaphore } from '../../../client/locks/index.ts'
+import type { Random } from '../../../runtime/index.ts'
 import { chance, pick } from '../chance.ts'
-import { TurnActivity } from './activity.ts'
+import { type ProgramWorld, TurnActivity } from './activity.ts'
 import type { ClientLife } from './client-machine.ts'
 import { recordHold } from './hold-record.ts'
+
+/** Some hold on for so long that it is most often their session's end that takes it from them. */
+export interface LongHolds {
+  readonly share: number
+  readonly lastMs: number
+}
 
 /** What a turn got hold of. */
 interface Hold {
@@ -17,6 +24,13 @@ interface Hold {
 }
 
 abstract class LockActivity extends TurnActivity {
+  private readonly longHolds: LongHolds
+
+  constructor(world: ProgramWorld, random: Random, pauseMs: number, longHolds: LongHolds) {
+    super(world, random, pauseMs)
+    this.longHolds = longHolds
+  }
+
   protected waitMs(): number {
     return pick(this.random, [300, 1500, 6000])
   }
@@ -29,8 +43,12 @@ abstract class LockActivity extends TurnActivity {
   ): Promise<boolean> {
     const { world, random } = this
     for (const grant of grants) recordHold(world, life, held, grant)
+    const { share, lastMs } = this.longHolds
+    const isLong = chance(random, share)
+    const enoughMs = world.recorder.nowMs + random.below(lastMs)
     const rounds = random.below(pick(random, [2, 6]))
-    for (let i = 0; i < rounds && !held.signal.aborted; i++) {
+    for (let i = 0; !held.signal.aborted; i++) {
+      if (life.stopping.aborted || (isLong && !world.isHealed() ? world.recorder.nowMs >= enoughMs : i >= rounds)) break
       await life.sleep(random.below(pick(random, [10, 100, 400])))
       // Some look at the clock before they write, and some do not: the token must stop those that come late.
       if (chance(random, 0.5) && held.remainingMs() === 0) break

@@ -49,6 +49,8 @@ export interface ProgramShape {
   readonly pauseMs: number
   readonly sessionTtlMs: number
   readonly requestTimeoutMs: number
+  /** The share of holders that hold on until their session is lost, most often. */
+  readonly longHolds: number
 }
 
 export function drawPrograms(random: Random): ProgramShape {
@@ -59,6 +61,7 @@ export function drawPrograms(random: Random): ProgramShape {
     pauseMs: pick(random, [50, 150, 400]),
     sessionTtlMs: pick(random, [2000, 3000, 6000]),
     requestTimeoutMs: pick(random, [1000, 3000]),
+    longHolds: pick(random, [0, 0.1, 0.3]),
   }
 }
 
@@ -86,6 +89,7 @@ export class Programs {
   private readonly lives = new Map<ClientMachine, ClientLife>()
   private turning = 0
   private following = 0
+  private healed = false
   private final: FinalState | undefined
 
   constructor(setting: ProgramSetting, random: Random, shape: ProgramShape) {
@@ -98,6 +102,7 @@ export class Programs {
       recorder,
       driftPpm,
       fail,
+      isHealed: () => this.healed,
       resource(lock) {
         const known = resources.get(lock) ?? new FencedResource(lock, recorder)
         resources.set(lock, known)
@@ -128,6 +133,7 @@ export class Programs {
 
   /** What is demanded of a world that is healed: each activity of each machine completes something from now on. */
   round(): { readonly waiting: readonly string[] } {
+    this.healed = true
     const due = this.seats.flatMap(({ machine, activities }) =>
       activities.map((activity) => ({ machine, activity, before: activity.completed })),
     )
@@ -182,18 +188,19 @@ export class Programs {
   }
 
   private activitiesOf(name: ActivityName, world: ProgramWorld, random: Random, machine: string): Activity[] {
-    const { pauseMs } = this.shape
+    const { pauseMs, sessionTtlMs, longHolds } = this.shape
+    const long = { share: longHolds, lastMs: 2 * sessionTtlMs }
     switch (name) {
       case 'mutex':
-        return [new MutexActivity(world, random, pauseMs)]
+        return [new MutexActivity(world, random, pauseMs, long)]
       case 'multi-lock':
-        return [new MultiLockActivity(world, random, pauseMs)]
+        return [new MultiLockActivity(world, random, pauseMs, long)]
       case 'rw-lock':
-        return [new RwLockActivity(world, random, pauseMs)]
+        return [new RwLockActivity(world, random, pauseMs, long)]
       case 'semaphore':
-        return [new SemaphoreActivity(world, random, pauseMs)]
+        return [new SemaphoreActivity(world, random, pauseMs, long)]
       case 'election':
-        return [new ElectionActivity(world, random, pauseMs)]
+        return [new ElectionActivity(world, random, pauseMs, long)]
       case 'counter':
         return [new CounterActivity(world, random, pauseMs)]
       case 'queue':

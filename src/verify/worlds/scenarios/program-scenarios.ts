@@ -1,20 +1,23 @@
 /** Scenarios of programs that use the client: what it promises them while nodes, clients and networks fail. */
+
+import { chance, pick } from '../chance.ts'
 import {
   clientBadLinks,
   clientCut,
   clientCutOneWay,
   clientDeath,
-  clientDrift,
   clientFaults,
   clientSkew,
   clientStopped,
 } from '../faults/client-faults.ts'
-import { clockDrift, clockFaults } from '../faults/clock-faults.ts'
+import { clockFaults, driftBoundPpm } from '../faults/clock-faults.ts'
 import { diskFaults } from '../faults/disk-faults.ts'
 import { drawPlan } from '../faults/nemesis.ts'
 import { isolateLeader, networkFaults, partitionMinority } from '../faults/network-faults.ts'
 import { orderlyStop, powerLoss, processDeath, processFaults, stoppedNode } from '../faults/process-faults.ts'
 import type { LoadShape } from '../load/load.ts'
+import type { ClientMachine } from '../programs/index.ts'
+import type { World } from '../world.ts'
 import { onlyFaults, type Scenario } from './scenario.ts'
 
 /** The programs are the load: others only keep the cluster busy. Clients know the founders, so members stay. */
@@ -26,6 +29,9 @@ const load: Partial<LoadShape> = {
   lockClients: 0,
   operator: undefined,
 }
+
+/** Long enough for what clocks drift apart meanwhile to outlast the engine's own delays. */
+const longSessionMs = 15_000
 
 const locks = ['mutex', 'multi-lock', 'rw-lock', 'semaphore', 'election'] as const
 
@@ -43,6 +49,88 @@ const programSwarm: Scenario = {
   },
 }
 
+/** The nodes' clocks run as fast as the model allows and those of clients as slow, or the other way round. */
+const driftingClocks: Scenario = {
+  name: 'programs-clock-drift',
+  about: 'holders of locks with long sessions lose their links while clocks drift apart as far as the bound allows',
+  nodes: 3,
+  durationMs: 90_000,
+  load: { ...load, compacts: false },
+  programs: {
+    activities: ['mutex'],
+    machines: 3,
+    sessionTtlMs: longSessionMs,
+    pauseMs: 50,
+    requestTimeoutMs: 1000,
+    longHolds: 0.8,
+  },
+  attack: async (world) => {
+    const { random, cluster, clients, recorder } = world
+    const driftPpm = chance(random, 0.7) ? driftBoundPpm : -driftBoundPpm
+    const endMs = world.simulation.nowMs + world.durationMs
+    recorder.tell(`the clocks of nodes gain ${driftPpm} microseconds a second, those of clients lose as much`)
+    for (const machine of cluster.members) machine.simulated.setClock({ driftPpm })
+    for (const machine of clients) machine.setDrift(-driftPpm)
+    await world.pass(1000)
+    while (world.simulation.nowMs < endMs) {
+      const heal = cutClient(world, pick(random, clients))
+      await world.pass(longSessionMs * 1.1)
+      heal()
+      await world.pass(random.below(3000))
+    }
+    for (const machine of cluster.members) machine.simulated.setClock({ driftPpm: 0 })
+    for (const machine of clients) machine.setDrift(0)
+  },
+}
+
+/** Renewals are answered, late; then the holder is cut off. */
+const lateAnswers: Scenario = {
+  name: 'programs-late-answers',
+  about: 'what nodes say to the holder of a lock is late; then the holder is cut off while others wait',
+  nodes: 3,
+  durationMs: 40_000,
+  load: { ...load, compacts: false },
+  programs: {
+    activities: ['mutex', 'election'],
+    machines: 3,
+    sessionTtlMs: 3000,
+    pauseMs: 50,
+    requestTimeoutMs: 2000,
+    longHolds: 0.8,
+  },
+  attack: async (world) => {
+    const { random, clients, links, recorder } = world
+    const endMs = world.simulation.nowMs + world.durationMs
+    await world.pass(1000)
+    while (world.simulation.nowMs < endMs) {
+      const machine = pick(random, clients)
+      const delayMs = pick(random, [
+        [100, 150],
+        [400, 450],
+      ] as const)
+      recorder.tell(`what nodes say to ${machine.name} is ${delayMs[0]} ms late`)
+      recorder.countFault('client-late-answers')
+      const soon = links.add({ applies: (_, to) => to === machine.name, faults: { delayMs }, clients: true })
+      await world.pass(1500 + random.below(3000))
+      const heal = cutClient(world, machine)
+      await world.pass(4000)
+      soon()
+      heal()
+      await world.pass(random.below(1000))
+    }
+  },
+}
+
+function cutClient({ links, recorder }: World, { name }: ClientMachine): () => void {
+  recorder.tell(`${name} is cut off from all nodes`)
+  recorder.countFault('client-cut')
+  return links.add({
+    applies: (from, to) => from === name || to === name,
+    faults: { cut: true },
+    clients: true,
+  })
+}
+
 export const programScenarios: readonly Scenario[] = [
   programSwarm,
   onlyFaults(
@@ -51,17 +139,8 @@ export const programScenarios: readonly Scenario[] = [
     { kinds: [clientCut, clientCut, clientCutOneWay, clientBadLinks], gapMs: 600, lastsMs: 3000, activeMax: 2 },
     { nodes: 3, load: { ...load, compacts: false }, programs: { activities: locks, machines: 3, sessionTtlMs: 2000 } },
   ),
-  onlyFaults(
-    'programs-clock-drift',
-    'programs with long sessions are cut off while clocks run fast and slow within the bound',
-    { kinds: [clientDrift, clientDrift, clockDrift, clockDrift, clientCut], gapMs: 500, lastsMs: 15_000, activeMax: 6 },
-    {
-      nodes: 3,
-      durationMs: 60_000,
-      load: { ...load, compacts: false },
-      programs: { activities: ['mutex'], machines: 3, sessionTtlMs: 12_000, pauseMs: 50 },
-    },
-  ),
+  driftingClocks,
+  lateAnswers,
   onlyFaults(
     'programs-stopped-clients',
     'processes of programs stand still or are killed while they hold something',

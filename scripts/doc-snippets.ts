@@ -1,0 +1,80 @@
+/**
+ * TypeScript in Markdown, as programs. The info string of a fenced block says what it is:
+ *
+ *     ts              begins a program
+ *     ts continues    goes on with the program of the block before
+ *     ts no-run       begins a program that is compiled only, for it needs a server, or shows another library
+ *     output          what the program so far prints, from its beginning or the last `output`; `…` stands for anything
+ */
+import { readFileSync } from 'node:fs'
+
+export interface SnippetProgram {
+  /** The Markdown file. */
+  readonly page: string
+  /** Of the first block, from 1. */
+  readonly line: number
+  /** Each line stands where it stands on the page, so that places in messages are places on the page. */
+  readonly code: string
+  readonly isRun: boolean
+  /** What it prints at least, as the page shows it; undefined: the page does not show it. */
+  readonly output: string | undefined
+}
+
+interface Draft {
+  readonly line: number
+  readonly lines: string[]
+  readonly isRun: boolean
+  output: string[] | undefined
+}
+
+export function readSnippets(page: string): SnippetProgram[] {
+  const drafts: Draft[] = []
+  for (const { info, line, body } of fencedBlocks(readFileSync(page, 'utf8'))) {
+    const here = `${page}:${line}`
+    const last = drafts.at(-1)
+    if (info === 'output') {
+      if (last === undefined) throw new Error(`${here}: output of no program`)
+      last.output = [...(last.output ?? []), ...body]
+    } else if (info === 'ts continues') {
+      if (last === undefined) throw new Error(`${here}: there is no program to continue`)
+      place(last.lines, line, body)
+    } else if (info === 'ts' || info === 'ts no-run') {
+      const lines: string[] = []
+      place(lines, line, body)
+      drafts.push({ line, lines, isRun: info === 'ts', output: undefined })
+    } else if (/^(ts|typescript)\b/.test(info)) throw new Error(`${here}: "${info}" is no kind of snippet`)
+  }
+  return drafts.map(({ line, lines, isRun, output }) => ({
+    page,
+    line,
+    code: `${lines.join('\n')}\nexport {}\n`,
+    isRun,
+    output: output?.join('\n'),
+  }))
+}
+
+/** `line` is that of the fence. */
+function place(lines: string[], line: number, body: readonly string[]): void {
+  while (lines.length < line) lines.push('')
+  lines.push(...body)
+}
+
+function* fencedBlocks(text: string): Generator<{ info: string; line: number; body: string[] }> {
+  const lines = text.split('\n')
+  for (let i = 0; i < lines.length; i++) {
+    const info = /^```(.*)$/.exec(lines[i]!)?.[1]
+    if (info === undefined) continue
+    const from = i + 1
+    while (++i < lines.length && lines[i] !== '```');
+    yield { info: info.trim(), line: from, body: lines.slice(from, i) }
+  }
+}
+
+/** Whether `printed` is what `shown` says. */
+export function isAsShown(printed: string, shown: string): boolean {
+  const pattern = shown
+    .split('…')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('[^\\n]*')
+  return new RegExp(`^${pattern}$`).test(printed.trimEnd())
+}
