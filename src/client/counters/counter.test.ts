@@ -101,6 +101,28 @@ test('exact: requests lost, late, applied without an answer, and refused', async
   }
 })
 
+test('nobody starves while others count without a rest', async () => {
+  await withWorld({ seed: 'starves', clients: 3 }, async (world) => {
+    const counts = await world.run(
+      Promise.all(
+        world.clients.map(async ({ context }) => {
+          const { clock, scheduler } = context.driver.outside
+          const counter = createCounter(context, 'n')
+          const untilMs = clock.monotonicMs() + 10_000
+          let count = 0
+          for (; clock.monotonicMs() < untilMs; count++) {
+            await counter.increment({ timeoutMs: 20_000 })
+            await new Promise<void>((resolve) => void scheduler.setTimer(5, () => resolve()))
+          }
+          return count
+        }),
+      ),
+    )
+    const all = counts.reduce((sum, count) => sum + count, 0)
+    for (const count of counts) assert.ok(count > all / 6, `each about a third: ${counts}`)
+  })
+})
+
 test('honest: what is told when sessions are lost on the way', async () => {
   let unknown = 0
   for (let seed = 0; seed < seeds; seed++) {

@@ -132,6 +132,7 @@ export class OnceWriter {
     const failures = new Backoff(this.context.driver.outside, { firstMs: 20, longestMs: 1000 })
     const conflicts = new Backoff(this.context.driver.outside, { firstMs: 2, longestMs: 200 })
     let attempt: Attempt | undefined
+    let hasConflicted = false
     for (;;) {
       // Nobody waits any more (I2).
       if (operations.every((operation) => operation.isSettled)) return
@@ -157,7 +158,12 @@ export class OnceWriter {
         assert(applied !== undefined, 'the marker names an attempt that was made')
         return applied.conclude()
       }
-      if (attempt !== undefined) await pause(this.context.driver.outside, conflicts.next())
+      // At first at once, on what the answer told. After a pause that is too old to win with: it is read anew.
+      if (attempt !== undefined && hasConflicted) {
+        await pause(this.context.driver.outside, conflicts.next())
+        for (const key of keys) this.states.delete(key)
+      }
+      hasConflicted ||= attempt !== undefined
       attempt = undefined
     }
   }

@@ -10,6 +10,7 @@ import type { Barrier, DoubleBarrier, DoubleBarrierOptions } from '../barriers/i
 import type { Config, ConfigOptions } from '../config/index.ts'
 import type { PlaneEngine } from '../connect/index.ts'
 import type { Counter, CounterOptions, ShardedCounter, ShardedCounterOptions } from '../counters/index.ts'
+import type { RedisDurability } from '../drivers/redis/index.ts'
 import type { Election } from '../elections/index.ts'
 import type { FailoverPair, FailoverPairOptions, FailoverView } from '../failover/index.ts'
 import type { IdGenerator } from '../ids/index.ts'
@@ -57,6 +58,8 @@ export interface CommonPlane {
 /** What Redis gives: `docs/engines.md` tells why not more. */
 export interface RedisPlane extends CommonPlane {
   readonly engine: 'redis'
+  /** What the server said when the connection was made about what it keeps. Warnings of it go to the logger. */
+  readonly durability: RedisDurability
 }
 
 /** What engines with a key space, leases and transactions give. */

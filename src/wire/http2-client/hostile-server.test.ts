@@ -134,6 +134,19 @@ describe('a server that breaks the protocol', () => {
     assert.equal(client.transport.closed, 'open')
   })
 
+  it('one that pings after each request, as grpc-go measures bandwidth, is not hostile; one that pings on is', () => {
+    const client = new ClientWorld({ nuisanceFramesBurst: 10 }).settle()
+    const ping = frame(FrameType.ping, 0, 0, Buffer.alloc(8))
+    for (let at = 0; at < 50; at++) {
+      client.open().stream!.send(Buffer.alloc(5))
+      client.world.turn()
+      client.receive(ping)
+    }
+    assert.deepEqual(client.heard, ['ready'])
+    for (let at = 0; at < 11; at++) client.receive(ping)
+    assert.match(client.heard.at(-1)!, /closed: too many control frames/)
+  })
+
   it('one that does not read while it asks is left', () => {
     const client = new ClientWorld({ nuisanceFramesBurst: 1e9, queuedControlFramesMax: 1_000 }).settle()
     client.transport.isStuck = true

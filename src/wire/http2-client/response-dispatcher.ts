@@ -31,6 +31,8 @@ export class ResponseDispatcher implements FrameSink {
   private readonly heads: HeadDecoder<ResponseHead>
   private readonly block: HeaderBlock
   private readonly nuisances: RateLimit
+  /** DATA frames that this side had written when the peer last sent a PING. */
+  private dataFramesAtPing = 0
   private isSettled = false
   private receiveWindow: number
   private uncreditedBytes = 0
@@ -253,7 +255,15 @@ export class ResponseDispatcher implements FrameSink {
     if (end - start !== 8) return this.fail(Http2ErrorCode.frameSizeError, 'PING of a wrong size')
     if ((flags & Flag.ack) !== 0) return this.nuisance()
     this.owner.writer.ping(bytes.subarray(start, end), true)
-    return this.reply() && this.nuisance()
+    return this.reply() && (this.probesBandwidth() || this.nuisance())
+  }
+
+  /** grpc-go measures the bandwidth with one PING after DATA that it got: no nuisance, however many requests a second. */
+  private probesBandwidth(): boolean {
+    const { dataFrames } = this.owner.writer
+    if (dataFrames === this.dataFramesAtPing) return false
+    this.dataFramesAtPing = dataFrames
+    return true
   }
 
   // GOAWAY, §6.8

@@ -30,6 +30,8 @@ export class FrameDispatcher implements FrameSink {
   private readonly block: HeaderBlock
   private readonly resets: RateLimit
   private readonly nuisances: RateLimit
+  /** DATA frames that this side had written when the peer last sent a PING. */
+  private dataFramesAtPing = 0
   private receiveWindow: number
   private uncreditedBytes = 0
   /** The body of the current DATA or HEADERS frame, without padding and priority. */
@@ -336,7 +338,15 @@ export class FrameDispatcher implements FrameSink {
     if (pings !== undefined && !pings.allows(this.owner.clock.monotonicMs(), this.owner.openStreams)) {
       return this.fail(Http2ErrorCode.enhanceYourCalm, 'too_many_pings')
     }
-    return this.reply() && this.nuisance()
+    return this.reply() && (this.probesBandwidth() || this.nuisance())
+  }
+
+  /** grpc-go measures the bandwidth with one PING after DATA that it got: no nuisance, however many requests a second. */
+  private probesBandwidth(): boolean {
+    const { dataFrames } = this.owner.writer
+    if (dataFrames === this.dataFramesAtPing) return false
+    this.dataFramesAtPing = dataFrames
+    return true
   }
 
   // WINDOW_UPDATE, §6.9

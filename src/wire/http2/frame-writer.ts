@@ -16,6 +16,8 @@ export class FrameWriter {
   isBlocked = false
   /** Everything handed to the transport so far. */
   bytesWritten = 0
+  /** DATA frames written so far. */
+  dataFrames = 0
 
   private readonly connection: Connection
   private readonly arena: OutputArena
@@ -128,6 +130,7 @@ export class FrameWriter {
 
   /** The header of a DATA frame and room for its payload, which the caller adds with `byte`, `uint32` and `bytes`. */
   dataHeader(streamId: number, byteLength: number, endStream: boolean): void {
+    this.dataFrames++
     this.reserve(frameHeaderBytes + byteLength)
     this.frameHeader(byteLength, FrameType.data, endStream ? Flag.endStream : 0, streamId)
   }

@@ -329,6 +329,20 @@ test('a ping after data was sent is free, also when the data had waited for wind
   }
 })
 
+test('a ping after each answer is no flood, a second one is', () => {
+  const fixture = open({ nuisanceFramesBurst: 10 }, greeting([Setting.initialWindowSize, 10]))
+  send(fixture, headersFrame(1, true))
+  answer(fixture, fixture.streams[0]!, Buffer.alloc(1000))
+  const ping = frame(FrameType.ping, 0, 0, Buffer.alloc(8))
+  const piece = frame(FrameType.windowUpdate, 0, 1, uint32(10))
+  for (let i = 0; i < 50; i++) {
+    send(fixture, piece)
+    assert.equal(goAwayCode(send(fixture, ping)), undefined)
+  }
+  const seen = send(fixture, ...new Array<Buffer>(11).fill(ping))
+  assert.equal(goAwayCode(seen), Http2ErrorCode.enhanceYourCalm)
+})
+
 test('all output of a turn leaves in one write', () => {
   const fixture = open()
   const requests: Buffer[] = []

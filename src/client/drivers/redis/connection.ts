@@ -8,7 +8,7 @@
  * - I3  `admitted` is set exactly while there is such a connection.
  */
 import type { Redis } from 'ioredis'
-import type { Key, CallOptions, ClientRuntime } from '../../driver/index.ts'
+import type { CallOptions, ClientRuntime, Key } from '../../driver/index.ts'
 import { SynodError } from '../../errors.ts'
 import { assertInTime, cancelledError, timeoutError } from '../../limits.ts'
 import { Backoff, Bell, pause } from '../../watching/index.ts'
@@ -155,7 +155,8 @@ export class RedisConnection {
       const message = `${what} was not answered in time; the server is slow or out of reach`
       return new SynodError('TIMEOUT', message, { outcome })
     }
-    if (error.code === 'CANCELLED') return new SynodError('CANCELLED', `${what} was cancelled by its signal`, { outcome, cause: error.cause })
+    if (error.code === 'CANCELLED')
+      return new SynodError('CANCELLED', `${what} was cancelled by its signal`, { outcome, cause: error.cause })
     return error
   }
 
@@ -176,7 +177,10 @@ export class RedisConnection {
   private inTime<T>(answer: Promise<T>, { signal, deadlineMs }: CallOptions): Promise<T> {
     return new Promise((resolve, reject) => {
       const leftMs = deadlineMs! - this.outside.clock.monotonicMs()
-      const timer = leftMs === Number.POSITIVE_INFINITY ? undefined : this.outside.scheduler.setTimer(Math.max(0, leftMs), () => finish(() => reject(timeoutError())))
+      const timer =
+        leftMs === Number.POSITIVE_INFINITY
+          ? undefined
+          : this.outside.scheduler.setTimer(Math.max(0, leftMs), () => finish(() => reject(timeoutError())))
       const onAbort = (): void => finish(() => reject(cancelledError(signal!)))
       const finish = (settle: () => void): void => {
         timer?.cancel()

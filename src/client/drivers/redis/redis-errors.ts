@@ -13,11 +13,17 @@ const wait = 'it may pass; if it stays, look at the server'
 const told: Readonly<Record<string, Told>> = {
   NOAUTH: { code: 'UNAUTHENTICATED', advice: 'give a user and a password' },
   WRONGPASS: { code: 'UNAUTHENTICATED', advice: 'give the right user and password' },
-  NOPERM: { code: 'PERMISSION_DENIED', advice: "allow this user what docs/engines.md lists, with ACL SETUSER" },
+  NOPERM: { code: 'PERMISSION_DENIED', advice: 'allow this user what docs/engines.md lists, with ACL SETUSER' },
   OOM: { code: 'NO_SPACE', advice: 'raise maxmemory, or delete keys' },
   MISCONF: { code: 'NO_SPACE', advice: 'the server cannot write its disk: free space there' },
-  WRONGTYPE: { code: 'CORRUPT', advice: 'something else wrote to a key under synod/: delete it, or use another namespace' },
-  CORRUPT: { code: 'CORRUPT', advice: 'something else wrote to a key under synod/: delete it, or use another namespace' },
+  WRONGTYPE: {
+    code: 'CORRUPT',
+    advice: 'something else wrote to a key under synod/: delete it, or use another namespace',
+  },
+  CORRUPT: {
+    code: 'CORRUPT',
+    advice: 'something else wrote to a key under synod/: delete it, or use another namespace',
+  },
   READONLY: { code: 'UNAVAILABLE', advice: 'the server has become a replica: connect to the primary', mayPass: true },
   LOADING: { code: 'UNAVAILABLE', advice: wait, mayPass: true },
   BUSY: { code: 'UNAVAILABLE', advice: wait, mayPass: true },
@@ -47,9 +53,13 @@ export function isPassingRefusal(error: unknown): boolean {
 export function replyError(what: string, error: Error): SynodError {
   const entry = told[replyWord(error)]
   if (entry === undefined)
-    return new SynodError('PROTOCOL_ERROR', `Redis refused ${what}: ${error.message}; this client expected no such answer`, {
-      cause: error,
-      outcome: 'unknown',
-    })
+    return new SynodError(
+      'PROTOCOL_ERROR',
+      `Redis refused ${what}: ${error.message}; this client expected no such answer`,
+      {
+        cause: error,
+        outcome: 'unknown',
+      },
+    )
   return new SynodError(entry.code, `Redis refused ${what}: ${error.message}; ${entry.advice}`, { cause: error })
 }

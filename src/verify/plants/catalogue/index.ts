@@ -1,4 +1,6 @@
 import type { Plant } from '../plant.ts'
+import { clientPlants } from './client.ts'
+import { clientDataPlants } from './client-data.ts'
 import { enginePlants } from './engine.ts'
 import { logPlants } from './log.ts'
 import { paxosPlants } from './paxos.ts'
@@ -14,4 +16,6 @@ export const allPlants: readonly Plant[] = [
   ...paxosPlants,
   ...logPlants,
   ...enginePlants,
+  ...clientPlants,
+  ...clientDataPlants,
 ]

@@ -86,7 +86,7 @@ export const clientDrift = clientFault('client-drift', (world, random, machine) 
 
 /** Its wall clock jumps. */
 export const clientSkew = clientFault('client-skew', (world, random, machine) => {
-  const skewMs = pick(random, [-1, 1]) * 10 ** (1 + random.below(7))
+  const skewMs = pick(random, [-1, 1]) * random.below(10 ** pick(random, [2, 3, 4, 4, 5, 8]))
   machine.setSkew(skewMs)
   world.recorder.tell(`the wall clock of ${machine.name} jumps by ${skewMs} ms`)
   return () => machine.setSkew(0)

@@ -152,6 +152,16 @@ export const programScenarios: readonly Scenario[] = [
     },
   ),
   onlyFaults(
+    'programs-wall-clocks',
+    'programs make ids while wall clocks jump, processes die and sessions are lost',
+    { kinds: [clientSkew, clientSkew, clientStopped, clientDeath], gapMs: 150, lastsMs: 1500, activeMax: 4 },
+    {
+      nodes: 3,
+      load: { ...load, compacts: false },
+      programs: { activities: ['ids'], machines: 4, sessionTtlMs: 1000, pauseMs: 20 },
+    },
+  ),
+  onlyFaults(
     'programs-lost-answers',
     'answers to programs that count, queue and publish are lost with nodes and links',
     {
