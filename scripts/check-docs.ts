@@ -53,10 +53,17 @@ function compile(folder: string, programs: readonly Placed[]): string | undefine
     encoding: 'utf8',
   })
   if (status === 0) return undefined
+  const told = `${stdout}${stderr}`.split(/\n(?=\S)/).filter((message) => !isElsewhere(message))
+  if (told.length === 0) return undefined
   return programs.reduce(
     (text, { file, page }) => text.replaceAll(relative(root, file), relative(root, page)),
-    stdout + stderr,
+    told.join('\n'),
   )
+}
+
+/** What is wrong with the sources themselves is for `tsc -p .` to tell. */
+function isElsewhere(message: string): boolean {
+  return message.trim() === '' || message.startsWith('src/')
 }
 
 /** Undefined when it ended well. */

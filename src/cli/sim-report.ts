@@ -107,10 +107,16 @@ function tellingPart({ story, evidence = [] }: WorldReport): readonly string[] {
 function timesOf(record: HistoryRecord): number[] {
   switch (record.type) {
     case 'operation':
+    case 'counter':
+    case 'published':
       return [record.invokedMs, ...(record.returnedMs === undefined ? [] : [record.returnedMs])]
     case 'watch':
     case 'leader':
+    case 'reading':
+    case 'ids':
       return [record.atMs]
+    case 'job':
+      return [record.what.event === 'claimed' ? record.what.atMs : record.what.invokedMs]
     case 'lock':
       return [record.fromMs, ...(record.untilMs === undefined ? [] : [record.untilMs])]
     case 'lease':

@@ -63,6 +63,18 @@ describe('simulated worlds', () => {
       'message-dropped',
       'message-duplicated',
       'io-stuck',
+      'held mutex',
+      'held rw-lock',
+      'held semaphore',
+      'held election',
+      'held job',
+      'counter unknown',
+      'program SESSION_LOST',
+      'client-cut',
+      'client-bad-links',
+      'client-stopped',
+      'client-death',
+      'client-skew',
     ])
       assert.ok((counts.get(what) ?? 0) > 0, `never came about: ${what}`)
   })
