@@ -17,6 +17,7 @@ export type PeerName =
   | 'nghttp'
   | 'curl'
   | 'zookeeper'
+  | 'redis'
 
 /** A program found on this machine. */
 export interface Peer {
@@ -104,6 +105,12 @@ const recipes: Readonly<Record<PeerName, Recipe>> = {
     versionArgs: ['-cp', '/usr/share/java/zookeeper.jar', 'org.apache.zookeeper.version.VersionInfoMain'],
     versionPattern: /Apache ZooKeeper, version (3\.[6-9]\.\d+)/,
     install: `Debian's zookeeper: ${installer}`,
+  },
+  redis: {
+    program: 'redis-server',
+    versionArgs: ['--version'],
+    versionPattern: /Redis server v=([67]\.\S+)/,
+    install: `Debian's redis-server: ${installer}`,
   },
 }
 

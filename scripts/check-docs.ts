@@ -1,12 +1,12 @@
 /**
  * Compiles every TypeScript snippet of the README and the client's documentation, and runs those that are whole programs.
- * What a page shows as output must be what is printed. `node scripts/check-docs.ts [page …]`; see `doc-snippets.ts` for how
- * pages mark their snippets.
+ * What a page shows as output must be what is printed, and what a page links to must be there. See `doc-snippets.ts` for how
+ * pages mark their snippets. `node scripts/check-docs.ts [page …]`.
  */
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isAsShown, readSnippets, type SnippetProgram } from './doc-snippets.ts'
 import { packageSources } from './package-sources.ts'
@@ -68,14 +68,14 @@ function isElsewhere(message: string): boolean {
 
 /** Undefined when it ended well. */
 function run(program: Placed): Promise<string | undefined> {
-  const args = ['--disable-warning=ExperimentalWarning', '--import', './scripts/resolve-synod.ts', program.file]
+  const hook = join(import.meta.dirname, 'resolve-synod.ts')
+  const args = ['--disable-warning=ExperimentalWarning', '--import', hook, program.file]
+  // What it writes, such as `embedded:./data`, goes where it cannot meet the next one.
+  const cwd = mkdtempSync(join(dirname(program.file), 'run-'))
   const env = { ...process.env, NODE_COMPILE_CACHE: join(cache, 'compile') }
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      args,
-      { cwd: root, env, timeout: timeLimitMs, killSignal: 'SIGKILL' },
-      (error, out, err) => resolve(failureOf(program, error, out, err)),
+    execFile(process.execPath, args, { cwd, env, timeout: timeLimitMs, killSignal: 'SIGKILL' }, (error, out, err) =>
+      resolve(failureOf(program, error, out, err)),
     )
   })
 }
@@ -107,6 +107,14 @@ async function runAll(programs: readonly Placed[]): Promise<number> {
   return failures
 }
 
+/** Links to files of the clone that are not there. */
+function brokenLinks(page: string): string[] {
+  const targets = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, target]) => target!)
+  return targets
+    .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(join(dirname(page), target)))
+    .map((target) => `${relative(root, page)}: links to ${target}, which is not there`)
+}
+
 const chosen = process.argv.slice(2).map((page) => join(process.cwd(), page))
 const patterns = ['README.md', 'docs/engines.md', 'docs/client/**/*.md']
 const pages = chosen.length > 0 ? chosen : globSync(patterns, { cwd: root }).map((page) => join(root, page))
@@ -117,7 +125,9 @@ try {
   const complaints = programs.length === 0 ? undefined : compile(folder, programs)
   if (complaints !== undefined) console.log(complaints)
   const isRun = programs.filter((program) => program.isRun)
-  const failures = complaints === undefined ? await runAll(isRun) : 0
+  const broken = pages.flatMap(brokenLinks)
+  for (const line of broken) console.log(line)
+  const failures = broken.length + (complaints === undefined ? await runAll(isRun) : 0)
   console.log(`${pages.length} pages, ${programs.length} programs compiled, ${isRun.length} of them run`)
   if (complaints !== undefined || failures > 0 || (chosen.length === 0 && isRun.length === 0)) process.exitCode = 1
 } finally {

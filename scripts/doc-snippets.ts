@@ -4,7 +4,10 @@
  *     ts              begins a program
  *     ts continues    goes on with the program of the block before
  *     ts no-run       begins a program that is compiled only, for it needs a server, or shows another library
- *     output          what the program so far prints, from its beginning or the last `output`; `…` stands for anything
+ *     output          what the program prints, all `output` blocks of it together; `…` stands for anything in a line
+ *
+ * What readers need not see, such as a stand-in for their own code, stands in a comment: `<!-- ts`, or `<!-- ts continues`,
+ * up to a line `-->`.
  */
 import { readFileSync } from 'node:fs'
 
@@ -16,7 +19,7 @@ export interface SnippetProgram {
   /** Each line stands where it stands on the page, so that places in messages are places on the page. */
   readonly code: string
   readonly isRun: boolean
-  /** What it prints at least, as the page shows it; undefined: the page does not show it. */
+  /** What it prints, as the page shows it; undefined: the page does not show it. */
   readonly output: string | undefined
 }
 
@@ -62,10 +65,11 @@ function place(lines: string[], line: number, body: readonly string[]): void {
 function* fencedBlocks(text: string): Generator<{ info: string; line: number; body: string[] }> {
   const lines = text.split('\n')
   for (let i = 0; i < lines.length; i++) {
-    const info = /^```(.*)$/.exec(lines[i]!)?.[1]
-    if (info === undefined) continue
+    const [, opening, info] = /^(```|<!-- (?=ts\b))(.*)$/.exec(lines[i]!) ?? []
+    if (opening === undefined || info === undefined) continue
     const from = i + 1
-    while (++i < lines.length && lines[i] !== '```');
+    const closing = opening === '```' ? '```' : '-->'
+    while (++i < lines.length && lines[i] !== closing);
     yield { info: info.trim(), line: from, body: lines.slice(from, i) }
   }
 }

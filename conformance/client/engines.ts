@@ -7,12 +7,14 @@ import type { PlaneSubject } from '../../src/client/contract/plane/index.ts'
 import { connect, type PlaneEngine } from '../../src/client/index.ts'
 import { type Cluster, type ServerKind, skipWithoutServer, startCluster } from '../cluster.ts'
 import { skipWithout } from '../peers.ts'
+import { RedisServer } from './redis-server.ts'
 import { startZooKeeper } from './zookeeper-server.ts'
 
 /** An engine that runs. */
 export interface RunningEngine {
   readonly engine: PlaneEngine
   readonly url: string
+  readonly inLine?: PlaneSubject['inLine']
   stop(): Promise<void>
 }
 
@@ -46,12 +48,29 @@ export async function startZooKeepers(count: 1 | 3 = 1): Promise<RunningEngine> 
   return { engine: 'zookeeper', url: `zookeeper://${hosts}/plane`, stop: () => servers.stop() }
 }
 
+export const skipWithoutRedis = () => skipWithout('redis')
+
+/** One server that loses nothing. */
+export async function startRedis(): Promise<RunningEngine> {
+  const server = await RedisServer.start()
+  const outsider = server.outsider()
+  return {
+    engine: 'redis',
+    url: `redis://127.0.0.1:${server.port}`,
+    inLine: (lock) => outsider.zcard(`synod/locks/${lock.replaceAll('/', '%2F')}/queue`),
+    stop: async () => {
+      outsider.disconnect()
+      await server.stop()
+    },
+  }
+}
+
 /** As the contract of the plane takes it. */
 export async function planeSubject(starting: Promise<RunningEngine>): Promise<PlaneSubject> {
-  const { engine, url, stop } = await starting
+  const { engine, url, inLine, stop } = await starting
   const another = () => connect(url, { engine })
   try {
-    return { plane: await another(), another: engine === 'embedded' ? undefined : another, close: stop }
+    return { plane: await another(), another: engine === 'embedded' ? undefined : another, inLine, close: stop }
   } catch (error) {
     await stop()
     throw error

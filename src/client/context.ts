@@ -36,8 +36,8 @@ export type Room =
 const nameBytesMax = 512
 
 /**
- * The key `synod/ROOM/NAME/part/part`. A name's own `/` and `%` are escaped, so that no two names share keys; empty names
- * and names of more than 512 bytes throw `INVALID_ARGUMENT`.
+ * The key `synod/ROOM/NAME/part/part`. A name's own `/` and `%` are escaped, so that no two names share keys; empty names,
+ * names of more than 512 bytes and halves of a surrogate pair, which have no UTF-8, throw `INVALID_ARGUMENT`.
  */
 export function roomKey(context: Pick<PlaneContext, 'namespace'>, room: Room, name: string, ...parts: string[]): Key {
   return `${context.namespace}synod/${room}/${[escapedName(name), ...parts].join('/')}`
@@ -49,6 +49,8 @@ export function roomPrefix(context: Pick<PlaneContext, 'namespace'>, room: Room)
 }
 
 function escapedName(name: string): BinaryString {
+  if (/\p{Surrogate}/u.test(name))
+    throw new SynodError('INVALID_ARGUMENT', 'a name has one half of a surrogate pair: it was cut within a character')
   const bytes = binaryString(utf8Bytes(name))
   if (bytes.length === 0 || bytes.length > nameBytesMax)
     throw new SynodError('INVALID_ARGUMENT', `a name has 1 to ${nameBytesMax} bytes, this one has ${bytes.length}`)

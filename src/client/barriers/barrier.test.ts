@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ListResult } from '../driver/index.ts'
 import { onGround } from '../turns/testing/client-ground.ts'
 import type { Fate } from '../turns/testing/faulty-driver.ts'
 import { createBarrier, createDoubleBarrier } from './index.ts'
@@ -181,3 +182,35 @@ function once(fate: Fate): () => Fate {
     return fate
   }
 }
+
+test('a round that is complete begins although the member that completed it stands still or has gone', () =>
+  onGround(21, async ({ client, pass, until }) => {
+    const [a, b, c] = [client(60_000), client(60_000), client(60_000)]
+    let letLook: () => void = () => {}
+    const mayLook = new Promise<void>((resolve) => {
+      letLook = resolve
+    })
+    const { list } = b.driver
+    b.driver.list = async (range, options): Promise<ListResult> => {
+      await mayLook
+      return list.call(b.driver, range, options)
+    }
+    const inside: string[] = []
+    const enter = async (name: string, { context }: typeof a, signal?: AbortSignal): Promise<void> => {
+      await createDoubleBarrier(context, 'b', 2).enter({ signal })
+      inside.push(name)
+    }
+    const stop = new AbortController()
+    const entering = [enter('a', a)]
+    await pass(200)
+    entering.push(enter('b', b))
+    await pass(200)
+    const oneTooMany = assert.rejects(enter('c', c, stop.signal), { code: 'CANCELLED' })
+    await until(() => inside.includes('a'))
+    letLook()
+    await Promise.all(entering)
+    await pass(1000)
+    assert.deepEqual(inside, ['a', 'b'])
+    stop.abort()
+    await oneTooMany
+  }))

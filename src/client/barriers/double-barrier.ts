@@ -2,15 +2,15 @@
  * A double barrier: `count` processes begin together and end together (ZooKeeper recipe "Double Barriers").
  *
  * A process enters with a member key that hangs on its session. Members form rounds in the order in which they came: once
- * `count` of them stand after the last bound, the one that completes them writes the revision of its own key as the next
- * bound. A member is in once a bound reaches it.
+ * `count` of them stand after the last bound, whoever sees that writes the revision of the key that completes them as the
+ * next bound. A member is in once a bound reaches it.
  *
  * - D1  Bounds rise. A round's members are those made after the bound before and up to its own, so a process that comes
  *       again, or one too many, belongs to the next round, never to one that is under way.
  * - D2  When a bound is written, `count` members were there at one moment, after every bound before.
- * - D3  While entering, the one who completes a round acts; members beyond it wait for the one just ahead; all wait for
- *       the bound's key, which is written once a round. While leaving, all but the oldest wait for the oldest, and the
- *       oldest for the youngest.
+ * - D3  While entering, each looks once it is there, and again when there is a new bound. Members that go complete
+ *       nothing, so of those that are there the last one to come saw all others: no round that is complete is left
+ *       waiting. While leaving, all but the oldest wait for the oldest, and the oldest for the youngest.
  *
  * Differs: the recipe's `ready` key is there or not, and must be gone before the barrier is used again; bounds make
  * rounds tell themselves apart.
@@ -133,7 +133,7 @@ class Member implements DoubleBarrier {
 
   private async comeIn(options: CallOptions): Promise<Inside> {
     const { context, name } = this
-    const session = this.givenSession ?? (await context.sessions.shared({ signal: options.signal }))
+    const session = this.givenSession ?? (await context.sessions.shared(options))
     const id = `${session.id}-${freshId(context.driver.outside)}`
     const markKey = roomKey(context, 'barriers', name, 'withdrawn', id)
     const key = new LeasedKey(context.driver, session, { key: this.members.start + id, markKey, value: utf8Bytes(id) })
@@ -155,19 +155,19 @@ class Member implements DoubleBarrier {
       const round = roundOf(own.createRevision, bounds)
       if (round !== undefined) return round
       const waiting = (await this.list(limits)).filter((entry) => entry.createRevision > lastBound(bounds))
-      const position = waiting.findIndex((entry) => entry.key === own.key)
-      if (position === -1) {
+      const completing = waiting[this.count - 1]
+      if (!waiting.some((entry) => entry.key === own.key)) {
         // Between the two reads a round may have been completed, which the next look at the bounds shows.
         if (lastBound(await this.readBounds(limits)) === lastBound(bounds)) throw this.deleted()
-      } else if (position === this.count - 1) await this.complete(own, bounds, limits)
-      else await this.nextOccasion(waiting[position - 1], position > this.count - 1, bounds, limits)
+      } else if (completing !== undefined) await this.complete(completing.createRevision, bounds, limits)
+      else await this.boundsOtherThan(bounds.modRevision, limits)
     }
   }
 
-  /** Writes the bound of the round that `own` completes; somebody else's bound makes it look again. */
-  private async complete(own: LeasedKey, { bounds, modRevision }: Bounds, limits: CallOptions): Promise<void> {
+  /** Writes the bound of a round that is complete; somebody else's bound makes it look again. */
+  private async complete(bound: Revision, { bounds, modRevision }: Bounds, limits: CallOptions): Promise<void> {
     const { driver } = this.context
-    const next = { count: this.count, bounds: [...bounds, own.createRevision].slice(-boundsKept) }
+    const next = { count: this.count, bounds: [...bounds, bound].slice(-boundsKept) }
     await persist(driver.outside, patient(limits), (call) =>
       driver.transact(
         {
@@ -179,27 +179,7 @@ class Member implements DoubleBarrier {
     )
   }
 
-  /** Resolves when the bounds changed, or, for one beyond the round, the member ahead is gone. */
-  private async nextOccasion(
-    ahead: Entry | undefined,
-    isBeyond: boolean,
-    { modRevision }: Bounds,
-    limits: CallOptions,
-  ): Promise<void> {
-    const { driver } = this.context
-    const enough = new AbortController()
-    const signal = limits.signal === undefined ? enough.signal : AbortSignal.any([limits.signal, enough.signal])
-    const until = { ...limits, signal }
-    const occasions = [this.boundsOtherThan(modRevision, until)]
-    if (isBeyond && ahead !== undefined) occasions.push(awaitGone(driver, ahead.key, ahead.createRevision, until))
-    try {
-      await Promise.race(occasions)
-    } finally {
-      enough.abort()
-      await Promise.allSettled(occasions)
-    }
-  }
-
+  /** Resolves when somebody wrote a bound since. */
   private async boundsOtherThan(modRevision: Revision, limits: CallOptions): Promise<void> {
     const range = { start: this.boundsKey, end: undefined }
     for await (const { entries } of latestStates(this.context.driver, range, limits)) {

@@ -5,7 +5,7 @@ import { createTlsNetwork } from '../../runtime/node/index.ts'
 import type { PlaneContext } from '../context.ts'
 import type { Driver } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
-import { createSessions } from '../sessions/index.ts'
+import { createSessions, type Sessions } from '../sessions/index.ts'
 import { hostTracing } from '../tracing.ts'
 import type { ConnectionTarget } from './connection-string.ts'
 import type { ConnectOptions } from './options.ts'
@@ -23,14 +23,27 @@ export async function openContext(
   options: ConnectOptions = {},
 ): Promise<OpenContext> {
   const driver = await openDriver(target, runtime, options)
-  const sessions = createSessions(driver, { ttlMs: options.sessionTtlMs ?? target.sessionTtlMs })
+  const sessions = await sessionsOf(driver, options.sessionTtlMs ?? target.sessionTtlMs)
   const namespace = binaryString(utf8Bytes(options.namespace ?? target.namespace))
   return {
     context: { driver, sessions, tracing: hostTracing(driver.engine), namespace },
     async close() {
-      await sessions.close()
-      await driver.close()
+      try {
+        await sessions.close()
+      } finally {
+        await driver.close()
+      }
     },
+  }
+}
+
+/** A time to live that is refused leaves nothing open: no sockets, no directory. */
+async function sessionsOf(driver: Driver, ttlMs: number | undefined): Promise<Sessions> {
+  try {
+    return createSessions(driver, { ttlMs })
+  } catch (error) {
+    await driver.close()
+    throw error
   }
 }
 

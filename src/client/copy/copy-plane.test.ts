@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { binaryString, utf8Bytes } from '../../base/index.ts'
 import { createNodeRuntime } from '../../runtime/node/index.ts'
+import { createDoubleBarrier } from '../barriers/index.ts'
 import { type PlaneContext, roomKey } from '../context.ts'
 import { createCounter } from '../counters/index.ts'
 import type { Driver, Entry, Key } from '../driver/index.ts'
@@ -276,5 +277,17 @@ test('a key that hangs on a lease in the target is not taken for the copy', asyn
     await copyPlane(from, to, { overwrite: true })
     await to.driver.revokeLease(leaseId)
     assert.equal(await textAt(to, 'k'), 'v')
+  })
+})
+
+test('rounds of a double barrier stay: they are told by revisions, which are others in the target', async () => {
+  await withPlanes(2, async (from, to) => {
+    for (let write = 0; write < 100; write++) await put(from, 'k', `${write}`)
+    const members = [1, 2].map(() => createDoubleBarrier(from, 'b', 2))
+    await Promise.all(members.map((member) => member.enter()))
+    await copyPlane(from, to)
+    await assert.rejects(createDoubleBarrier(to, 'b', 2).enter({ timeoutMs: 200 }), { code: 'TIMEOUT' })
+    const later = [1, 2].map(() => createDoubleBarrier(to, 'b', 2))
+    await Promise.all(later.map((member) => member.enter()))
   })
 })

@@ -7,11 +7,13 @@
  *     locks      who held, for the lock-delay          elections   who stands
  *     once       markers of sessions                   ids         slots; what they reserved goes into the floor
  *     floors     merged, never copied
+ *     the bounds of a double barrier, which are revisions of the source
  */
 import { type PlaneContext, prefixEnd } from '../context.ts'
 import type { Entry, Key, KeyRange } from '../driver/index.ts'
 
 const roomsThatStay: ReadonlySet<string> = new Set(['locks', 'elections', 'once', 'ids', 'floors'])
+const boundsOfBarrier = /^synod\/barriers\/[^/]+\/bounds$/
 
 export type Fate = 'moves' | 'leased' | 'stays'
 
@@ -23,7 +25,7 @@ export function roomOf(key: Key): string | undefined {
 export function fateOf(key: Key, entry: Entry): Fate {
   if (entry.leaseId !== 0n) return 'leased'
   const room = roomOf(key)
-  return room !== undefined && roomsThatStay.has(room) ? 'stays' : 'moves'
+  return (room !== undefined && roomsThatStay.has(room)) || boundsOfBarrier.test(key) ? 'stays' : 'moves'
 }
 
 /** The ranges to read, in key order and without overlap: all of the plane, or what begins with one of `prefixes`. */

@@ -59,7 +59,8 @@ export interface Election {
   leader(limits?: CallLimits): Promise<Leader | undefined>
   /**
    * Runs `work` whenever this process leads. Resolves with what `work` returned while it led; stands again when
-   * leadership was lost before. See {@link RunWhileLeaderOptions}.
+   * leadership was lost before. See {@link RunWhileLeaderOptions}. Rejects with what the engine says when it cannot be
+   * reached for so long that no session can be opened (`UNAVAILABLE`, `TIMEOUT`).
    *
    * `work` never runs twice at once here: after a loss it is waited for, so it must end when `leadership.signal` fires.
    * What it throws after the loss is logged and forgotten; what it throws while leading is thrown, after resigning.
@@ -100,7 +101,7 @@ async function campaign(
   const { driver } = context
   const { signal, waitMs } = options
   const limits: CallOptions = { signal, deadlineMs: callOptions(context, { timeoutMs: waitMs }).deadlineMs }
-  const session = options.session ?? (await context.sessions.shared({ signal }))
+  const session = options.session ?? (await context.sessions.shared(limits))
   const value = proclamationBytes(options.value)
   const id = `${session.id}-${freshId(driver.outside)}`
   const key = roomKey(context, room, name, 'candidates', id)
@@ -112,7 +113,10 @@ async function campaign(
   const line = candidatesOf(context, room, name)
   try {
     await stand(context, line, candidacy, session, limits)
-    const floor = await endingWith(session, limits, () => readTokenFloor(context, lastingAsLongAs(session, limits)))
+    const floor = await endingWith(session, limits, () => {
+      const { signal, deadlineMs = Number.POSITIVE_INFINITY } = lastingAsLongAs(session, limits)
+      return readTokenFloor(context, { signal, deadlineMs })
+    })
     session.assertAlive()
     return new HeldLeadership(context, { electionName: name, session, candidacy, value, floor })
   } catch (error) {

@@ -1,7 +1,7 @@
 import { equalBytes, utf8Bytes } from '../../base/index.ts'
 import type { PlaneContext } from '../context.ts'
 import type { Key, Revision } from '../driver/index.ts'
-import { SynodError } from '../errors.ts'
+import { type Outcome, SynodError } from '../errors.ts'
 import { type CallLimits, callOptions } from '../limits.ts'
 import type { Session } from '../sessions/index.ts'
 import { endingWith, isStill, type LeasedKey, lastingAsLongAs, persist } from '../turns/index.ts'
@@ -29,7 +29,7 @@ export interface Leadership {
   assertLeader(): void
   /**
    * Changes the value that observers see. Calls take effect in the order in which they were made, each at most once.
-   * Rejects with `NOT_LEADER` when leadership was lost before.
+   * Rejects with `NOT_LEADER` when leadership was lost before (`outcome: 'unknown'` when it was lost meanwhile).
    */
   proclaim(value: string | Uint8Array, limits?: CallLimits): Promise<void>
   /**
@@ -149,9 +149,10 @@ export class HeldLeadership implements Leadership {
         }
       }),
     ).catch((error: unknown) => {
-      throw error instanceof SynodError && error.code === 'SESSION_LOST'
-        ? notLeader(this.electionName, 'its session was lost', error)
-        : error
+      if (!(error instanceof SynodError && error.code === 'SESSION_LOST')) throw error
+      // Observers may have seen it until the engine ended the session too.
+      const { outcome } = (error.cause ?? error) as { outcome?: Outcome }
+      throw notLeader(this.electionName, 'its session was lost', error, outcome)
     })
     this.proclaimed = value
   }
@@ -189,9 +190,9 @@ export class HeldLeadership implements Leadership {
   }
 }
 
-function notLeader(electionName: string, why: string, cause?: unknown): SynodError {
+function notLeader(electionName: string, why: string, cause?: unknown, outcome?: Outcome): SynodError {
   const message = `this process does not lead '${electionName}' any more: ${why}; stop what only a leader may do, and campaign again`
-  return new SynodError('NOT_LEADER', message, { cause })
+  return new SynodError('NOT_LEADER', message, { cause, ...(outcome === undefined ? {} : { outcome }) })
 }
 
 /** A value as observers get it. */

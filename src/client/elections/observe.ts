@@ -45,7 +45,7 @@ export function observeLeaders(
     if (first === undefined) return [undefined]
     // Read once a reign: the floor rises when an engine is filled from another, before programs use it.
     const isSameReign = before !== 'none' && before?.createRevision === first.createRevision
-    if (!isSameReign) floor = await readTokenFloor(context, { signal })
+    if (!isSameReign) floor = await readTokenFloor(context, { signal, deadlineMs: Number.POSITIVE_INFINITY })
     return [describe(first, floor)]
   })
 }

@@ -1,5 +1,6 @@
 import type { PlaneContext } from '../context.ts'
 import { cancelledError } from '../limits.ts'
+import { Backoff, pause } from '../watching/index.ts'
 import type { CampaignOptions, Election } from './election.ts'
 import type { Leadership } from './leadership.ts'
 
@@ -24,7 +25,7 @@ export async function runWhileLeader<T>(
 ): Promise<T> {
   const { logger } = context.driver.outside
   for (;;) {
-    const leadership = await campaignPersistently(election, options)
+    const leadership = await campaignPersistently(context, election, options)
     const reign = await reignWith(leadership, options.signal, work, (error) =>
       logger.warn('work that leadership was lost under failed', { election: election.name, cause: String(error) }),
     )
@@ -36,7 +37,13 @@ export async function runWhileLeader<T>(
 }
 
 /** A session that is shared is made anew after a loss; one that the caller brought is not. */
-async function campaignPersistently(election: Election, options: RunWhileLeaderOptions): Promise<Leadership> {
+async function campaignPersistently(
+  context: PlaneContext,
+  election: Election,
+  options: RunWhileLeaderOptions,
+): Promise<Leadership> {
+  const { outside } = context.driver
+  const backoff = new Backoff(outside)
   for (;;) {
     try {
       return await election.campaign(options)
@@ -45,6 +52,8 @@ async function campaignPersistently(election: Election, options: RunWhileLeaderO
       const again = code === 'NOT_LEADER' || (code === 'SESSION_LOST' && options.session === undefined)
       if (!again) throw error
     }
+    // The engine may have ended a session that does not know it yet, and is still the shared one.
+    await pause(outside, backoff.next(), { signal: options.signal })
   }
 }
 
@@ -61,6 +70,7 @@ async function reignWith<T>(
   if (signal?.aborted === true) onAbort()
   else signal?.addEventListener('abort', onAbort)
   try {
+    if (leadership.signal.aborted) return { ended: 'lost' }
     const result = await work(leadership)
     if (leadership.remainingMs() > 0) return { ended: 'done', result }
     return { ended: 'lost' }

@@ -146,7 +146,9 @@ class Member implements FailoverPair {
         if (signal.aborted) return undefined
         throw error
       })
-      if (leadership !== undefined) await this.reign(leadership, registration, signal)
+      if (leadership === undefined) return
+      if (signal.aborted) await leadership.resign()
+      else await this.reign(leadership, registration, signal)
     } finally {
       stopListening()
     }
@@ -192,10 +194,13 @@ class Member implements FailoverPair {
   }
 
   private tell(error: unknown): void {
-    if (this.options.onError !== undefined) this.options.onError(error)
-    else {
-      const fields = { failover: this.name, error: String(error) }
-      this.context.driver.outside.logger.warn('a member of a failover pair failed', fields)
+    const { logger } = this.context.driver.outside
+    try {
+      if (this.options.onError !== undefined) this.options.onError(error)
+      else logger.warn('a member of a failover pair failed', { failover: this.name, error: String(error) })
+    } catch (thrown) {
+      // A listener that throws ends nothing.
+      logger.error('an onError threw', { failover: this.name, error: String(thrown) })
     }
   }
 }

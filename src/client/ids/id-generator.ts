@@ -36,7 +36,9 @@ export interface IdGenerator {
   next(limits?: CallLimits): Promise<bigint>
   /** The next id as 13 digits and letters (Crockford's base 32, lower case), which order as the numbers do. */
   nextString(limits?: CallLimits): Promise<string>
-  /** Gives the slot back. Calls after it reject with `CLOSED`. */
+  /**
+   * Gives the slot back, when nobody else of this connection uses the same name. Calls after it reject with `CLOSED`.
+   */
   close(): Promise<void>
 }
 

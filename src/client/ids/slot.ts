@@ -81,15 +81,16 @@ export class Slot {
       [
         { type: 'get', key: heldKey.key },
         { type: 'get', key: reservedKey },
+        { type: 'get', key: idsFloorKey(this.context) },
       ],
     )
     const { driver } = this.context
     const reply = await persist(driver.outside, options, (call) => driver.transact(transaction, call))
     if (reply.succeeded) return this.haveReserved(untilMs, reply.revision, decodeTime(entryOf(reply.results[1])))
-    const [held, reserved] = reply.results.map(entryOf)
+    const [held, reserved, floor] = reply.results.map(entryOf)
     if (held?.createRevision !== heldKey.createRevision || reserved === undefined) this.isLost = true
     // An answer of ours was lost: this is what we had reserved.
-    else this.haveReserved(decodeTime(reserved), reserved.modRevision, this.lastMs)
+    else this.haveReserved(decodeTime(reserved), reserved.modRevision, decodeTime(floor))
   }
 
   /** Gives back what was reserved in vain, and the slot. */

@@ -21,8 +21,13 @@ export type KvSelection =
 
 export type Namespaced = Pick<PlaneContext, 'namespace'>
 
-/** The bytes that a program means, as they are, before the namespace. */
+/**
+ * The bytes that a program means, as they are, before the namespace. Throws `INVALID_ARGUMENT` for halves of a surrogate
+ * pair: they have no UTF-8, and different ones would be one key.
+ */
 export function bareKey(key: KeyInput): BinaryString {
+  if (typeof key === 'string' && /\p{Surrogate}/u.test(key))
+    throw new SynodError('INVALID_ARGUMENT', 'a key has one half of a surrogate pair: it was cut within a character')
   return binaryString(typeof key === 'string' ? utf8Bytes(key) : key)
 }
 

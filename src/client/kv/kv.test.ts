@@ -55,6 +55,7 @@ for (const [name, of] of engines)
       const bytes = Uint8Array.of(0xff, 0x80, 0)
       await kv.put(bytes, 'odd')
       assert.equal((await kv.get(bytes))?.text(), 'odd')
+      await assert.rejects(kv.put('\ud800', 'half of a pair, as any other would be'), { code: 'INVALID_ARGUMENT' })
       await kv.put('ÿ', 'text')
       const entries = await all(kv.list({ prefix: '' }))
       assert.deepEqual(

@@ -4,7 +4,6 @@ import type { CallOptions, Driver } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import type { Session } from '../sessions/index.ts'
 import { endingWith, lastingAsLongAs } from '../turns/index.ts'
-import { Bell } from '../watching/index.ts'
 import type { Acquirable, AcquireOptions, Held, TryOptions } from './held.ts'
 
 /** What a grant is made with. */
@@ -84,12 +83,18 @@ async function granted<H extends Held>(
   const own: CallOptions = { signal: options.signal, deadlineMs }
   try {
     const given = options.session ?? parts.session
-    const session = given ?? (await inTime(context, own, context.sessions.shared({ signal: options.signal })))
+    const session = given ?? (await context.sessions.shared(own))
     session.assertAlive()
     return await endingWith(session, own, async () => {
       const held = await parts.grant({ session, limits: lastingAsLongAs(session, own), waits })
-      // The answer may have taken so long that the session ended meanwhile.
-      held?.assertHeld()
+      try {
+        // The answer may have taken so long that the session ended meanwhile.
+        held?.assertHeld()
+      } catch (error) {
+        // Of several locks only one may be lost: nothing is left behind of the others.
+        held?.release().catch(() => {})
+        throw error
+      }
       return held
     })
   } catch (error) {
@@ -126,15 +131,6 @@ function deadlineOf<H extends Held>(parts: AcquirableParts<H>, waitMs: number | 
   if (!(waitMs > 0 && waitMs <= waitMsMax))
     throw new SynodError('INVALID_ARGUMENT', `waitMs is ${waitMs}; give milliseconds from 0, or nothing to wait on`)
   return parts.context.driver.outside.clock.monotonicMs() + waitMs
-}
-
-/** The outcome of `work`, if it comes in time. */
-async function inTime<T>(context: AcquirableContext, limits: CallOptions, work: Promise<T>): Promise<T> {
-  const bell = new Bell()
-  const ring = (): void => bell.ring()
-  work.then(ring, ring)
-  await bell.heard(context.driver.outside, limits)
-  return work
 }
 
 function described<H extends Held>(parts: Pick<AcquirableParts<H>, 'kind' | 'name'>): string {

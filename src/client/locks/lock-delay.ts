@@ -95,6 +95,13 @@ export async function leaveWithMarker(parts: DelayParts, signal: AbortSignal): P
   await place.leave()
 }
 
+/** For a request that comes to nothing: a marker that it left, heard or unheard, would delay others for nobody. */
+export function leaveWithMarkerLater(parts: DelayParts, signal: AbortSignal): void {
+  const { place, delayMs } = parts
+  if (delayMs === 0 || place.createRevision === 0) place.leaveLater()
+  else leaveWithMarker(parts, signal).catch(() => place.leaveLater())
+}
+
 /** Throws `INVALID_ARGUMENT` for a delay that is none. */
 export function checkedLockDelayMs(delayMs: number): number {
   if (Number.isInteger(delayMs) && delayMs >= 0 && delayMs <= lockDelayMsMax) return delayMs

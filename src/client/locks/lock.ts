@@ -4,7 +4,7 @@ import type { Key } from '../driver/index.ts'
 import type { Session } from '../sessions/index.ts'
 import { type AcquirableParts, createAcquirable, type GrantRequest } from './acquirable.ts'
 import type { Acquirable, HeldLock } from './held.ts'
-import { checkedLockDelayMs, type DelayParts, leaveWithMarker, passDelay } from './lock-delay.ts'
+import { checkedLockDelayMs, type DelayParts, leaveWithMarker, leaveWithMarkerLater, passDelay } from './lock-delay.ts'
 import { LockHolding } from './lock-holding.ts'
 import { entryAt } from './read-together.ts'
 import { tokenFloorKey, tokenIn } from './token-floor.ts'
@@ -65,6 +65,7 @@ async function grantLock(
     { type: 'get', key: delay.markerKey },
   ] as const
   const place = new PlaceInLine({ context, room: 'locks', name, session, what, reads })
+  const parts: DelayParts = { driver, place, markerAt, ...delay }
   // Who only tries disturbs nobody's turn when it is taken.
   try {
     if (!waits && (await place.look(limits)).line.length > 0) {
@@ -77,7 +78,6 @@ async function grantLock(
       return undefined
     }
     const { results } = await place.awaitFirst(limits)
-    const parts: DelayParts = { driver, place, markerAt, ...delay }
     if (!(await passDelay(parts, limits, waits, results))) {
       place.leaveLater()
       return undefined
@@ -87,7 +87,7 @@ async function grantLock(
     const letGo = () => (delay.delayMs > 0 ? leaveWithMarker(parts, session.signal) : place.leave())
     return new LockHolding({ driver, what, session, key, createRevision, letGo }, name, fencingToken)
   } catch (error) {
-    place.leaveLater()
+    leaveWithMarkerLater(parts, session.signal)
     throw error
   }
 }

@@ -7,6 +7,7 @@ import { binaryString, utf8Bytes } from '../../base/index.ts'
 import { type PlaneContext, roomKey } from '../context.ts'
 import type { Entry, Key } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
+import { type PersistOptions, persist } from '../turns/index.ts'
 
 /** Where the floor is kept. */
 export function tokenFloorKey(context: Pick<PlaneContext, 'namespace'>): Key {
@@ -30,11 +31,15 @@ export function tokenIn(entry: Entry | undefined): number {
   )
 }
 
-/** The floor now. Add a key's createRevision, of a grant that was certain before this was called. */
+/**
+ * The floor now, read until it is answered. Add a key's createRevision, of a grant that was certain before this was
+ * called. Default time: 30 s.
+ */
 export async function readTokenFloor(
   context: Pick<PlaneContext, 'namespace' | 'driver'>,
-  options: Parameters<PlaneContext['driver']['get']>[1] = {},
+  options: PersistOptions = {},
 ): Promise<number> {
-  const { entry } = await context.driver.get(tokenFloorKey(context), options)
+  const { driver } = context
+  const { entry } = await persist(driver.outside, options, (call) => driver.get(tokenFloorKey(context), call))
   return tokenIn(entry)
 }

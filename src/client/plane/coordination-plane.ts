@@ -5,7 +5,7 @@ import type { OpenContext } from '../connect/index.ts'
 import { createCounter, createShardedCounter } from '../counters/index.ts'
 import { createElection } from '../elections/index.ts'
 import { createFailoverPair, createFailoverView } from '../failover/index.ts'
-import { createIds } from '../ids/index.ts'
+import { sharedIds } from '../ids/index.ts'
 import { createKv } from '../kv/index.ts'
 import { createFence, createLock, createMultiLock, createRwLock, createSemaphore } from '../locks/index.ts'
 import { createQueue } from '../queues/index.ts'
@@ -37,7 +37,7 @@ export function createCoordinationPlane({ context, close }: OpenContext): Histor
     doubleBarrier: (name, count, options) => createDoubleBarrier(context, name, count, options),
     counter: (name, options) => createCounter(context, name, options),
     shardedCounter: (name, options) => createShardedCounter(context, name, options),
-    ids: (name) => createIds(context, name),
+    ids: sharedIds(context),
     rateLimiter: (name, limit) => createRateLimiter(context, name, limit),
     schedule: (name, options, work) => createSchedule(context, name, options, work),
     queue: (name) => createQueue(context, name),

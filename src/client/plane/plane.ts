@@ -43,13 +43,14 @@ export interface CommonPlane {
   semaphore(name: string, permits: number): Semaphore
   /** One number for all, exact under retries. */
   counter(name: string): Counter
-  /** Ids that no other process ever gets, in the order of time, roughly. */
+  /** Ids that no other process ever gets, in the order of time, roughly. May be asked for anew for each id. */
   ids(name: string): IdGenerator
   /** At most `limit` in `intervalMs`, over all processes. */
   rateLimiter(name: string, limit: RateLimit): RateLimiter
   /**
-   * Lets go of everything that is held, ends the sessions and the connection. Calls under way reject with `CLOSED`.
-   * Repeated calls do nothing more.
+   * Lets go of everything that is held, ends the sessions and the connection. Calls under way reject with `CLOSED`,
+   * and those that wait on a session with `SESSION_LOST`. An engine that cannot be reached is asked for some seconds; then
+   * what is held ends there by itself. Repeated calls do nothing more.
    */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -114,7 +114,9 @@ export class Claimant {
       const entry = read?.type === 'get' ? read.entry : await this.inSession((call) => this.readJob(found.key, call))
       // Claimed, and gone: only somebody from outside deletes a job that is claimed.
       if (entry === undefined) throw new SynodError('NOT_FOUND', 'the job was deleted from outside; dequeue again')
-      const floor = await this.inSession((call) => persist(driver.outside, call, (at) => readTokenFloor(context, at)))
+      const floor = await this.inSession((call) => readTokenFloor(context, call))
+      // A process that stood still may have been told all this after its session was over.
+      session.assertAlive()
       return new ClaimedJob(context, { id: unescapedName(part), entry, claim, session, floor })
     } catch (error) {
       this.takeBack(claim)

@@ -11,7 +11,7 @@ import { binaryString, utf8Bytes } from '../../base/index.ts'
 import type { CallOptions, Driver, Key, Operation } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import type { Session } from '../sessions/index.ts'
-import { absent, endingWith, freshId, lastingAsLongAs, persist } from '../turns/index.ts'
+import { absent, endingWith, freshId, isLeaseGone, lastingAsLongAs, persist } from '../turns/index.ts'
 import { escapedId, type QueueKeys } from './queue-keys.ts'
 
 /** How many markers one transaction takes along; etcd allows 128 operations. */
@@ -24,11 +24,12 @@ export interface Enqueued {
   readonly added: boolean
 }
 
+/** Markers that can go, of all queues, by the session that they hang on: a program may make its queue anew for each job. */
+const settledMarkers = new WeakMap<Session, Set<Key>>()
+
 export class Producer {
   private readonly driver: Driver
   private readonly keys: QueueKeys
-  /** Markers that can go, by the session that they hang on. */
-  private readonly settled = new WeakMap<Session, Set<Key>>()
 
   constructor(driver: Driver, keys: QueueKeys) {
     this.driver = driver
@@ -40,14 +41,15 @@ export class Producer {
     const call = freshId(outside)
     const part = id === undefined ? call : escapedId(id)
     const marker = this.keys.added(part)
-    const forgotten = this.takeSettled(session)
+    const forgotten = takeSettled(session)
     try {
       const parts = { marker, job: this.keys.job(part), call, value, forgotten }
       const { added, isCertain } = await this.write(session, parts, options)
-      if (id === undefined && isCertain) this.settle(session, [marker])
+      if (id === undefined && isCertain) settle(session, [marker])
+      if (!added) settle(session, forgotten)
       return { id: id ?? call, added }
     } catch (error) {
-      this.settle(session, forgotten)
+      settle(session, forgotten)
       throw error
     }
   }
@@ -69,19 +71,19 @@ export class Producer {
       }),
     )
   }
+}
 
-  private takeSettled(session: Session): Key[] {
-    const settled = this.settled.get(session)
-    const taken = [...(settled ?? [])].slice(0, forgottenAtOnce)
-    for (const key of taken) settled?.delete(key)
-    return taken
-  }
+function takeSettled(session: Session): Key[] {
+  const settled = settledMarkers.get(session)
+  const taken = [...(settled?.values().take(forgottenAtOnce) ?? [])]
+  for (const key of taken) settled?.delete(key)
+  return taken
+}
 
-  private settle(session: Session, keys: readonly Key[]): void {
-    const settled = this.settled.get(session) ?? new Set()
-    this.settled.set(session, settled)
-    for (const key of keys) settled.add(key)
-  }
+function settle(session: Session, keys: readonly Key[]): void {
+  const settled = settledMarkers.get(session) ?? new Set()
+  settledMarkers.set(session, settled)
+  for (const key of keys) settled.add(key)
 }
 
 interface Written {
@@ -109,7 +111,7 @@ async function endingWithUnknown<T>(session: Session, options: CallOptions, work
     return await work()
   } catch (error) {
     const { outcome } = error as { outcome?: unknown }
-    if (outcome === 'unknown' && session.signal.aborted) {
+    if (outcome === 'unknown' && (session.signal.aborted || isLeaseGone(error))) {
       const message =
         'the session ended before it could be found out whether the job was added; look for it, or add it under an id of your own'
       throw new SynodError('SESSION_LOST', message, { outcome: 'unknown', cause: error })

@@ -53,6 +53,11 @@ const idBytesMax = 512
 
 /** An id as a part of a key. */
 export function escapedId(id: string): Key {
+  if (/\p{Surrogate}/u.test(id))
+    throw new SynodError(
+      'INVALID_ARGUMENT',
+      'a job’s id has one half of a surrogate pair: it was cut within a character',
+    )
   const bytes = binaryString(utf8Bytes(id))
   if (bytes.length === 0 || bytes.length > idBytesMax)
     throw new SynodError('INVALID_ARGUMENT', `a job's id has 1 to ${idBytesMax} bytes, this one has ${bytes.length}`)

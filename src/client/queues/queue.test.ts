@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Transaction } from '../driver/index.ts'
+import { LockWorld } from '../locks/testing/lock-world.ts'
 import { onGround } from '../turns/testing/client-ground.ts'
 import type { Fate } from '../turns/testing/faulty-driver.ts'
 import { createQueue, type Job } from './index.ts'
@@ -221,3 +222,63 @@ function once(fate: Fate): (transaction: Transaction) => Fate {
     return fate
   }
 }
+
+test('a worker that stood still past the end of its session while it claimed gets no job', async () => {
+  const at = await LockWorld.open({ seed: 12, clients: 2 })
+  const worker = at.clients[0]!
+  await at.run(createQueue(at.clients[1]!.context, 'q').enqueue('x'))
+  const session = await at.run(worker.context.sessions.shared())
+  const dequeued = createQueue(worker.context, 'q')
+    .dequeue()
+    .then(
+      () => 'a job',
+      (error: { code: string }) => error.code,
+    )
+  // The claim is made, and the answer to the last question is on its way.
+  await at.simulation.run({ until: () => worker.driver.callsOf('get') > 0 })
+  worker.node.pause()
+  while (session.remainingMs() > 0) await at.advance(100)
+  worker.node.resume()
+  assert.equal(await at.run(dequeued), 'SESSION_LOST')
+})
+
+test('markers of made-up ids are forgotten also by a program that makes the queue anew for each job', () =>
+  onGround(31, async ({ client, keys }) => {
+    const { context } = client()
+    for (let i = 0; i < 40; i++) await createQueue(context, 'q').enqueue(new Uint8Array([i]))
+    assert.equal((await keys(`${all}added/`)).length, 1)
+  }))
+
+test('an enqueue that was applied unheard is not told as not applied when the lease is gone', () =>
+  onGround(32, async ({ client }) => {
+    const { context, driver } = client(60_000)
+    const session = await context.sessions.open({ ttlMs: 60_000 })
+    const other = client(60_000).context
+    const { transact } = driver
+    driver.transact = async (transaction, options) => {
+      driver.transact = transact
+      driver.fateOf = () => 'lost-answer'
+      try {
+        return await transact.call(driver, transaction, options)
+      } finally {
+        driver.fateOf = () => 'passes'
+        await (await createQueue(other, 'q').dequeue()).ack()
+        await other.driver.revokeLease(session.leaseId)
+      }
+    }
+    await assert.rejects(createQueue(context, 'q').enqueue('x', { session }), {
+      code: 'SESSION_LOST',
+      outcome: 'unknown',
+    })
+  }))
+
+test('waits end in time also while there is no session to wait with', () =>
+  onGround(33, async ({ client }) => {
+    const { context, driver } = client()
+    driver.cut()
+    const { clock } = driver.outside
+    const beganMs = clock.monotonicMs()
+    await assert.rejects(createQueue(context, 'q').dequeue({ waitMs: 100 }), { code: 'TIMEOUT' })
+    await assert.rejects(createQueue(context, 'q').enqueue('x', { timeoutMs: 100 }), { code: 'TIMEOUT' })
+    assert.ok(clock.monotonicMs() - beganMs < 500)
+  }))

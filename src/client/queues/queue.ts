@@ -1,5 +1,6 @@
 import { utf8Bytes } from '../../base/index.ts'
 import type { PlaneContext } from '../context.ts'
+import type { CallOptions } from '../driver/index.ts'
 import { type CallLimits, callOptions } from '../limits.ts'
 import type { Session } from '../sessions/index.ts'
 import { persist } from '../turns/index.ts'
@@ -73,26 +74,26 @@ export function createQueue(context: PlaneContext, name: string, options: QueueO
   const keys = queueKeys(context, name)
   const producer = new Producer(driver, keys)
   const attributes = { 'synod.name': name }
-  const sessionOf = (session: Session | undefined, signal: AbortSignal | undefined): Promise<Session> | Session =>
-    session ?? options.session ?? sessions.shared({ signal })
+  const sessionOf = (session: Session | undefined, limits: CallOptions): Promise<Session> | Session =>
+    session ?? options.session ?? sessions.shared(limits)
   return {
     name,
     enqueue: (value, call = {}) =>
       tracing.span('queue.enqueue', attributes, async () => {
         const limits = callOptions(context, call)
-        const session = await sessionOf(call.session, call.signal)
+        const session = await sessionOf(call.session, limits)
         const bytes = typeof value === 'string' ? utf8Bytes(value) : Uint8Array.from(value)
         return producer.add(session, call.id, bytes, limits)
       }),
     dequeue: ({ signal, waitMs, session } = {}) =>
       tracing.span('queue.dequeue', attributes, async () => {
         const limits = callOptions(context, { signal, timeoutMs: waitMs })
-        return new Claimant(context, keys, await sessionOf(session, signal), limits).claim()
+        return new Claimant(context, keys, await sessionOf(session, limits), limits).claim()
       }),
     tryDequeue: (call = {}) =>
       tracing.span('queue.dequeue', attributes, async () => {
-        const session = await sessionOf(call.session, call.signal)
-        return new Claimant(context, keys, session, callOptions(context, call)).claimNow()
+        const limits = callOptions(context, call)
+        return new Claimant(context, keys, await sessionOf(call.session, limits), limits).claimNow()
       }),
     size: (limits = {}) =>
       persist(driver.outside, callOptions(context, limits), async (call) => {

@@ -224,7 +224,14 @@ export class KeptRegistration implements Registration {
     this.reason = reason
     this.isStale = true
     this.bell.ring()
-    for (const listener of this.healthListeners) listener(healthy)
+    for (const listener of [...this.healthListeners]) {
+      try {
+        listener(healthy)
+      } catch (error) {
+        const fields = { service: this.service, id: this.id, error: String(error) }
+        this.context.driver.outside.logger.error('a listener of health changes threw', fields)
+      }
+    }
   }
 
   private mayGoOn(error: unknown): boolean {

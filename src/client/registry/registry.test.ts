@@ -186,3 +186,27 @@ for (let seed = 500; seed < 508; seed++) {
       assert.deepEqual(await keys(folder), [])
     }))
 }
+
+test('a listener of health changes that throws ends neither probing nor the others', () =>
+  onGround(61, async ({ client, until }) => {
+    const registry = createRegistry(client().context)
+    let isUp = true
+    const check = (): boolean => isUp
+    const registration = await registry.register({
+      service: 's',
+      address: 'a',
+      health: { type: 'heartbeat', ttlMs: 300, check },
+    })
+    const heard: boolean[] = []
+    registration.onHealthChange(() => {
+      throw new Error('the listener is broken')
+    })
+    registration.onHealthChange((healthy) => heard.push(healthy))
+    await until(() => registration.healthy)
+    isUp = false
+    await until(() => !registration.healthy)
+    isUp = true
+    await until(() => registration.healthy)
+    assert.deepEqual(heard.slice(-2), [false, true])
+    await registration.close()
+  }))

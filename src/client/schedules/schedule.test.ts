@@ -185,3 +185,17 @@ async function slotsOf(
   await schedule.close()
   return slots
 }
+
+test('an onError that throws ends nothing', () =>
+  onGround(51, async ({ client, until }) => {
+    let runs = 0
+    const onError = (): void => {
+      throw new Error('the listener is broken')
+    }
+    const schedule = createSchedule(client().context, 's', { everyMs: 500, onError }, () => {
+      runs++
+      throw new Error('the work is broken')
+    })
+    await until(() => runs > 3)
+    await schedule.close()
+  }))

@@ -238,10 +238,13 @@ class RunningSchedule implements Schedule {
   }
 
   private tell(error: unknown): void {
-    if (this.options.onError !== undefined) this.options.onError(error)
-    else {
-      const fields = { schedule: this.name, error: String(error) }
-      this.context.driver.outside.logger.warn('a schedule failed', fields)
+    const { logger } = this.context.driver.outside
+    try {
+      if (this.options.onError !== undefined) this.options.onError(error)
+      else logger.warn('a schedule failed', { schedule: this.name, error: String(error) })
+    } catch (thrown) {
+      // A listener that throws ends nothing.
+      logger.error('an onError threw', { schedule: this.name, error: String(thrown) })
     }
   }
 }

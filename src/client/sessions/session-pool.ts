@@ -4,9 +4,9 @@
  * - I1  `open` sessions are those that are not over.
  * - I2  `making` is set exactly while a shared session is being made; all who ask meanwhile get that one.
  */
-import type { LeaseAnswer } from '../driver/index.ts'
+import type { CallOptions, ClientRuntime, LeaseAnswer } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
-import { Backoff, pause } from '../watching/index.ts'
+import { Backoff, Bell, pause } from '../watching/index.ts'
 import { LiveSession } from './live-session.ts'
 import type { LeaseDriver, Session, SessionOptions, Sessions } from './session.ts'
 import { type DriftMargin, sessionDeadlineMs } from './session-deadline.ts'
@@ -14,6 +14,8 @@ import { type DriftMargin, sessionDeadlineMs } from './session-deadline.ts'
 const ttlMsDefault = 10_000
 const ttlMsMin = 1_000
 const ttlMsMax = 86_400_000
+/** So long the engine is asked to end all sessions when the connection is closed. */
+const closeMsMax = 5_000
 
 export interface SessionsSettings {
   /** Of the shared session, and of those that are opened without one of their own. Default 10 000. */
@@ -44,7 +46,7 @@ class SessionPool implements Sessions {
     this.margin = { driftPpm: settings.driftPpm ?? 500, fixedMs: settings.marginMs ?? 10 }
   }
 
-  async shared(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Session> {
+  async shared(options: CallOptions = {}): Promise<Session> {
     const { current } = this
     if (current !== undefined && current.remainingMs() > 0) return current
     this.making ??= this.make(this.ttlMs, undefined)
@@ -55,7 +57,7 @@ class SessionPool implements Sessions {
       .finally(() => {
         this.making = undefined
       })
-    return unlessAborted(this.making, options.signal)
+    return inTime(this.driver.outside, this.making, options)
   }
 
   open(options: SessionOptions = {}): Promise<Session> {
@@ -64,14 +66,21 @@ class SessionPool implements Sessions {
 
   async close(): Promise<void> {
     this.closing.abort(new SynodError('CLOSED', 'the connection was closed by this program; connect again'))
-    await Promise.all([...this.alive].map((session) => session.close()))
+    const ended = new AbortController()
+    const patience = pause(this.driver.outside, closeMsMax, { signal: ended.signal }).catch(() => {})
+    const closed = Promise.all([...this.alive].map((session) => session.close())).finally(() => ended.abort())
+    await Promise.race([closed, patience])
   }
 
   private async make(ttlMs: number, signal: AbortSignal | undefined): Promise<Session> {
     const stop = signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal])
     try {
       const answer = await this.grant(ttlMs, stop)
-      stop.throwIfAborted()
+      if (stop.aborted) {
+        // Nobody would renew it.
+        void this.driver.revokeLease(answer.leaseId).catch(() => {})
+        stop.throwIfAborted()
+      }
       return this.begin(answer)
     } catch (error) {
       if (this.closing.signal.aborted) throw this.closing.signal.reason
@@ -135,12 +144,10 @@ function cancelled(signal: AbortSignal): SynodError {
 }
 
 /** What others wait for too goes on when one of them leaves. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(cancelled(signal))
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
+async function inTime<T>(outside: ClientRuntime, work: Promise<T>, limits: CallOptions): Promise<T> {
+  const bell = new Bell()
+  const ring = (): void => bell.ring()
+  work.then(ring, ring)
+  await bell.heard(outside, limits)
+  return work
 }

@@ -183,3 +183,13 @@ test('a listener that throws keeps nobody else from hearing', async () => {
   await at.run(session.close())
   assert.equal(heard, 1)
 })
+
+test('closing all does not wait for an engine that is gone for as long as its longest lease', async () => {
+  const at = await LockWorld.open({ seed: 9, clients: 1 })
+  const client = at.clients[0]!
+  await at.run(client.context.sessions.open({ ttlMs: 3_600_000 }))
+  client.driver.cut()
+  const beganMs = at.simulation.nowMs
+  await at.run(client.context.sessions.close())
+  assert(at.simulation.nowMs - beganMs < 30_000, `${at.simulation.nowMs - beganMs}`)
+})

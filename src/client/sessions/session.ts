@@ -8,7 +8,7 @@
  * - S3  `signal` fires at the first turn of the loop after the deadline. A process that stands still cannot notice: only
  *       the fencing token stops its late writes.
  */
-import type { Driver, LeaseId } from '../driver/index.ts'
+import type { CallOptions, Driver, LeaseId } from '../driver/index.ts'
 
 /** What sessions take of a driver. */
 export type LeaseDriver = Pick<Driver, 'outside' | 'grantLease' | 'renewLease' | 'revokeLease'>
@@ -42,9 +42,15 @@ export interface SessionOptions {
 }
 
 export interface Sessions {
-  /** The session that everything shares which brings none of its own: made when first needed, and anew after a loss. */
-  shared(options?: { readonly signal?: AbortSignal | undefined }): Promise<Session>
+  /**
+   * The session that everything shares which brings none of its own: made when first needed, and anew after a loss. The
+   * options limit this wait; what others wait for too goes on.
+   */
+  shared(options?: CallOptions): Promise<Session>
   open(options?: SessionOptions): Promise<Session>
-  /** Closes all. */
+  /**
+   * Closes all, and refuses more. Resolves when the engine has ended them, or after some seconds in which it could not be
+   * reached: then they end there by themselves.
+   */
   close(): Promise<void>
 }

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { Prng } from '../../base/index.ts'
+import { createNodeRuntime } from '../../runtime/node/index.ts'
 import { prefixEnd } from '../context.ts'
 import type { Entry, Operation } from '../driver/index.ts'
+import { openEmbeddedDriver } from '../drivers/embedded/index.ts'
 import { latestStates } from './latest-states.ts'
 import { embeddedForSuite, freshPrefix, memoryEngine, put, remove } from './testing/embedded.ts'
 import { FlakyDriver } from './testing/flaky-driver.ts'
@@ -168,4 +170,28 @@ suite('the latest states of a range', () => {
     assert.equal(await after, 'new')
     await states.return?.()
   })
+})
+
+test('a state of many pages that history was compacted under is read anew', async () => {
+  const driver = await openEmbeddedDriver({}, createNodeRuntime({ logLevel: 'error' }))
+  const value = new Uint8Array(0)
+  for (let n = 0; n < 600; n++)
+    await driver.transact({ compares: [], success: [{ type: 'put', key: `k/${n}`, value }] })
+  const list = driver.list.bind(driver)
+  let lists = 0
+  driver.list = async (range, options) => {
+    if (++lists === 2) {
+      const { revision } = await driver.transact({ compares: [], success: [{ type: 'put', key: 'k/new', value }] })
+      await driver.compact(revision)
+    }
+    return list(range, options)
+  }
+  try {
+    for await (const { entries } of latestStates(driver, { start: 'k/', end: 'k0' })) {
+      assert.equal(entries.size, 601)
+      break
+    }
+  } finally {
+    await driver.close()
+  }
 })

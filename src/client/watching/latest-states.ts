@@ -9,7 +9,7 @@ import type {
   Revision,
   Subscription,
 } from '../driver/index.ts'
-import type { SynodError } from '../errors.ts'
+import { SynodError } from '../errors.ts'
 import { Backoff, mayPass, pause } from './backoff.ts'
 import { Bell } from './bell.ts'
 import { Feed, type FeedSource } from './feed.ts'
@@ -60,6 +60,11 @@ class LatestFeed extends Feed<LatestState> implements LatestStates {
   async revalidate(options: CallOptions = {}): Promise<void> {
     if (!this.isOver) await this.latest.revalidate(options)
   }
+}
+
+interface ListedState {
+  readonly entries: Map<Key, Entry>
+  readonly revision: Revision
 }
 
 /** Why {@link LatestSource} was woken, or must begin anew. */
@@ -249,10 +254,19 @@ class LatestSource implements FeedSource<LatestState> {
     return true
   }
 
-  private async list(
-    keysOnly: boolean,
-    options: CallOptions,
-  ): Promise<{ entries: Map<Key, Entry>; revision: Revision }> {
+  private async list(keysOnly: boolean, options: CallOptions): Promise<ListedState> {
+    for (;;) {
+      try {
+        return await this.listOnce(keysOnly, options)
+      } catch (error) {
+        if (!(error instanceof SynodError && error.code === 'COMPACTED')) throw error
+      }
+      // Between two pages the revision of the first was compacted away: the newest one is wanted anyway.
+      await pause(this.driver.outside, this.backoff.next(), options)
+    }
+  }
+
+  private async listOnce(keysOnly: boolean, options: CallOptions): Promise<ListedState> {
     const entries = new Map<Key, Entry>()
     let revision = 0
     for await (const page of listPages(this.driver, this.range, { ...options, keysOnly })) {

@@ -26,7 +26,8 @@ const redisMissing: Readonly<Record<string, string>> = {
   Watches:
     'Redis tells changes to whoever listens just then, once at most: after a broken connection some are missing.',
   Sessions: 'Redis has no sessions: a key has a time to live, and nothing ends together with others.',
-  Locks: 'Redis has no sessions and no order of requests: neither a fair line nor an end together with a session.',
+  Locks:
+    'Redis has no sessions of the program’s own to hang a lock on: its locks end with the connection that took them.',
   'Read/write locks': 'Needs a line of requests in one order, which Redis does not keep.',
   'Multi-locks': 'Needs one session for all locks, which Redis does not have.',
   Fences: 'Needs durable transactions next to the data; guard the resource itself with the token instead.',

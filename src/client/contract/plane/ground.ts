@@ -18,6 +18,8 @@ export interface PlaneSubject {
   readonly plane: CommonPlane
   /** A connection as another program has it. Undefined where the engine lives inside this one. */
   readonly another?: (() => Promise<CommonPlane>) | undefined
+  /** How many wait for the lock of this name. Default: as the key space tells. */
+  readonly inLine?: ((lock: string) => Promise<number>) | undefined
   /** Ends the engine. The suite has closed the connections. */
   close(): Promise<void>
 }
@@ -83,6 +85,15 @@ export class PlaneGround<P extends CommonPlane> {
     const session = await plane.session({ ttlMs })
     this.sessions.push(session)
     return session
+  }
+
+  /** How many want a lock; whether its holder counts, is the engine's choice. */
+  async inLine(lock: string): Promise<number> {
+    const { inLine } = this.world.subject
+    if (inLine !== undefined) return inLine(lock)
+    // A subject that has no other way to tell has a key space.
+    const { kv } = this.plane as unknown as CoordinationPlane
+    return (await listed(kv.list({ prefix: `synod/locks/${lock.replaceAll('/', '%2F')}/`, keysOnly: true }))).length
   }
 
   async end(): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { failsWith, listed, PromiseList, throwsWith, upTo } from './ground.ts'
+import { failsWith, PromiseList, throwsWith, upTo } from './ground.ts'
 
 const list = new PromiseList('Locks')
 export const lockPromises = list.promises
@@ -74,28 +74,47 @@ list.onEvery('work that throws lets go', async (ground) => {
   assert.equal(await second!.lock(name).run({ waitMs: 10_000 }, () => 'held'), 'held')
 })
 
-list.onCoordination('waiters are granted in the order in which they came', async (ground) => {
+list.onEvery('waiters are granted in the order in which they came, and nothing stays behind', async (ground) => {
   const programs = await ground.programs(3)
   const name = ground.name()
   const held = await programs[0]!.lock(name).acquire()
-  const prefix = `synod/locks/${name.replaceAll('/', '%2F')}/`
-  const places = async () => (await listed(ground.plane.kv.list({ prefix, keysOnly: true }))).length
   const order: number[] = []
   const waiting: Promise<void>[] = []
   for (const i of upTo(6)) {
-    const before = await places()
+    const before = await ground.inLine(name)
     waiting.push(
       programs[i % 3]!.lock(name).run({ waitMs: 20_000 }, () => {
         order.push(i)
       }),
     )
-    await ground.until('it stands in line', async () => (await places()) > before)
+    await ground.until('it stands in line', async () => (await ground.inLine(name)) > before)
   }
   await held.release()
   await Promise.all(waiting)
   assert.deepEqual(order, upTo(6))
-  await ground.until('nothing stays behind', async () => (await places()) === 0)
+  await ground.until('nothing stays behind', async () => (await ground.inLine(name)) === 0)
 })
+
+list.onEvery(
+  'what a closed connection held passes on, after the lock delay that it asked for',
+  async (ground) => {
+    const [name, delayed] = [ground.name('plain'), ground.name('delayed')]
+    const connection = await ground.anotherConnection()
+    const held = await connection.lock(name).acquire()
+    const beforeDelay = await connection.lock(delayed, { lockDelayMs: 700 }).acquire()
+    const afterDelay = ground.plane.lock(delayed).acquire({ waitMs: 20_000 })
+    const closingMs = ground.nowMs
+    await connection.close()
+    assert.equal(held.signal.aborted, true)
+    const next = await ground.plane.lock(name).acquire({ waitMs: 20_000 })
+    assert.ok(next.fencingToken > held.fencingToken)
+    const late = await afterDelay
+    assert.ok(ground.nowMs - closingMs >= 690, 'not before the delay is over')
+    assert.ok(late.fencingToken > beforeDelay.fencingToken)
+    await Promise.all([next.release(), late.release()])
+  },
+  'programs',
+)
 
 list.onCoordination('it is free when the holder’s session ends, and the holder knows', async (ground) => {
   const [first, second] = await ground.programs(2)

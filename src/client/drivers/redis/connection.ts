@@ -64,7 +64,11 @@ export class RedisConnection {
   async open(): Promise<ServerInfo> {
     this.redis.connect().catch(() => {})
     const deadlineMs = this.outside.clock.monotonicMs() + this.requestTimeoutMs
-    await this.awaitAdmitted({ deadlineMs })
+    try {
+      await this.awaitAdmitted({ deadlineMs })
+    } catch (error) {
+      throw this.toldOf('the connection', error, 'not-applied')
+    }
     return this.info!
   }
 
@@ -121,7 +125,7 @@ export class RedisConnection {
       for (;;) {
         await this.awaitAdmitted(limits)
         assertInTime(this.outside, limits)
-        const before = outcome
+        const before: 'unknown' | 'not-applied' = outcome
         outcome = lateOutcome
         try {
           return await this.inTime(send(), limits)
@@ -211,7 +215,7 @@ export class RedisConnection {
       this.former = this.admitted
       this.trouble = undefined
     } catch (error) {
-      if (isReply(error)) this.refusal = replyError('what a connection needs (INFO, CLIENT ID, CLIENT KILL)', error)
+      if (isReply(error)) this.refuse(replyError('what a connection needs (INFO, CLIENT ID, CLIENT KILL)', error))
       else if (error instanceof SynodError) this.refuse(error)
       else this.trouble = lostError(error)
     }
@@ -220,7 +224,7 @@ export class RedisConnection {
 
   /** A server that was fit and is not now may be fit again, as one that is demoted and promoted: only the first time is final. */
   private refuse(error: SynodError): void {
-    if (this.former === undefined) this.refusal = error
+    if (this.former === undefined && error.code !== 'UNAVAILABLE') this.refusal = error
     else {
       this.trouble = error
       this.redis.disconnect(true)

@@ -1,7 +1,7 @@
 /** ioredis, which only programs that connect to Redis need: loaded then, and named when it is not there. */
 import { SynodError } from '../../errors.ts'
 
-export type Ioredis = typeof import('ioredis')
+export type Ioredis = Pick<typeof import('ioredis'), 'Redis'>
 
 /** Rejects with `NOT_SUPPORTED` when the package is not installed. */
 export async function loadIoredis(): Promise<Ioredis> {

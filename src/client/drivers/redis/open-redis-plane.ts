@@ -123,7 +123,7 @@ function ioredisOptions(
   { host, port, db, username, password, tls }: RedisPlaneOptions,
   requestTimeoutMs: number,
   { random }: ClientRuntime,
-): RedisOptions {
+): Omit<RedisOptions, 'replyMapping'> {
   return {
     host,
     port,

@@ -5,13 +5,15 @@
  *
  * - P1  At most one process lives on a machine. `onEnd` of a life is called once, when it ends, and nothing of it runs after.
  */
-import type { PlaneContext } from '../../../client/context.ts'
+import type { OpenContext } from '../../../client/connect/index.ts'
 import { openEtcdDriver } from '../../../client/drivers/etcd/index.ts'
-import { SynodError, type SynodErrorCode } from '../../../client/errors.ts'
+import type { SynodError, SynodErrorCode } from '../../../client/index.ts'
 import { createSessions } from '../../../client/sessions/index.ts'
-import type { Tracing } from '../../../client/tracing.ts'
 import type { Runtime } from '../../../runtime/index.ts'
 import type { SimulatedNode, Simulation } from '../../../runtime/simulation/index.ts'
+
+/** What primitives are made with. */
+export type PlaneContext = OpenContext['context']
 
 /** What the clients of a world are opened with. */
 export interface ClientSettings {
@@ -61,7 +63,7 @@ interface LiveProcess {
   readonly end: AbortController
 }
 
-const noTracing: Tracing = { span: (_name, _attributes, work) => work() }
+const noTracing: PlaneContext['tracing'] = { span: (_name, _attributes, work) => work() }
 
 export class ClientMachine {
   readonly name: string
@@ -168,5 +170,5 @@ export class ClientMachine {
 
 /** Whether faults of the world can have led to it. */
 export function isExpected(error: unknown): error is SynodError {
-  return error instanceof SynodError && expected.has(error.code)
+  return error instanceof Error && error.name === 'SynodError' && expected.has((error as SynodError).code)
 }

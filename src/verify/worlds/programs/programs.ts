@@ -1,8 +1,7 @@
 /** The programs of a world: machines that use the client, and what is demanded of them. */
 
-import { binaryString } from '../../../base/index.ts'
-import { prefixEnd, roomKey } from '../../../client/context.ts'
 import { createCounter } from '../../../client/counters/index.ts'
+import { createKv } from '../../../client/kv/index.ts'
 import type { Random } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/simulation/index.ts'
 import { between, pick, shuffled } from '../chance.ts'
@@ -39,6 +38,9 @@ export const activityNames = [
   'watches',
 ] as const
 export type ActivityName = (typeof activityNames)[number]
+
+/** Where primitives keep what is theirs. */
+const ownKeys = { key: 'synod/', end: 'synod0' } as const
 
 /** What the programs of a world are like. */
 export interface ProgramShape {
@@ -124,7 +126,7 @@ export class Programs {
       return { machine, activities }
     })
     this.machines = this.seats.map(({ machine }) => machine)
-    if (shape.machines > 0) recorder.add({ type: 'unrecorded', key: 'synod/', end: prefixEnd('synod/') })
+    if (shape.machines > 0) recorder.add({ type: 'unrecorded', ...ownKeys })
   }
 
   start(): void {
@@ -254,9 +256,13 @@ export class Programs {
       })
     }
     if (activities.includes('queue')) {
-      const start = roomKey(context, 'queues', queueName, 'jobs', '')
-      const { entries } = await untilAnswered(life, () => driver.list({ start, end: prefixEnd(start) }))
-      recorder.add({ type: 'queueLeft', queue: queueName, jobs: entries.map(({ value }) => binaryString(value)) })
+      const jobs = await untilAnswered(life, async () => {
+        const texts: string[] = []
+        const left = createKv(context).list({ prefix: `synod/queues/${queueName}/jobs/` })
+        for await (const entry of left) texts.push(entry.text())
+        return texts
+      })
+      recorder.add({ type: 'queueLeft', queue: queueName, jobs })
     }
     if (activities.includes('watches')) {
       const { entries, revision } = await untilAnswered(life, () => driver.list(watchedRange))
