@@ -1,14 +1,22 @@
 /**
  * Compiles every TypeScript snippet of the README and the client's documentation, and runs those that are whole programs.
  * What a page shows as output must be what is printed, and what a page links to must be there. See `doc-snippets.ts` for how
- * pages mark their snippets. `node scripts/check-docs.ts [page …]`.
+ * pages mark their snippets.
+ *
+ *     node scripts/check-docs.ts [page …]
+ *     node scripts/check-docs.ts --engines synod,etcd,zookeeper,redis [page …]   on real servers, which it starts
+ *
+ * On a real server the same programs run with another connection string. Those that the types then refuse are told and
+ * left out: they need what the engine does not keep.
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { isAsShown, readSnippets, type SnippetProgram } from './doc-snippets.ts'
+import { type EngineName, engineNames, startEngine } from './example-engines.ts'
 import { packageSources } from './package-sources.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -22,11 +30,20 @@ interface Placed extends SnippetProgram {
 /** In the clone, so that the libraries they use are found; under `.cache`, which no other check looks at. */
 function placePrograms(folder: string, programs: readonly SnippetProgram[]): Placed[] {
   return programs.map((program) => {
-    const name = relative(root, program.page).replaceAll('/', '.').replace(/\.md$/, '')
-    const file = join(folder, `${name}.${program.line}.ts`)
+    const file = join(folder, `${nameOf(program)}.ts`)
     writeFileSync(file, program.code)
     return { ...program, file }
   })
+}
+
+function nameOf({ page, line }: SnippetProgram): string {
+  return `${relative(root, page).replaceAll('/', '.').replace(/\.md$/, '')}.${line}`
+}
+
+/** The same program elsewhere, under keys of its own. */
+function connectedTo(connection: string, program: SnippetProgram): SnippetProgram {
+  const url = `${connection}?namespace=${nameOf(program)}/`
+  return { ...program, code: program.code.replaceAll(/connect\('(?:memory|embedded):[^']*'\)/g, `connect('${url}')`) }
 }
 
 /** Undefined when all is well. */
@@ -54,10 +71,14 @@ function compile(folder: string, programs: readonly Placed[]): string | undefine
   })
   if (status === 0) return undefined
   const told = `${stdout}${stderr}`.split(/\n(?=\S)/).filter((message) => !isElsewhere(message))
-  if (told.length === 0) return undefined
+  return told.length === 0 ? undefined : told.join('\n')
+}
+
+/** What the compiler says, with the pages' names. */
+function onPages(complaints: string, programs: readonly Placed[]): string {
   return programs.reduce(
     (text, { file, page }) => text.replaceAll(relative(root, file), relative(root, page)),
-    told.join('\n'),
+    complaints,
   )
 }
 
@@ -115,21 +136,65 @@ function brokenLinks(page: string): string[] {
     .map((target) => `${relative(root, page)}: links to ${target}, which is not there`)
 }
 
-const chosen = process.argv.slice(2).map((page) => join(process.cwd(), page))
+/** Compiles all, runs those that are whole programs. Gives the number of failures. */
+async function check(folder: string, programs: readonly SnippetProgram[]): Promise<number> {
+  const placed = placePrograms(folder, programs)
+  const complaints = placed.length === 0 ? undefined : compile(folder, placed)
+  if (complaints !== undefined) {
+    console.log(onPages(complaints, placed))
+    return 1
+  }
+  const whole = placed.filter(({ isRun }) => isRun)
+  const failures = await runAll(whole)
+  console.log(`${placed.length} programs compiled, ${whole.length} of them run, ${failures} failed`)
+  return failures
+}
+
+/** Runs what the types say that this engine can run. */
+async function checkOn(engine: EngineName, folder: string, programs: readonly SnippetProgram[]): Promise<number> {
+  const { connection, stop } = await startEngine(engine)
+  try {
+    const whole = programs.filter(({ isRun }) => isRun).map((program) => connectedTo(connection, program))
+    const placed = placePrograms(folder, whole)
+    const complaints = compile(folder, placed) ?? ''
+    const refused = placed.filter(({ file }) => complaints.includes(relative(root, file)))
+    if (refused.length > 0) console.log(`${engine}: the types refuse ${refused.map(nameOf).join(', ')}`)
+    const isWhole = engine === 'synod' || engine === 'etcd'
+    const failures =
+      (await runAll(placed.filter((program) => !refused.includes(program)))) + (isWhole ? refused.length : 0)
+    console.log(`${engine}: ${placed.length - refused.length} programs run, ${failures} failed`)
+    return failures
+  } finally {
+    await stop()
+  }
+}
+
+function engineNamed(name: string): EngineName {
+  const engine = engineNames.find((known) => known === name)
+  if (engine === undefined) throw new Error(`--engines ${name}: there is ${engineNames.join(', ')}`)
+  return engine
+}
+
+const { values, positionals } = parseArgs({ options: { engines: { type: 'string' } }, allowPositionals: true })
 const patterns = ['README.md', 'docs/engines.md', 'docs/client/**/*.md']
-const pages = chosen.length > 0 ? chosen : globSync(patterns, { cwd: root }).map((page) => join(root, page))
+const pages =
+  positionals.length > 0
+    ? positionals.map((page) => resolve(page))
+    : globSync(patterns, { cwd: root }).map((page) => join(root, page))
 mkdirSync(cache, { recursive: true })
 const folder = mkdtempSync(join(cache, 'snippets-'))
 try {
-  const programs = placePrograms(folder, pages.sort().flatMap(readSnippets))
-  const complaints = programs.length === 0 ? undefined : compile(folder, programs)
-  if (complaints !== undefined) console.log(complaints)
-  const isRun = programs.filter((program) => program.isRun)
-  const broken = pages.flatMap(brokenLinks)
-  for (const line of broken) console.log(line)
-  const failures = broken.length + (complaints === undefined ? await runAll(isRun) : 0)
-  console.log(`${pages.length} pages, ${programs.length} programs compiled, ${isRun.length} of them run`)
-  if (complaints !== undefined || failures > 0 || (chosen.length === 0 && isRun.length === 0)) process.exitCode = 1
+  const programs = pages.sort().flatMap(readSnippets)
+  if (!programs.some(({ isRun }) => isRun)) throw new Error('no page has a program to run')
+  let failures = 0
+  if (values.engines === undefined) {
+    const broken = pages.flatMap(brokenLinks)
+    for (const line of broken) console.log(line)
+    failures = broken.length + (await check(folder, programs))
+  } else {
+    for (const engine of values.engines.split(',').map(engineNamed)) failures += await checkOn(engine, folder, programs)
+  }
+  if (failures > 0) process.exitCode = 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

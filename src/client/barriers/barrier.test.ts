@@ -214,3 +214,23 @@ test('a round that is complete begins although the member that completed it stan
     stop.abort()
     await oneTooMany
   }))
+
+test('a hold that found the barrier up by the session of another is not applied after that session ended', () =>
+  onGround(22, async ({ client, pass, keys }) => {
+    const { context, driver } = client()
+    const other = client().context
+    const session = await other.sessions.open({ ttlMs: 1000 })
+    driver.fateOf = once('late')
+    const [held, heldByOther] = await Promise.all([
+      createBarrier(context, 'b').hold(),
+      createBarrier(other, 'b').hold({ session }),
+    ])
+    assert.deepEqual([held, heldByOther], [false, true])
+    await session.close()
+    await pass(1000)
+    await Promise.all(driver.late)
+    await createBarrier(other, 'b').wait({ timeoutMs: 500 })
+    assert.deepEqual(await keys('synod/barriers/b/'), ['synod/barriers/b/state'])
+    assert.equal(await createBarrier(other, 'b').release(), false)
+    assert.equal(await createBarrier(other, 'b').hold(), true)
+  }))

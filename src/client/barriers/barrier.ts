@@ -2,15 +2,20 @@
  * A barrier: put up by one process, waited at by any number, taken down by any (ZooKeeper recipe "Barriers"; Curator's
  * `DistributedBarrier`).
  *
- * One key says how it stands: `{"state":"up","hold":ID}` or `{"state":"down","hold":ID}`, where the id is of the hold that
- * put it up last. No key: down.
+ * One key says how it stands; a hold that hangs on a session has another, which goes with it:
+ *
+ *     synod/barriers/migrated/state        {"state":"up","hold":ID}: of the hold that put it up last. No key: down.
+ *     synod/barriers/migrated/state        {"state":"up","hold":ID,"leased":true}: up while there is
+ *     synod/barriers/migrated/state/ID     on the session
+ *     synod/barriers/migrated/state        {"state":"down","hold":ID}
  *
  * - B1  Each change is guarded by the revision it was decided on, so it is applied at most once, however often an answer
- *       is lost. This is why a barrier that is down keeps its key.
+ *       is lost. This is why the first key stays once it is there: its revision never comes back.
+ * - B2  A hold's own key is made with the state that names it, and never again: once it is gone, that hold is over.
  */
-import { utf8Bytes } from '../../base/index.ts'
-import { type PlaneContext, roomKey } from '../context.ts'
-import type { CallOptions, Entry, Key, LeaseId, Revision } from '../driver/index.ts'
+import { emptyBytes, utf8Bytes } from '../../base/index.ts'
+import { type PlaneContext, prefixEnd, roomKey } from '../context.ts'
+import type { CallOptions, Driver, Entry, Key, LeaseId, Operation, Revision } from '../driver/index.ts'
 import { SynodError } from '../errors.ts'
 import { type CallLimits, callOptions } from '../limits.ts'
 import type { Session } from '../sessions/index.ts'
@@ -42,12 +47,19 @@ export interface Barrier {
   wait(limits?: CallLimits): Promise<void>
 }
 
-interface BarrierState {
-  readonly isUp: boolean
+/** What the barrier's key says. */
+interface Written {
+  readonly state: 'up' | 'down'
   /** Of the hold that put it up last; '' when there was none. */
   readonly hold: string
+  /** Whether it is up only as long as the hold's own key is there. */
+  readonly isLeased: boolean
   /** 0: there is no key. */
   readonly modRevision: Revision
+}
+
+interface BarrierState extends Written {
+  readonly isUp: boolean
 }
 
 /** Makes the barrier `name`. Nothing is asked of the engine until it is used. */
@@ -80,7 +92,7 @@ function release(context: PlaneContext, key: Key, limits: CallOptions): Promise<
   /** The hold that this call is taking down. */
   let holdId: string | undefined
   return change(context, key, limits, undefined, (state) => {
-    if (!state.isUp) return { outcome: state.hold === holdId }
+    if (!state.isUp) return { outcome: state.state === 'down' && state.hold === holdId }
     // Released by this call or another, and put up again since.
     if (holdId !== undefined && state.hold !== holdId) return { outcome: true }
     holdId = state.hold
@@ -102,17 +114,16 @@ async function change(
   decide: (state: BarrierState) => Decision,
 ): Promise<boolean> {
   const { driver } = context
-  let state: BarrierState | undefined
   return persist(driver.outside, limits, async (call) => {
     for (;;) {
-      state = readState((await driver.get(key, call)).entry)
-      const decision = decide(state)
+      const written = decode((await driver.get(key, call)).entry)
+      const isUp = written.state === 'up' && (!written.isLeased || (await isThere(driver, holdKey(key, written), call)))
+      const decision = decide({ ...written, isUp })
       if ('outcome' in decision) return decision.outcome
-      const value = utf8Bytes(JSON.stringify(decision.next))
       const { succeeded } = await driver.transact(
         {
-          compares: [{ key, target: 'modRevision', is: '=', value: state.modRevision }],
-          success: [{ type: 'put', key, value, ...(leaseId === undefined ? {} : { leaseId }) }],
+          compares: [{ key, target: 'modRevision', is: '=', value: written.modRevision }],
+          success: stepsTo(key, decision.next, written, leaseId),
         },
         call,
       )
@@ -121,17 +132,43 @@ async function change(
   })
 }
 
+function stepsTo(
+  key: Key,
+  next: { readonly state: 'up' | 'down'; readonly hold: string },
+  before: Written,
+  leaseId: LeaseId | undefined,
+): Operation[] {
+  const isLeased = next.state === 'up' && leaseId !== undefined
+  const steps: Operation[] = [
+    { type: 'put', key, value: utf8Bytes(JSON.stringify(isLeased ? { ...next, leased: true } : next)) },
+  ]
+  if (isLeased) steps.push({ type: 'put', key: holdKey(key, next), value: emptyBytes, leaseId })
+  if (before.isLeased) steps.push({ type: 'delete', key: holdKey(key, before) })
+  return steps
+}
+
 async function wait(context: PlaneContext, key: Key, limits: CallOptions): Promise<void> {
-  for await (const { entries } of latestStates(context.driver, { start: key, end: undefined }, limits)) {
-    if (!readState(entries.get(key)).isUp) return
+  for await (const { entries } of latestStates(context.driver, { start: key, end: prefixEnd(`${key}/`) }, limits)) {
+    const written = decode(entries.get(key))
+    if (written.state === 'down' || (written.isLeased && !entries.has(holdKey(key, written)))) return
   }
 }
 
-function readState(entry: Entry | undefined): BarrierState {
-  if (entry === undefined) return { isUp: false, hold: '', modRevision: 0 }
+/** The key of a hold that hangs on a session. */
+function holdKey(key: Key, { hold: id }: { readonly hold: string }): Key {
+  return `${key}/${id}`
+}
+
+async function isThere(driver: Driver, key: Key, call: CallOptions): Promise<boolean> {
+  return (await driver.get(key, call)).entry !== undefined
+}
+
+function decode(entry: Entry | undefined): Written {
+  if (entry === undefined) return { state: 'down', hold: '', isLeased: false, modRevision: 0 }
+  const { modRevision } = entry
   try {
-    const { state, hold: id } = JSON.parse(new TextDecoder().decode(entry.value)) as { state?: unknown; hold?: unknown }
-    return { isUp: state === 'up', hold: String(id), modRevision: entry.modRevision }
+    const { state, hold: id, leased } = JSON.parse(new TextDecoder().decode(entry.value)) as Record<string, unknown>
+    return { state: state === 'up' ? 'up' : 'down', hold: String(id), isLeased: leased === true, modRevision }
   } catch (cause) {
     throw new SynodError('CORRUPT', `the barrier's key ${JSON.stringify(entry.key)} holds something else; delete it`, {
       cause,

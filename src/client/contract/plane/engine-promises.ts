@@ -25,15 +25,16 @@ const redisMissing: Readonly<Record<string, string>> = {
   Transactions: 'Redis has no revisions to decide on, and no two keys are certain to survive together.',
   Watches:
     'Redis tells changes to whoever listens just then, once at most: after a broken connection some are missing.',
-  Sessions: 'Redis has no sessions: a key has a time to live, and nothing ends together with others.',
+  Sessions:
+    'No session of the program’s own on Redis: what a connection holds ends together, and nothing apart from it.',
   Locks:
     'Redis has no sessions of the program’s own to hang a lock on: its locks end with the connection that took them.',
-  'Read/write locks': 'Needs a line of requests in one order, which Redis does not keep.',
-  'Multi-locks': 'Needs one session for all locks, which Redis does not have.',
+  'Read/write locks': 'Not offered on Redis: what it can keep of locks are the mutex and the semaphore.',
+  'Multi-locks': 'Not offered on Redis, where no two keys are certain to survive a failure together.',
   Fences: 'Needs durable transactions next to the data; guard the resource itself with the token instead.',
   Elections: 'Needs sessions and reliable notice of their end.',
   Barriers: 'Needs reliable notice of changes.',
-  Counters: 'Needs durable transactions over several keys; one counter is fast enough on Redis.',
+  Counters: 'Not offered on Redis, where one counter is fast enough for many writers.',
   Schedules: 'Needs an election.',
   Queues: 'Needs sessions: a claim must end with its worker.',
   'Versioned data': 'Redis has no versions.',
