@@ -22,7 +22,7 @@ export const clientDataPlants = plants([
     mistake: 'After a lost answer an add is made again, whether or not its marker tells that it was applied.',
     breaks: 'The once rule of client/once/once-writer.ts: a retry without the operation’s id.',
     consensus: 'raft',
-    scenario: 'programs-lost-answers',
+    scenario: 'programs-broken-connections',
     seedsMax: 9,
     edits: [
       {

@@ -54,6 +54,13 @@ export const clientBadLinks = clientFault('client-bad-links', (world, random, ma
   return world.links.add({ applies: between(machine), faults, clients: true })
 })
 
+/** The client's connections break, again and again: what was under way is left without an answer. */
+export const clientResets = clientFault('client-resets', (world, random, machine) => {
+  const resetProbability = pick(random, [0.03, 0.1, 0.2])
+  world.recorder.tell(`the connections of ${machine.name} break`)
+  return world.links.add({ applies: between(machine), faults: { resetProbability }, clients: true })
+})
+
 /** Stands still, as after SIGSTOP. */
 export const clientStopped = clientFault('client-stopped', (world, _random, machine) => {
   if (!machine.isAlive || machine.isPaused) return false

@@ -7,6 +7,7 @@ import {
   clientCutOneWay,
   clientDeath,
   clientFaults,
+  clientResets,
   clientSkew,
   clientStopped,
 } from '../faults/client-faults.ts'
@@ -174,6 +175,16 @@ export const programScenarios: readonly Scenario[] = [
       nodes: 3,
       load: { ...load, compacts: false },
       programs: { activities: ['counter', 'queue', 'config'], machines: 3, pauseMs: 50, requestTimeoutMs: 1000 },
+    },
+  ),
+  onlyFaults(
+    'programs-broken-connections',
+    'connections of programs that count break while adds are under way',
+    { kinds: [clientResets], gapMs: 200, lastsMs: 2000, activeMax: 3 },
+    {
+      nodes: 3,
+      load: { ...load, compacts: false },
+      programs: { activities: ['counter'], machines: 3, pauseMs: 30, sessionTtlMs: 6000, requestTimeoutMs: 1000 },
     },
   ),
   onlyFaults(
