@@ -1,7 +1,7 @@
 /**
- * Runs the tests. `npm test`: types, lint, house rules, unit tests, and a smoke set against real clients where they are
- * installed. `npm run test:full` adds everything that continuous integration wants: simulated worlds from fresh seeds,
- * planted bugs, and the conformance suite, fault tests and chaos on both consensus algorithms. Real clients that are
+ * Runs the tests. `npm test`: types, lint, house rules, documents, examples, unit tests, and a smoke set against real
+ * clients where they are installed. `npm run test:full` adds everything that continuous integration wants: simulated worlds from fresh seeds,
+ * planted bugs, the client on real engines, and the conformance suite, fault tests and chaos on both consensus algorithms. Real clients that are
  * missing skip their tests with the command that installs them; with SYNOD_REQUIRE_PEERS=1 a missing one fails.
  */
 import { spawnSync } from 'node:child_process'
@@ -52,6 +52,9 @@ const quick: Step[] = [
   { title: 'types', command: bin('tsc'), args: ['-p', '.'] },
   { title: 'lint', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
   { title: 'house rules', command: process.execPath, args: ['scripts/check-house.ts'] },
+  { title: 'API reference is current', command: process.execPath, args: ['scripts/api-reference.ts', '--check'] },
+  { title: 'snippets of the documents', command: process.execPath, args: ['scripts/check-docs.ts'] },
+  { title: 'examples', command: process.execPath, args: ['scripts/run-examples.ts'] },
   ...nodeTests('unit tests', ['src/**/*.test.ts', 'scripts/*.test.ts', 'bench/**/*.test.ts']),
   ...nodeTests('real clients, smoke', ['conformance/smoke.conformance.ts'], [...real, '--test-concurrency=1']),
 ]
@@ -74,6 +77,16 @@ const everything: Step[] = [
   ...realClients,
   ...onPaxos(realClients),
   ...clientEngines,
+  {
+    title: 'examples on real engines',
+    command: process.execPath,
+    args: ['scripts/run-examples.ts', '--engines', 'synod,etcd,zookeeper,redis'],
+  },
+  {
+    title: 'snippets of the documents on real engines',
+    command: process.execPath,
+    args: ['scripts/check-docs.ts', '--engines', 'synod,etcd,zookeeper,redis'],
+  },
   ...nodeTests('bad input', ['conformance/bad-input/*.conformance.ts'], [...real, '--test-concurrency=1']),
   ...faults,
   ...onPaxos(faults),
