@@ -92,8 +92,8 @@ try {
       process.exitCode = 1
     }
   } else {
-    rmSync(target, { recursive: true, force: true })
     mkdirSync(target, { recursive: true })
+    for (const file of readdirSync(target)) if (!files.has(file)) rmSync(join(target, file))
     for (const [file, text] of files) writeFileSync(join(target, file), text)
     console.log(`${files.size} pages, ${pages.flatMap(({ names }) => names).length} names`)
   }

@@ -13,7 +13,7 @@ list.onEvery('a signal that has fired ends a call before anything is done', asyn
   await assert.rejects(plane.semaphore(name, 2).acquire({ signal }), failsWith('CANCELLED', 'not-applied'))
   assert.equal(await plane.counter(name).get(), 0)
   const held = await plane.lock(name).tryAcquire()
-  assert.ok(held)
+  assert.ok(held !== undefined)
   await held.release()
 })
 
