@@ -12,6 +12,8 @@ import type { LeaseDriver, Session, SessionOptions, Sessions } from './session.t
 import { type DriftMargin, sessionDeadlineMs } from './session-deadline.ts'
 
 const ttlMsDefault = 10_000
+/** What `docs/fault-model.md` grants each clock, twice. */
+const driftPpmDefault = 10_000
 const ttlMsMin = 1_000
 const ttlMsMax = 86_400_000
 /** So long the engine is asked to end all sessions when the connection is closed. */
@@ -20,7 +22,7 @@ const closeMsMax = 5_000
 export interface SessionsSettings {
   /** Of the shared session, and of those that are opened without one of their own. Default 10 000. */
   readonly ttlMs?: number | undefined
-  /** By how much this machine's clock and the engine's may differ in speed, in millionths. Default 500. */
+  /** By how much this machine's clock and the engine's may differ in speed, in millionths. Default 10 000: both may be off by half of it. */
   readonly driftPpm?: number | undefined
   /** How much earlier than that a session is taken for lost. Default 10. */
   readonly marginMs?: number | undefined
@@ -43,7 +45,7 @@ class SessionPool implements Sessions {
   constructor(driver: LeaseDriver, settings: SessionsSettings) {
     this.driver = driver
     this.ttlMs = checkedTtlMs(settings.ttlMs ?? ttlMsDefault)
-    this.margin = { driftPpm: settings.driftPpm ?? 500, fixedMs: settings.marginMs ?? 10 }
+    this.margin = { driftPpm: settings.driftPpm ?? driftPpmDefault, fixedMs: settings.marginMs ?? 10 }
   }
 
   async shared(options: CallOptions = {}): Promise<Session> {
