@@ -1,8 +1,9 @@
 /**
  * Runs the tests. `npm test`: types, lint, house rules, documents, examples, unit tests, and a smoke set against real
- * clients where they are installed. `npm run test:full` adds everything that continuous integration wants: simulated worlds from fresh seeds,
- * planted bugs, the client on real engines, and the conformance suite, fault tests and chaos on both consensus algorithms. Real clients that are
- * missing skip their tests with the command that installs them; with SYNOD_REQUIRE_PEERS=1 a missing one fails.
+ * clients where they are installed. `npm run test:full` adds everything that continuous integration wants: simulated
+ * worlds from fresh seeds, planted bugs, the client on real engines, and the conformance suite, fault tests and chaos on
+ * both consensus algorithms. Real clients that are missing skip their tests with the command that installs them; with
+ * SYNOD_REQUIRE_PEERS=1 a missing one fails.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'

@@ -3,11 +3,16 @@ export type { Barrier, BarrierHoldOptions, DoubleBarrier, DoubleBarrierOptions }
 export type { Config, ConfigChange, ConfigOptions } from './config/index.ts'
 export { type ConnectOptions, connect, type PlaneEngine } from './connect/index.ts'
 export type { Counter, CounterBounds, CounterOptions, ShardedCounter, ShardedCounterOptions } from './counters/index.ts'
+export type { LeaseId, Revision } from './driver/index.ts'
+export type { RedisDurability } from './drivers/redis/index.ts'
 export type { CampaignOptions, Election, Leader, Leadership, RunWhileLeaderOptions } from './elections/index.ts'
 export { type Outcome, SynodError, type SynodErrorCode, type SynodErrorDetails } from './errors.ts'
 export type { FailoverPair, FailoverPairOptions, FailoverView, Primary } from './failover/index.ts'
 export type { IdGenerator } from './ids/index.ts'
 export type {
+  AnyKeyOperation,
+  AnyOperation,
+  AtRevision,
   Change,
   Condition,
   Consistency,
@@ -16,11 +21,14 @@ export type {
   Expected,
   GetOptions,
   HistoryWatchOptions,
+  KeyConditions,
   KeyInput,
+  KeyOperation,
   KvBase,
   KvEntry,
   KvListOptions,
   KvRange,
+  KvSelection,
   KvWithHistory,
   LatestWatchOptions,
   PutOptions,
@@ -29,12 +37,14 @@ export type {
   Txn,
   TxnOperation,
   TxnResult,
+  TxnResults,
   TypedChange,
   TypedEntry,
   TypedExpected,
   TypedKv,
   TypedKvWithHistory,
   TypedSwapResult,
+  ValueConditions,
 } from './kv/index.ts'
 export { absent, del, delAll, exists, get, key, list, put, value } from './kv/index.ts'
 export type { CallLimits } from './limits.ts'
@@ -42,6 +52,7 @@ export type {
   Acquirable,
   AcquireOptions,
   Fence,
+  FencedWrite,
   Held,
   HeldLock,
   HeldLocks,
@@ -58,12 +69,14 @@ export type {
   TryOptions,
 } from './locks/index.ts'
 export type {
+  AnyPlane,
   CommonPlane,
   CoordinationPlane,
   EngineOf,
   HistoryPlane,
   PlaneByEngine,
   PlaneOf,
+  PlaneOfEngines,
   RedisPlane,
 } from './plane/index.ts'
 export type { DequeueOptions, Enqueued, EnqueueOptions, Job, Queue } from './queues/index.ts'
@@ -72,6 +85,8 @@ export type {
   HealthCheck,
   Instance,
   InstancesOptions,
+  ProbeOptions,
+  ProbeTarget,
   RegisterOptions,
   Registration,
   Registry,

@@ -10,6 +10,7 @@ import {
   connect,
   type HistoryPlane,
   type PlaneOf,
+  type PlaneOfEngines,
   type RedisPlane,
 } from '../index.ts'
 
@@ -25,11 +26,18 @@ suite('connect', () => {
     holds<PlaneOf<'zookeeper://h'> extends HistoryPlane ? false : true>()
     holds<Equal<PlaneOf<'redis://h'>, RedisPlane>>()
     holds<'kv' extends keyof PlaneOf<'redis://h'> ? false : true>()
-    holds<Equal<PlaneOf<string>, CommonPlane>>()
+    holds<PlaneOf<string> extends CommonPlane ? true : false>()
+    holds<Equal<Exclude<PlaneOf<string>, { engine: 'redis' }> extends CoordinationPlane ? true : false, true>>()
+    holds<Equal<PlaneOfEngines<'synod' | 'etcd'>, HistoryPlane>>()
+    holds<Equal<PlaneOfEngines<'synod' | 'zookeeper'>, CoordinationPlane>>()
     holds<Equal<PlaneOf<'mongodb://h'>, never>>()
   })
 
   test('another engine than the program asks for is refused before anything is opened', async () => {
+    const url: string = 'memory:'
+    const synod = await connect(url, { engine: ['embedded', 'synod'] })
+    await synod.kv.put('a', '1')
+    await synod.close()
     await assert.rejects(connect('memory:', { engine: 'etcd' }), {
       code: 'INVALID_ARGUMENT',
       message: /asks for etcd, and the connection string names embedded/,

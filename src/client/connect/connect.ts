@@ -1,7 +1,14 @@
 import type { Runtime } from '../../runtime/index.ts'
 import { createNodeRuntime, holdProcess } from '../../runtime/node/index.ts'
 import { SynodError } from '../errors.ts'
-import { type CommonPlane, createCoordinationPlane, type PlaneByEngine, type PlaneOf } from '../plane/index.ts'
+import {
+  type AnyPlane,
+  type CommonPlane,
+  createCoordinationPlane,
+  type PlaneByEngine,
+  type PlaneOf,
+  type PlaneOfEngines,
+} from '../plane/index.ts'
 import { type ConnectionTarget, parseConnectionString } from './connection-string.ts'
 import { credentialsOf, openContext, withTls } from './open-context.ts'
 import type { ConnectOptions, PlaneEngine } from './options.ts'
@@ -19,11 +26,12 @@ import type { ConnectOptions, PlaneEngine } from './options.ts'
  * | `redis://h1:6379/0` | one Redis, 6.2 or newer; needs `npm install ioredis` |
  *
  * Options in the string: `namespace`, `timeoutMs`, `ttlMs`, and with hosts `tls=true`. What the plane offers follows from
- * the string's type; a computed string gives the common subset, or, with `engine`, the whole of that engine.
+ * the string's type; a computed string gives the common subset until `engine` is tested. With the option `engine`, one or a
+ * list, it gives what those have in common, and refuses any other.
  *
  * Resolves when the engine can be used. Rejects with a {@link SynodError}: `INVALID_ARGUMENT` for the string,
- * `UNAVAILABLE` when nothing answers, `UNAUTHENTICATED`, `NOT_SUPPORTED`, `ALREADY_EXISTS` when another process has the
- * directory. Close the plane when done: it holds sockets, and embedded the directory.
+ * `UNAVAILABLE` when nothing answers, `UNAUTHENTICATED`, `NOT_SUPPORTED`, `ALREADY_EXISTS` when the directory is
+ * open already, here or in another process. Close the plane when done: it holds sockets, and embedded the directory.
  *
  * @example
  * const synod = await connect('embedded:./data')
@@ -34,14 +42,19 @@ export function connect<Engine extends PlaneEngine>(
   url: string,
   options: ConnectOptions & { readonly engine: Engine },
 ): Promise<PlaneByEngine[Engine]>
+export function connect<Engine extends PlaneEngine>(
+  url: string,
+  options: ConnectOptions & { readonly engine: readonly Engine[] },
+): Promise<PlaneOfEngines<Engine>>
 export function connect<const Url extends string>(url: Url, options?: ConnectOptions): Promise<PlaneOf<Url>>
-export async function connect(url: string, options: ConnectOptions = {}): Promise<CommonPlane> {
+export async function connect(url: string, options: ConnectOptions = {}): Promise<CommonPlane | AnyPlane> {
   const target = parseConnectionString(url)
   const { engine, logger } = options
-  if (engine !== undefined && engine !== target.scheme)
+  const wanted = engine === undefined ? [] : [engine].flat()
+  if (wanted.length > 0 && !wanted.includes(target.scheme))
     throw new SynodError(
       'INVALID_ARGUMENT',
-      `the program asks for ${engine}, and the connection string names ${target.scheme}: change one of them`,
+      `the program asks for ${wanted.join(' or ')}, and the connection string names ${target.scheme}: change one of them`,
     )
   const here = createNodeRuntime({ logLevel: 'error' })
   const runtime = withTls(logger === undefined ? here : { ...here, logger }, target, options)

@@ -110,8 +110,8 @@ function readAddress(text: string, scheme: Exclude<ConnectionScheme, 'embedded'>
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   const port = match?.[3] === undefined ? defaultPorts[scheme] : Number(match[3])
-  if (host === undefined || port < 1 || port > 65_535)
-    throw refused(`"${text}" is no HOST or HOST:PORT; an IPv6 address stands in brackets`)
+  if (host !== undefined && (port < 1 || port > 65_535)) throw refused(`the port of "${text}" is not from 1 to 65535`)
+  if (host === undefined) throw refused(`"${text}" is no HOST or HOST:PORT; an IPv6 address stands in brackets`)
   return { host, port }
 }
 

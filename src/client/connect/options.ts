@@ -6,8 +6,11 @@ import type { EngineName } from '../driver/index.ts'
 export type PlaneEngine = EngineName | 'redis'
 
 export interface ConnectOptions {
-  /** Only with this engine: anything else throws `INVALID_ARGUMENT`. Gives a computed connection string its full type. */
-  readonly engine?: PlaneEngine | undefined
+  /**
+   * Only with this engine, or one of these: anything else throws `INVALID_ARGUMENT`. Gives a computed connection string
+   * the type of what they have in common.
+   */
+  readonly engine?: PlaneEngine | readonly PlaneEngine[] | undefined
   /** Certificates for `tls=true`. Giving them switches TLS on. */
   readonly tls?: TlsOptions | undefined
   /** Takes the place of what the connection string says. */

@@ -61,5 +61,10 @@ export function storedRange({ namespace }: Namespaced, selection: KvSelection): 
 
 /** A value as it is stored. */
 export function valueBytes(value: string | Uint8Array): Uint8Array {
-  return typeof value === 'string' ? utf8Bytes(value) : value
+  if (typeof value === 'string') return utf8Bytes(value)
+  if (value instanceof Uint8Array) return value
+  throw new SynodError(
+    'INVALID_ARGUMENT',
+    `a value is a string or a Uint8Array, not ${value === null ? 'null' : typeof value}; for objects use kv.as(schema), or JSON.stringify`,
+  )
 }

@@ -113,7 +113,7 @@ function toldOf<H extends Held>(
   const code = error instanceof SynodError ? error.code : undefined
   if (code === 'CANCELLED' && options.signal?.aborted === true) {
     const message = `${described(parts)} was not acquired: the signal of the call fired`
-    return new SynodError('CANCELLED', message, { cause: error })
+    return new SynodError('CANCELLED', message, { cause: options.signal.reason })
   }
   if (code === 'TIMEOUT' && clock.monotonicMs() >= deadlineMs) return timeoutError(parts, options.waitMs ?? 0, error)
   if (!(error instanceof SynodError) || error.outcome === 'not-applied') return error

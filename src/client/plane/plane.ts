@@ -134,5 +134,15 @@ export type EngineOf<Url extends string> = string extends Url
             ? 'redis'
             : never
 
-/** What `connect` gives for a connection string: a computed one gives what all engines have. */
-export type PlaneOf<Url extends string> = string extends Url ? CommonPlane : PlaneByEngine[EngineOf<Url>]
+/** Any plane: test `engine` to tell which. `plane.engine !== 'redis'` leaves what has keys, sessions and elections. */
+export type AnyPlane = HistoryPlane | PlaneByEngine['zookeeper'] | RedisPlane
+
+/** What `connect` gives for a connection string. A computed one gives what all engines have, until `engine` is tested. */
+export type PlaneOf<Url extends string> = string extends Url ? AnyPlane : PlaneByEngine[EngineOf<Url>]
+
+/** What the engines of a list have in common: `AnyPlane` with Redis, `CoordinationPlane` with ZooKeeper. */
+export type PlaneOfEngines<Engine extends PlaneEngine> = 'redis' extends Engine
+  ? AnyPlane
+  : 'zookeeper' extends Engine
+    ? CoordinationPlane
+    : HistoryPlane

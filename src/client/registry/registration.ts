@@ -251,7 +251,17 @@ export class KeptRegistration implements Registration {
 
 /** Throws `INVALID_ARGUMENT` for an instance that cannot be registered. */
 export function checkRegisterOptions(context: PlaneContext, options: RegisterOptions): void {
-  const { service, id = 'x', health = { type: 'ttl' } } = options
+  const { service, id = 'x', address, port, health = { type: 'ttl' } } = options
+  if (typeof address !== 'string' || address === '')
+    throw new SynodError(
+      'INVALID_ARGUMENT',
+      `an instance of ${service} has no address: give the host that others reach it by`,
+    )
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535))
+    throw new SynodError(
+      'INVALID_ARGUMENT',
+      `an instance of ${service} has the port ${port}; a port is from 1 to 65535`,
+    )
   roomKey(context, 'registry', service, escapedPart(context, id))
   probingOf(context.driver.outside, health, options)
 }

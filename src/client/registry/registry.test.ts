@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { connect } from '../connect/index.ts'
 import { onGround } from '../turns/testing/client-ground.ts'
 import type { Fate } from '../turns/testing/faulty-driver.ts'
 import { createRegistry, type Instance } from './index.ts'
@@ -210,3 +211,11 @@ test('a listener of health changes that throws ends neither probing nor the othe
     assert.deepEqual(heard.slice(-2), [false, true])
     await registration.close()
   }))
+
+test('what is no address is refused, and nothing is listed', async () => {
+  const synod = await connect('memory:')
+  for (const wrong of [{ address: '' }, { address: 'h', port: 99_999 }, { address: 'h', port: 1.5 }])
+    await assert.rejects(synod.registry.register({ service: 'web', ...wrong }), { code: 'INVALID_ARGUMENT' })
+  assert.deepEqual(await synod.registry.instances('web'), [])
+  await synod.close()
+})

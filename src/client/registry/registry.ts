@@ -4,7 +4,7 @@ import { type CallLimits, callOptions, cancelledError } from '../limits.ts'
 import { persist } from '../turns/index.ts'
 import { Bell, flatMapped, latestStates } from '../watching/index.ts'
 import { type Instance, instanceOf } from './instance.ts'
-import { KeptRegistration, type RegisterOptions, type Registration } from './registration.ts'
+import { checkRegisterOptions, KeptRegistration, type RegisterOptions, type Registration } from './registration.ts'
 
 export interface InstancesOptions {
   /** Also those that are registered and unhealthy. Default false. */
@@ -57,6 +57,7 @@ export function createRegistry(context: PlaneContext): Registry {
 }
 
 async function register(context: PlaneContext, options: RegisterOptions, limits: CallLimits): Promise<Registration> {
+  checkRegisterOptions(context, options)
   const { outside } = context.driver
   const { signal, deadlineMs } = callOptions(context, limits)
   if (signal?.aborted === true) throw cancelledError(signal)

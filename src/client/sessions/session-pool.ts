@@ -62,7 +62,7 @@ class SessionPool implements Sessions {
     return inTime(this.driver.outside, this.making, options)
   }
 
-  open(options: SessionOptions = {}): Promise<Session> {
+  async open(options: SessionOptions = {}): Promise<Session> {
     return this.make(checkedTtlMs(options.ttlMs ?? this.ttlMs), options.signal)
   }
 

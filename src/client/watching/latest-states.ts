@@ -146,7 +146,7 @@ class LatestSource implements FeedSource<LatestState> {
   }
 
   private async followByWatching(): Promise<Ended> {
-    if (this.mustRead) await this.read()
+    if (this.mustRead) await this.readAndTell()
     const bell = new Bell()
     let ended: Ended | undefined
     const end = (how: Ended): void => {
@@ -178,7 +178,7 @@ class LatestSource implements FeedSource<LatestState> {
     )
     bell.ring()
     return this.follow(subscription, bell, async () => {
-      if (ended === undefined) await this.read()
+      if (ended === undefined) await this.readAndTell()
       return ended
     })
   }
@@ -233,6 +233,10 @@ class LatestSource implements FeedSource<LatestState> {
       this.mustRead = false
     }
     this.currentAsOfMs = Math.max(sentAtMs, this.currentAsOfMs)
+  }
+
+  private async readAndTell(): Promise<void> {
+    await this.read()
     this.feed.offer()
   }
 
@@ -241,10 +245,13 @@ class LatestSource implements FeedSource<LatestState> {
     const sentAtMs = this.driver.outside.clock.monotonicMs()
     const { entries, revision } = await this.list(true, options)
     const outran = this.driver.can.history && this.revision > revision
+    if (!outran && !this.isAsIn(entries)) await this.read(options)
+    else {
+      if (!outran) this.revision = revision
+      this.currentAsOfMs = Math.max(sentAtMs, this.currentAsOfMs)
+    }
+    // Only now: a read that was under way may have been told meanwhile, and was sent before this was called.
     this.tellAnyway = true
-    if (!outran && !this.isAsIn(entries)) return this.read(options)
-    if (!outran) this.revision = revision
-    this.currentAsOfMs = Math.max(sentAtMs, this.currentAsOfMs)
     this.feed.offer()
   }
 

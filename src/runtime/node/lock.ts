@@ -63,7 +63,7 @@ function lockErrorFrom(error: SqliteError, path: string, ownerPath: string): Dis
   // The low byte is the kind; the rest says more about it.
   const kind = (error.errcode ?? 0) & 0xff
   if (kind === sqliteBusy || kind === sqliteLocked) {
-    const message = `${path} is held by another live process: ${readOwner(ownerPath)}. Stop it first, or choose another data directory.`
+    const message = `${path} is held by a live process: ${readOwner(ownerPath)}. Stop it first, or choose another data directory.`
     return new DiskError('LOCKED', path, message, { cause: error })
   }
   if (kind === sqliteCannotOpen) {

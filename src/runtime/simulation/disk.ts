@@ -85,7 +85,7 @@ export class SimulatedDisk implements Disk {
     return this.perform('disk-lock', path, () => {
       const holder = this.state.locks.get(path)
       if (holder !== undefined) {
-        const message = `${path} is held by another live process: ${holder}. Stop it first, or choose another data directory.`
+        const message = `${path} is held by a live process: ${holder}. Stop it first, or choose another data directory.`
         throw new DiskError('LOCKED', path, message)
       }
       // The lock files, named as those of the real disk.

@@ -235,7 +235,7 @@ describe('an embedded engine on this machine', () => {
     const first = await openEmbeddedDriver({ directory, holdProcess, owner: 'the first program' }, runtime)
     await assert.rejects(
       openEmbeddedDriver({ directory, holdProcess }, runtime),
-      codeIs('UNAVAILABLE', /in use.*the first program/),
+      codeIs('ALREADY_EXISTS', /in use.*the first program/),
     )
     await put(first, 'a', '1')
     await first.close()

@@ -67,7 +67,9 @@ export function startFailure(error: unknown): SynodError {
   const why = error instanceof Error ? error.message : String(error)
   const cause = error instanceof DataDirectoryError ? (error.cause ?? error) : error
   if (cause instanceof DiskError && cause.code === 'LOCKED')
-    return new SynodError('UNAVAILABLE', `the directory is in use: ${why}`, { cause })
+    return new SynodError('ALREADY_EXISTS', `the directory is in use: ${why}`, { cause })
+  if (cause instanceof DiskError && (cause.code === 'NOT_FOUND' || cause.code === 'EXISTS'))
+    return new SynodError('INVALID_ARGUMENT', `the directory cannot be used: ${why}`, { cause })
   if (error instanceof DataDirectoryError) return new SynodError('INVALID_ARGUMENT', why, { cause: error })
   const code = codeOf(error)
   if (code === 'NO_SPACE') return new SynodError('NO_SPACE', why, { cause: error })
