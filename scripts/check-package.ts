@@ -12,11 +12,21 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const oldestNode = '22.18.0'
 const folder = mkdtempSync(join(tmpdir(), 'synod-package-'))
 
-/** A user's program: starts a node on free ports, looks that it answers over HTTP, stops it. */
+/** A user's program: coordinates inside its process, then starts a node on free ports, looks that it answers, stops it. */
 const program = `
+import { connect, SynodError } from 'synod'
 import { createNodeRuntime, readNodeConfig, startNode, type RunningNode } from 'synod/node'
 import { defaultPaxosOptions } from 'synod/paxos'
+import { createFenceTable } from 'synod/postgres'
 import { defaultRaftOptions } from 'synod/raft'
+
+const synod = await connect('embedded:' + (process.argv[2] ?? 'data') + '-embedded')
+const token: number = await synod.lock('x').run({ waitMs: 5_000 }, (held) => held.fencingToken)
+if (!(token > 0) || (await synod.counter('runs').increment()) !== 1) throw new Error('no token, or a counter that miscounts')
+const refused: unknown = await connect('redis://127.0.0.1:1').catch((error: unknown) => error)
+if (!(refused instanceof SynodError) || !refused.message.includes('npm install ioredis')) throw refused
+if (!createFenceTable().includes('CREATE TABLE')) throw new Error('no SQL')
+await synod.close()
 
 const args = ['--data-dir', process.argv[2] ?? 'data', '--listen-client-urls', 'http://127.0.0.1:0', '--listen-peer-urls', 'http://127.0.0.1:0']
 const config = readNodeConfig({ args, environment: {}, readFile: () => '' })

@@ -3,7 +3,7 @@
  * clients where they are installed. `npm run test:full` adds everything that continuous integration wants: simulated
  * worlds from fresh seeds, planted bugs, the client on real engines, and the conformance suite, fault tests and chaos on
  * both consensus algorithms. Real clients that are missing skip their tests with the command that installs them; with
- * SYNOD_REQUIRE_PEERS=1 a missing one fails.
+ * SYNOD_REQUIRE_PEERS=1 a missing one fails. `--only TEXT`: the steps whose title contains it.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const full = process.argv.includes('--full')
+const onlyAt = process.argv.indexOf('--only')
+const only = onlyAt === -1 ? '' : (process.argv[onlyAt + 1] ?? '')
 
 interface Step {
   readonly title: string
@@ -96,7 +98,9 @@ const everything: Step[] = [
   { title: 'the package, installed', command: process.execPath, args: ['scripts/check-package.ts'] },
 ]
 
-for (const { title, command, args, env } of full ? everything : quick) {
+const steps = (full ? everything : quick).filter(({ title }) => title.includes(only))
+if (steps.length === 0) throw new Error(`no step's title contains "${only}"`)
+for (const { title, command, args, env } of steps) {
   const startMs = performance.now()
   process.stdout.write(`\n== ${title}\n`)
   const { status, signal } = spawnSync(command, args, {

@@ -195,3 +195,46 @@ test('a state of many pages that history was compacted under is read anew', asyn
     await driver.close()
   }
 })
+
+test('a revalidation is told, also when a watch event overtakes the read that it makes', async () => {
+  const driver = await memoryEngine()
+  const range = { start: 'k/', end: 'k0' }
+  // Events wait until they are let through; the revalidation finds the change by itself, and while it reads, they come.
+  let letThrough = (): void => {}
+  let holds = false
+  const watch = driver.watch!.bind(driver)
+  Object.assign(driver, {
+    watch: (...[watched, from, sink]: Parameters<typeof watch>) =>
+      watch(watched, from, {
+        ...sink,
+        onEvents(events, revision) {
+          if (!holds) sink.onEvents(events, revision)
+          else letThrough = () => sink.onEvents(events, revision)
+        },
+      }),
+  })
+  const list = driver.list.bind(driver)
+  try {
+    const states = latestStates(driver, range)
+    assert.equal((await states.next()).value!.entries.size, 0)
+    holds = true
+    await put(driver, 'k/a', '1')
+    driver.list = async (...call) => {
+      const answer = await list(...call)
+      if (call[1]?.keysOnly !== true) letThrough()
+      return answer
+    }
+    const calledAtMs = driver.outside.clock.monotonicMs()
+    const told: number[] = []
+    const follow = (async () => {
+      while (told.every((atMs) => atMs < calledAtMs)) told.push((await states.next()).value!.currentAsOfMs)
+    })()
+    await states.revalidate()
+    // What the revalidation has to tell it told before it resolved: one more look is all it takes to be heard.
+    await Promise.race([follow, new Promise((resolve) => setImmediate(resolve))])
+    assert.equal(told.filter((atMs) => atMs >= calledAtMs).length, 1, `told: ${told}, called at ${calledAtMs}`)
+    await states.return?.()
+  } finally {
+    await driver.close()
+  }
+})

@@ -148,9 +148,9 @@ export const clientDataPlants = plants([
     edits: [
       {
         file: 'client/watching/latest-states.ts',
-        find: '    if (!outran) this.revision = revision\n    this.currentAsOfMs = Math.max(sentAtMs, this.currentAsOfMs)\n',
+        find: '      if (!outran) this.revision = revision\n      this.currentAsOfMs = Math.max(sentAtMs, this.currentAsOfMs)\n',
         replace:
-          '    if (!outran) this.revision = revision\n    this.currentAsOfMs = this.driver.outside.clock.monotonicMs()\n',
+          '      if (!outran) this.revision = revision\n      this.currentAsOfMs = this.driver.outside.clock.monotonicMs()\n',
       },
     ],
   },
