@@ -7,8 +7,8 @@ export const clientDataPlants = plants([
     mistake: 'Every read is answered by whatever node is near, from its own state.',
     breaks: 'Invariant D2 of client/driver/driver.ts: a read sees all that was acknowledged before it.',
     consensus: 'raft',
-    scenario: 'programs-lost-answers',
-    seedsMax: 24,
+    scenario: 'programs-broken-connections',
+    seedsMax: 18,
     edits: [
       {
         file: 'client/drivers/etcd/etcd-driver.ts',
