@@ -1,7 +1,6 @@
 import { ProtobufReader, ProtobufWriter } from '../../base/index.ts'
 import type { Address } from '../../runtime/index.ts'
-import { GrpcChannel } from '../../wire/grpc-client/index.ts'
-import type { ClientRuntime } from '../driver/index.ts'
+import { GrpcChannel, type GrpcClientOutside } from '../../wire/grpc-client/index.ts'
 import type { Probe } from './probe-loop.ts'
 
 const checkPath = '/grpc.health.v1.Health/Check'
@@ -12,7 +11,7 @@ const statusTag = 0x08
 const serving = 1
 
 /** Passes when the gRPC health service (grpc/health/v1/health.proto) says that `service` is serving. */
-export function grpcProbe(outside: ClientRuntime, address: Address, service: string): Probe {
+export function grpcProbe(outside: GrpcClientOutside, address: Address, service: string): Probe {
   const request = encodeRequest(service)
   return (signal) =>
     new Promise((resolve) => {

@@ -1,4 +1,8 @@
+export { grpcProbe } from './grpc-probe.ts'
 export type { HealthCheck, ProbeOptions, ProbeTarget } from './health-check.ts'
+export { type HttpStatusProbe, httpStatusProbe } from './http-probe.ts'
 export type { Instance } from './instance.ts'
+export type { Probe } from './probe-loop.ts'
 export { checkRegisterOptions, type RegisterOptions, type Registration } from './registration.ts'
 export { createRegistry, type InstancesOptions, type Registry } from './registry.ts'
+export { tcpProbe } from './tcp-probe.ts'

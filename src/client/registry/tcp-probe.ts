@@ -1,9 +1,9 @@
-import type { Address } from '../../runtime/index.ts'
-import type { ClientRuntime } from '../driver/index.ts'
+import type { Address, Network } from '../../runtime/index.ts'
+import { closeDetailOf } from './http-probe.ts'
 import type { Probe } from './probe-loop.ts'
 
 /** Passes when a connection is established. */
-export function tcpProbe({ network }: ClientRuntime, address: Address): Probe {
+export function tcpProbe({ network }: { readonly network: Network }, address: Address): Probe {
   return (signal) =>
     new Promise((resolve) => {
       const connection = network.connect(address)
@@ -14,7 +14,7 @@ export function tcpProbe({ network }: ClientRuntime, address: Address): Probe {
           connection.destroy()
         },
         onData() {},
-        onClose: (reason) => resolve(`the connection was ${reason}`),
+        onClose: (reason) => resolve(`the connection was ${reason}${closeDetailOf(connection.closeDetail)}`),
       })
     })
 }

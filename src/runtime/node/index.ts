@@ -6,9 +6,14 @@ import { NodeNetwork } from './network.ts'
 import { NodeRandom } from './random.ts'
 import { NodeScheduler } from './scheduler.ts'
 
+export { NodeAppendFiles } from './append-file.ts'
+export { NodeCommands } from './commands.ts'
 export { holdProcess } from './hold-process.ts'
 export { machineMonotonicMs, recordDiskToFile } from './journal-file.ts'
 export { LineLogger, type LineLoggerOptions, type LogFormat } from './logger.ts'
+export { NodeNameService, type NodeNameServiceOptions } from './name-service.ts'
+export { createPortOpener } from './port-opener.ts'
+export { NodeTextFiles } from './text-files.ts'
 export { createTlsNetwork, type TlsOptions } from './tls-network.ts'
 
 /** How {@link createNodeRuntime} logs. */

@@ -3,7 +3,7 @@ import { type Address, type Connection, ListenError, type Listener, type Logger,
 import { NodeConnection, socketOptions } from './connection.ts'
 
 /** Connections that the kernel completes before `onConnection` sees them. Linux caps it at net.core.somaxconn. */
-const backlogMax = 1024
+export const backlogMax = 1024
 export const connectTimeoutMsDefault = 10_000
 
 const codeOfErrno: Readonly<Record<string, ListenError['code']>> = {
@@ -83,7 +83,7 @@ export function addressText(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-function listenErrorFrom(cause: NodeJS.ErrnoException, address: Address): ListenError {
+export function listenErrorFrom(cause: NodeJS.ErrnoException, address: Address): ListenError {
   const code = codeOfErrno[cause.code ?? ''] ?? 'LISTEN_FAILED'
   const where = addressText(address.host, address.port)
   return new ListenError(code, `cannot listen on ${where}: ${cause.code ?? cause.message}. ${adviceOf[code]}`, {

@@ -86,16 +86,16 @@ function get(path: string, method = 'GET', ...more: [string, string][]): [string
 
 test('pages are answered as over HTTP/1.1', async () => {
   const cases: [fields: [string, string][], expected: string][] = [
-    [get('/health?q=a%20b'), 'H200 DGET a b D!'],
+    [get('/health?q=a%20b'), 'H200 DGET a b!'],
     [get('/health', 'HEAD'), 'H200!'],
-    [get('/later'), 'H200 Dlater D!'],
+    [get('/later'), 'H200 Dlater!'],
     [get('/none'), 'H204!'],
-    [get('/nope'), 'H404 D404 Not Found\n D!'],
-    [get('/broken'), 'H500 D500 Internal Server Error\n D!'],
-    [get('/echo', 'PUT'), 'Hother D405 Method Not Allowed\n D!'],
-    [get('*', 'OPTIONS'), 'Hother D405 Method Not Allowed\n D!'],
-    [get('*'), 'H400 D400 Bad Request\n D!'],
-    [get('/host', 'GET', ['x', '1'], ['x', '2']), 'H200 Dhere 1, 2 D!'],
+    [get('/nope'), 'H404 D404 Not Found\n!'],
+    [get('/broken'), 'H500 D500 Internal Server Error\n!'],
+    [get('/echo', 'PUT'), 'Hother D405 Method Not Allowed\n!'],
+    [get('*', 'OPTIONS'), 'Hother D405 Method Not Allowed\n!'],
+    [get('*'), 'H400 D400 Bad Request\n!'],
+    [get('/host', 'GET', ['x', '1'], ['x', '2']), 'H200 Dhere 1, 2!'],
     [get('/health', 'POST', ['content-type', 'application/grpc']), 'H200!'],
     [get('/health', 'GET', ['content-type', 'application/grpcx']), 'Hother!'],
   ]
@@ -106,29 +106,29 @@ test('the answer waits for the whole request', async () => {
   const { send } = connect()
   assert.equal(await send(headersFrame(1, false, get('/echo', 'POST'))), '')
   assert.equal(await send(dataFrame(1, Buffer.from('ab'), false)), '')
-  assert.equal(await send(dataFrame(1, Buffer.from('cd'), true)), 'H200 Dabcd D!')
+  assert.equal(await send(dataFrame(1, Buffer.from('cd'), true)), 'H200 Dabcd!')
 })
 
 test('a body that is too large, too slow, or too much with others is refused', async () => {
   const large = connect({ bodyBytesMax: 10 })
   await large.send(headersFrame(1, false, get('/echo', 'POST')))
-  assert.equal(await large.send(dataFrame(1, Buffer.alloc(11), false)), 'Hother D413 Content Too Large\n D! R0')
+  assert.equal(await large.send(dataFrame(1, Buffer.alloc(11), false)), 'Hother D413 Content Too Large\n! R0')
 
   const slow = connect()
   await slow.send(headersFrame(1, false, get('/echo', 'POST')), dataFrame(1, Buffer.from('a'), false))
   slow.world.advance(30_001)
   assert.equal(describe(slow.connection), '')
   slow.world.advance(30_001)
-  assert.equal(describe(slow.connection), 'Hother D408 Request Timeout\n D! R0')
+  assert.equal(describe(slow.connection), 'Hother D408 Request Timeout\n! R0')
 
   const many = connect({}, 100)
   await many.send(headersFrame(1, false, get('/echo', 'POST')), dataFrame(1, Buffer.alloc(60), false))
   const second = [headersFrame(3, false, get('/echo', 'POST')), dataFrame(3, Buffer.alloc(60), false)]
-  assert.equal(await many.send(...second), 'Hother D503 Service Unavailable\n D! R0')
+  assert.equal(await many.send(...second), 'Hother D503 Service Unavailable\n! R0')
   await many.send(dataFrame(1, Buffer.alloc(0), true))
   assert.equal(
     await many.send(headersFrame(5, false, get('/echo', 'POST')), dataFrame(5, Buffer.from('x'), true)),
-    'H200 Dx D!',
+    'H200 Dx!',
   )
 })
 

@@ -8,7 +8,15 @@
  *     when it reset the stream itself.
  * I3. `sendWindow` may be negative after the server shrank its initial window (§6.9.2).
  */
-import { BodyQueue, type BodySender, type BodySource, type FrameWriter, Http2ErrorCode } from '../http2/index.ts'
+import {
+  BodyQueue,
+  type BodySender,
+  type BodySource,
+  type FrameWriter,
+  type HeaderSource,
+  Http2ErrorCode,
+  streamHighWaterBytes,
+} from '../http2/index.ts'
 import type { ResponseHead } from './response-head.ts'
 
 /** Why a stream ended early. */
@@ -29,7 +37,13 @@ export interface ResponseReceiver {
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   onTrailers(trailers: ResponseHead): void
   onFailed(failure: StreamFailure): void
+  /** An interim response (RFC 9113 §8.1), before `onHead`. Those who leave this out are not told. */
+  onInformational?(head: ResponseHead): void
+  /** The request's queue is low again after a `send` that returned false. */
+  onDrain?(): void
 }
+
+const streamLowWaterBytes = streamHighWaterBytes / 2
 
 /** What a stream needs of its connection. */
 export interface ClientStreamOwner {
@@ -59,12 +73,17 @@ export class ClientStream implements BodySource {
   /** The request ends when the queue is empty. */
   private isEnding = false
   private uncreditedBytes = 0
+  private wantsDrain = false
+  private trailers: HeaderSource | undefined = undefined
 
-  constructor(owner: ClientStreamOwner, id: number, receiver: ResponseReceiver, sendWindow: number) {
+  /** With `isWhole` the head is the whole request. */
+  constructor(owner: ClientStreamOwner, id: number, receiver: ResponseReceiver, sendWindow: number, isWhole: boolean) {
     this.owner = owner
     this.id = id
     this.receiver = receiver
     this.sendWindow = sendWindow
+    this.isEnding = isWhole
+    this.isLocalClosed = isWhole
     this.receiveWindow = owner.streamReceiveWindowBytes
   }
 
@@ -91,21 +110,28 @@ export class ClientStream implements BodySource {
     return writer
   }
 
-  /** Queues body bytes, which the caller must not change. */
-  send(...chunks: readonly Uint8Array[]): void {
-    if (this.isClosed || this.isEnding) return
+  /**
+   * Queues body bytes, which the caller must not change. Returns false when more than 64 KiB are queued: wait for
+   * `onDrain`.
+   */
+  send(...chunks: readonly Uint8Array[]): boolean {
+    if (this.isClosed || this.isEnding) return true
     this.queue ??= new BodyQueue()
     const before = this.queue.bytes
     for (const chunk of chunks) this.queue.push(chunk)
     this.owner.sender.queuedBytes += this.queue.bytes - before
     this.owner.sender.ready(this)
     this.owner.scheduleFlush()
+    if (this.queue.bytes <= streamHighWaterBytes) return true
+    this.wantsDrain = true
+    return false
   }
 
-  /** Ends the request after what is queued. */
-  end(): void {
+  /** Ends the request after what is queued, with `trailers` or without. */
+  end(trailers?: HeaderSource): void {
     if (this.isClosed || this.isEnding) return
     this.isEnding = true
+    this.trailers = trailers
     if (this.queuedBytes > 0) return
     this.finishQueued()
     this.owner.scheduleFlush()
@@ -131,7 +157,7 @@ export class ClientStream implements BodySource {
 
   sendQueued(writer: FrameWriter, byteLength: number): void {
     this.sendWindow -= byteLength
-    const isLast = this.isEnding && byteLength === this.queuedBytes
+    const isLast = this.isEnding && this.trailers === undefined && byteLength === this.queuedBytes
     writer.dataHeader(this.id, byteLength, isLast)
     this.queue!.moveTo(writer, byteLength)
     if (isLast) this.isLocalClosed = true
@@ -139,15 +165,20 @@ export class ClientStream implements BodySource {
 
   finishQueued(): void {
     if (!this.isEnding || this.isLocalClosed || this.isClosed) return
-    this.owner.writer.dataHeader(this.id, 0, true)
+    if (this.trailers === undefined) this.owner.writer.dataHeader(this.id, 0, true)
+    else this.owner.writer.headers(this.id, this.trailers.encode(), true, this.owner.sender.frameBytesMax)
     this.isLocalClosed = true
   }
 
   takeDrain(): boolean {
-    return false
+    if (!this.wantsDrain || this.queuedBytes > streamLowWaterBytes) return false
+    this.wantsDrain = false
+    return !this.isClosed
   }
 
-  notifyDrain(): void {}
+  notifyDrain(): void {
+    if (!this.isClosed) this.receiver.onDrain?.()
+  }
 
   /** Marks it closed and drops the queue. */
   markClosed(): void {

@@ -19,7 +19,7 @@ import {
   FrameReader,
   FrameWriter,
   framePayloadBytesDefault,
-  type HeaderTemplate,
+  type HeaderSource,
   HpackEncoder,
   Http2ErrorCode,
   initialWindowBytesDefault,
@@ -39,8 +39,10 @@ export interface Http2ClientHandler {
   onCanOpen(): void
   /** No more streams can be opened, for the server said GOAWAY or the ids are used up; those that are open go on. */
   onDraining(reason: string, code: Http2ErrorCode): void
-  /** The connection is gone. The last call. */
-  onClosed(reason: string): void
+  /** The connection is gone. The last call. `cause` is what the transport said, when it was the transport that ended. */
+  onClosed(reason: string, cause?: CloseReason): void
+  /** The turn's frames are about to leave: the last chance to write more of them. */
+  beforeFlush?(): void
 }
 
 /** What a connection is made of. */
@@ -118,13 +120,18 @@ export class Http2ClientConnection implements ConnectionHandler, ClientStreamOwn
     )
   }
 
-  /** Sends the head of a request. Only while `canOpen`. `template` is of `encoder`. */
-  open(template: HeaderTemplate, receiver: ResponseReceiver): ClientStream {
+  /** Whether `canOpen` is false for the server's bound on streams alone. */
+  get isFull(): boolean {
+    return this.streams.size >= this.concurrentStreamsMax
+  }
+
+  /** Sends the head of a request; with `isWhole` it has no body. Only while `canOpen`. A template is of `encoder`. */
+  open(source: HeaderSource, receiver: ResponseReceiver, isWhole = false): ClientStream {
     const id = this.nextId
     this.nextId = id + 2
-    const stream = new ClientStream(this, id, receiver, this.peerInitialWindowBytes)
+    const stream = new ClientStream(this, id, receiver, this.peerInitialWindowBytes, isWhole)
     this.streams.set(id, stream)
-    this.writer.headers(id, template.encode(), false, this.sender.frameBytesMax)
+    this.writer.headers(id, source.encode(), isWhole, this.sender.frameBytesMax)
     this.scheduleFlush()
     if (!this.isAwaiting) this.await()
     // Not here: nobody is called back inside `open`.
@@ -156,7 +163,24 @@ export class Http2ClientConnection implements ConnectionHandler, ClientStreamOwn
   onClose(reason: CloseReason): void {
     this.lingerTimer?.cancel()
     const detail = this.connection.closeDetail
-    this.lose(detail === undefined ? closeTexts[reason] : `${closeTexts[reason]} (${detail})`)
+    this.lose(detail === undefined ? closeTexts[reason] : `${closeTexts[reason]} (${detail})`, reason)
+  }
+
+  /** Opens no more streams, and closes once those that are open have ended; when none is, at once. */
+  retire(reason: string): void {
+    if (this.state === 'starting') this.close(reason)
+    else this.drain(reason)
+  }
+
+  /**
+   * A request on this connection was given up: sends a PING when nothing was heard for `quietMs`, so that a dead link is
+   * found sooner than by silence alone.
+   */
+  suspect(quietMs: number): void {
+    if (!this.isAwaiting || this.pingSent || this.state === 'closing') return
+    if (this.clock.monotonicMs() - this.awaitingSinceMs < quietMs) return
+    this.silenceTimer?.cancel()
+    this.sendPing()
   }
 
   /** Ends the connection in good order: GOAWAY. What is open fails. */
@@ -236,7 +260,7 @@ export class Http2ClientConnection implements ConnectionHandler, ClientStreamOwn
     this.streamGone()
   }
 
-  private lose(reason: string): void {
+  private lose(reason: string, cause?: CloseReason): void {
     if (this.state === 'closing') return
     this.state = 'closing'
     this.reader.stop()
@@ -247,7 +271,7 @@ export class Http2ClientConnection implements ConnectionHandler, ClientStreamOwn
       const failure: StreamFailure = { by: 'connection', code: Http2ErrorCode.cancel, processed: true, reason }
       stream.abort(failure)
     }
-    this.handler.onClosed(reason)
+    this.handler.onClosed(reason, cause)
   }
 
   private endTransport(): void {
@@ -301,15 +325,21 @@ export class Http2ClientConnection implements ConnectionHandler, ClientStreamOwn
       this.armSilenceTimer(keepAliveTimeMs - quietMs)
       return
     }
+    this.sendPing()
+  }
+
+  private sendPing(): void {
     this.pingSent = true
     this.writer.ping(keepAlivePing, false)
     this.scheduleFlush()
-    this.armSilenceTimer(keepAliveTimeoutMs)
+    this.armSilenceTimer(this.options.keepAliveTimeoutMs)
   }
 
   private readonly flushTurn = (): void => {
-    this.flushScheduled = false
     if (this.state === 'closing') return
+    // Still scheduled: what is written in here leaves with the rest.
+    this.handler.beforeFlush?.()
+    this.flushScheduled = false
     if (this.sender.hasReady && !this.writer.isBlocked) this.sender.pump()
     this.writer.flush()
   }

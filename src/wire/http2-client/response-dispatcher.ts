@@ -169,7 +169,9 @@ export class ResponseDispatcher implements FrameSink {
     if (head.status === 0) return this.streamError(stream, Http2ErrorCode.protocolError, 'response without status')
     if (head.status < 200) {
       if (endStream) return this.streamError(stream, Http2ErrorCode.protocolError, 'informational response at the end')
-      return this.nuisance()
+      if (!this.nuisance()) return false
+      stream.receiver.onInformational?.(head)
+      return true
     }
     stream.hasHead = true
     if (endStream) this.remoteEnded(stream)

@@ -15,9 +15,11 @@ import { Http2Stream } from './http2-stream.ts'
 import { readPeerSettings } from './peer-settings.ts'
 import { Flag, FrameType, Http2ErrorCode, windowBytesMax } from './protocol.ts'
 import { RateLimit } from './rate-limit.ts'
-import { areTrailersValid, type RequestHead, requestHeadOf } from './request-head.ts'
+import { areTrailersValid, RequestHead, requestHeadOf } from './request-head.ts'
 
 const noBytes: Buffer = Buffer.alloc(0)
+/** Of requests whose header list passed the bound. */
+const emptyHead = new RequestHead({ method: '', path: '', scheme: '', authority: '' }, -1, [])
 
 export class FrameDispatcher implements FrameSink {
   /** The client's first SETTINGS has arrived. */
@@ -218,13 +220,23 @@ export class FrameDispatcher implements FrameSink {
       return true
     }
     if (head === 'invalid') return this.streamError(id, Http2ErrorCode.protocolError)
-    if (head === 'too-large') return this.streamError(id, Http2ErrorCode.enhanceYourCalm)
+    if (head === 'too-large' && this.owner.handler.onHeadTooLarge === undefined) {
+      return this.streamError(id, Http2ErrorCode.enhanceYourCalm)
+    }
     const { concurrentStreamsMax, queuedBodyBytesMax } = this.owner.options
     if (streams.open.size >= concurrentStreamsMax || this.owner.sender.queuedBytes > queuedBodyBytesMax) {
       this.owner.sendReset(id, Http2ErrorCode.refusedStream)
       return this.nuisance()
     }
-    return this.openStream(id, endStream, head)
+    return head === 'too-large' ? this.openHeadless(id, endStream) : this.openStream(id, endStream, head)
+  }
+
+  /** A request whose list was dropped for its size. */
+  private openHeadless(id: number, endStream: boolean): boolean {
+    const stream = new Http2Stream(this.owner, id, emptyHead, endStream, this.owner.peerInitialWindowBytes)
+    this.owner.streams.open.set(id, stream)
+    stream.receiver = this.owner.handler.onHeadTooLarge!(stream, endStream)
+    return this.takeReset()
   }
 
   private openStream(id: number, endStream: boolean, head: RequestHead): boolean {
@@ -253,6 +265,7 @@ export class FrameDispatcher implements FrameSink {
     if (!endStream || !areTrailersValid(this.heads.hpack.fields)) {
       return this.streamError(id, Http2ErrorCode.protocolError)
     }
+    stream.receiver!.onTrailers?.(this.heads.hpack.fields)
     return this.deliver(stream, noBytes, 0, 0, true)
   }
 

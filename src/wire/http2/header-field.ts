@@ -53,23 +53,24 @@ function kindOf(name: string, value: string): FieldKind {
   }
 }
 
-/** RFC 9113 §8.2.1: visible ASCII, no upper case, no colon (which also refuses unknown pseudo-header fields). */
+/** The octets of a token (RFC 9110 §5.6.2) but for upper case: no colon either, which refuses unknown pseudo-header fields. */
+const nameOctets = new Uint8Array(256)
+for (const octet of Buffer.from("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz", 'latin1')) nameOctets[octet] = 1
+
+/** RFC 9113 §8.2.1 and RFC 9110 §5.1: what is passed on to HTTP/1 must be a name there too. */
 function isFieldName(name: string): boolean {
   if (name.length === 0) return false
-  for (let i = 0; i < name.length; i++) {
-    const unit = name.charCodeAt(i)
-    if (unit <= 0x20 || (unit >= 0x41 && unit <= 0x5a) || unit === 0x3a || unit >= 0x7f) return false
-  }
+  for (let i = 0; i < name.length; i++) if (nameOctets[name.charCodeAt(i)] !== 1) return false
   return true
 }
 
-/** RFC 9113 §8.2.1: no NUL, LF or CR, and no space or tab at either end. */
+/** RFC 9113 §8.2.1 and RFC 9110 §5.5: no control character but the tab, and no space or tab at either end. */
 function isFieldValue(value: string): boolean {
   const length = value.length
   if (length === 0) return true
   for (let i = 0; i < length; i++) {
     const unit = value.charCodeAt(i)
-    if (unit === 0 || unit === 10 || unit === 13) return false
+    if ((unit < 0x20 && unit !== 9) || unit === 0x7f) return false
   }
   return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1))
 }

@@ -36,6 +36,15 @@ import { StreamTable } from './stream-table.ts'
 export interface Http2Handler {
   /** A request. `stream.head` is complete and valid; `endStream` says that it has no body. */
   onStream(stream: Http2Stream, endStream: boolean): StreamReceiver
+  /**
+   * A request whose header list passes `headerListBytesMax`; `stream.head` is empty. It may be answered. Without this
+   * its stream is reset.
+   */
+  onHeadTooLarge?(stream: Http2Stream, endStream: boolean): StreamReceiver
+  /** The turn's frames are about to leave: the last chance to write more of them. */
+  beforeFlush?(): void
+  /** They are handed to the transport. */
+  onFlushed?(): void
   /** The connection is gone. The last call. */
   onClosed(): void
 }
@@ -190,16 +199,17 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
 
   /**
    * Closes gracefully: streams already begun finish, new ones are refused (RFC 9113 §6.8). Whatever is left after
-   * `drainMs` is cut off.
+   * `drainMs` is cut off; `Infinity` cuts nothing off.
    */
   shutdown(drainMs: number): void {
+    if (this.state === 'draining' && drainMs !== Number.POSITIVE_INFINITY) this.setTimer(drainMs, () => this.destroy())
     if (this.state !== 'open') return
     this.state = 'draining'
     this.writer.goAway(streamIdMax, Http2ErrorCode.noError, '')
     this.writer.ping(shutdownPing, false)
     this.flushSoon()
     this.setTimer(Math.min(shutdownPingTimeoutMs, drainMs), () => this.sendFinalGoAway())
-    this.setTimer(drainMs, () => this.destroy())
+    if (drainMs !== Number.POSITIVE_INFINITY) this.setTimer(drainMs, () => this.destroy())
   }
 
   /** Ends the connection for a peer's error: GOAWAY with `code`, then close. */
@@ -411,10 +421,13 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
   }
 
   private readonly flushTurn = (): void => {
-    this.flushScheduled = false
     if (this.state === 'gone') return
+    // Still scheduled: what is written in here leaves with the rest.
+    this.handler.beforeFlush?.()
+    this.flushScheduled = false
     if (this.sender.hasReady && !this.writer.isBlocked && this.sender.pump()) this.pings?.sent()
     this.writer.flush()
+    this.handler.onFlushed?.()
     const queued = this.connection.queuedBytes
     const waiting = queued + this.sender.queuedBytes
     if (waiting > 0) {

@@ -11,7 +11,8 @@
 import { BodyQueue } from './body-queue.ts'
 import type { BodySender } from './body-sender.ts'
 import type { FrameWriter } from './frame-writer.ts'
-import type { HeaderTemplate } from './hpack-encoder.ts'
+import type { HeaderSource } from './header-block-writer.ts'
+import type { HeaderField } from './header-field.ts'
 import type { Http2ErrorCode } from './protocol.ts'
 import type { RequestHead } from './request-head.ts'
 
@@ -24,8 +25,12 @@ export interface StreamReceiver {
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The stream ended early: reset by the peer, refused for its errors, or lost with its connection. */
   onReset(code: number): void
+  /** The request's trailers; the `onData` that ends it follows. Those who leave this out get requests without. */
+  onTrailers?(fields: readonly HeaderField[]): void
   /** The queue is low again after a `send` that returned false. */
   onDrain(): void
+  /** All that was queued is written, the end of the response included. Not after `endDirect` and heads that end it. */
+  onSent?(): void
 }
 
 /** What a stream needs of its connection. */
@@ -72,7 +77,9 @@ export class Http2Stream {
   private isEnding = false
   /** `queuedBytes` at the last look of `isStalled`. */
   private queuedBytesSeen = 0
-  private trailers: HeaderTemplate | undefined = undefined
+  private trailers: HeaderSource | undefined = undefined
+  /** The frame that ends the response is written. */
+  private endIsWritten = false
 
   constructor(owner: StreamOwner, id: number, head: RequestHead, endStream: boolean, sendWindow: number) {
     this.owner = owner
@@ -90,12 +97,19 @@ export class Http2Stream {
   }
 
   /** Sends the response's header list; with `endStream` it is the whole response. */
-  sendHeaders(template: HeaderTemplate, endStream: boolean): void {
+  sendHeaders(source: HeaderSource, endStream: boolean): void {
     if (this.isClosed) return
     this.hasResponded = true
-    this.owner.writer.headers(this.id, template.encode(), endStream, this.owner.sender.frameBytesMax)
+    this.owner.writer.headers(this.id, source.encode(), endStream, this.owner.sender.frameBytesMax)
     this.owner.scheduleFlush()
     if (endStream) this.owner.streamEnded(this, undefined)
+  }
+
+  /** Sends an interim response (RFC 9113 §8.1), before `sendHeaders`. */
+  sendInformational(source: HeaderSource): void {
+    if (this.isClosed || this.hasResponded) return
+    this.owner.writer.headers(this.id, source.encode(), false, this.owner.sender.frameBytesMax)
+    this.owner.scheduleFlush()
   }
 
   /**
@@ -143,7 +157,7 @@ export class Http2Stream {
   }
 
   /** Ends the response after what is queued, with `trailers` or without. */
-  end(trailers?: HeaderTemplate): void {
+  end(trailers?: HeaderSource): void {
     if (this.isClosed || this.isEnding) return
     this.isEnding = true
     this.trailers = trailers
@@ -181,16 +195,21 @@ export class Http2Stream {
 
   sendQueued(writer: FrameWriter, byteLength: number): void {
     this.sendWindow -= byteLength
-    writer.dataHeader(this.id, byteLength, false)
+    this.endIsWritten = this.isEnding && this.trailers === undefined && byteLength === this.queuedBytes
+    writer.dataHeader(this.id, byteLength, this.endIsWritten)
     this.queue!.moveTo(writer, byteLength)
   }
 
   /** The queue is empty: end the response when it was waiting for that. */
   finishQueued(): void {
     if (!this.isEnding || this.isClosed) return
-    if (this.trailers === undefined) this.owner.writer.dataHeader(this.id, 0, true)
-    else this.owner.writer.headers(this.id, this.trailers.encode(), true, this.owner.sender.frameBytesMax)
+    if (this.trailers !== undefined) {
+      this.owner.writer.headers(this.id, this.trailers.encode(), true, this.owner.sender.frameBytesMax)
+    } else if (!this.endIsWritten) {
+      this.owner.writer.dataHeader(this.id, 0, true)
+    }
     this.owner.streamEnded(this, undefined)
+    this.receiver?.onSent?.()
   }
 
   takeDrain(): boolean {

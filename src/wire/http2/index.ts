@@ -4,6 +4,7 @@ export { FrameReader, type FrameSink } from './frame-reader.ts'
 export { FrameWriter } from './frame-writer.ts'
 export { HeadDecoder } from './head-decoder.ts'
 export { HeaderBlock } from './header-block.ts'
+export { EncodedBlock, HeaderBlockWriter, type HeaderSource } from './header-block-writer.ts'
 export { FieldKind, fieldOverheadBytes, type HeaderField } from './header-field.ts'
 export { type FieldPair, type HeaderTemplate, HpackEncoder } from './hpack-encoder.ts'
 export {
@@ -14,7 +15,7 @@ export {
 export { type Http2Stream, type StreamReceiver, streamHighWaterBytes } from './http2-stream.ts'
 export { type MemoryHolder, MemoryLedger } from './memory-ledger.ts'
 export { type Http2Options, http2OptionsDefault, type KeepAlive, type PingPolicy } from './options.ts'
-export { OutputArena } from './output-arena.ts'
+export { OutputArena, type OutputBuffer } from './output-arena.ts'
 export { readPeerSettings } from './peer-settings.ts'
 export {
   clientPreface,

@@ -1,2 +1,2 @@
-export { diskSecondsBounds, exponentialBounds, Histogram, type HistogramSnapshot } from './histogram.ts'
+export { diskSecondsBounds, exponentialBounds, Histogram, type HistogramSnapshot } from '../../prometheus/index.ts'
 export { type MetricsSource, metricsPage, type NodeMetrics } from './metrics-page.ts'

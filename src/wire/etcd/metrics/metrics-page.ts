@@ -4,10 +4,9 @@
  */
 import type { CoordinationEngine, LessorStats, WatchHubStats } from '../../../engine/coordination/index.ts'
 import { type GrpcServerCounters, GrpcStatusCode } from '../../grpc/index.ts'
+import { type HistogramSnapshot, PrometheusText, type Sample } from '../../prometheus/index.ts'
 import { etcdErrors } from '../errors.ts'
 import { etcdClusterVersion, etcdVersion, synodVersion } from '../versions.ts'
-import type { HistogramSnapshot } from './histogram.ts'
-import { PrometheusText, type Sample } from './prometheus-text.ts'
 
 /** What only the process that hosts everything can measure. */
 export interface NodeMetrics {

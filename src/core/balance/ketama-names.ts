@@ -1,0 +1,16 @@
+import { KetamaRing, type KetamaServer } from '../ring/index.ts'
+import type { BalancedEndpoint } from './balancer.ts'
+
+/**
+ * libmemcached's ring over endpoints whose ids are `host:port`, as they are by default; an id of another form is hashed as it stands.
+ * Promises and cost: see `KetamaRing`.
+ */
+export function placeByKetama(endpoints: readonly BalancedEndpoint[]): KetamaRing {
+  return new KetamaRing(endpoints.map(serverOf))
+}
+
+function serverOf({ id, weight }: BalancedEndpoint): KetamaServer {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(id) ?? []
+  // The port that is left out of the hash leaves the id alone.
+  return host === undefined ? { host: id, port: 11_211, weight } : { host, port: Number(port), weight }
+}

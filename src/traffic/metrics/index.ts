@@ -1,0 +1,1 @@
+export { upstreamMetrics, writeUpstreamMetrics } from './upstream-metrics.ts'

@@ -1,0 +1,397 @@
+/**
+ * One upstream at work. It owns the endpoints; what follows from their states (who is eligible, with which weight) is
+ * computed when something changed, so that `pick` only chooses.
+ *
+ * - U1  `endpoints` are the members, in the order of the sources; `byId` has the same ones.
+ * - U2  The balancers hold exactly what `planOf` says of the members' states, as of the last `refresh`; every change of
+ *       a state is followed by one in the same turn.
+ * - U3  `active` is the sum of the `ownActive` of all endpoints, of former members too.
+ */
+import { assert } from '../../base/index.ts'
+import type { PickRequest } from '../../core/balance/index.ts'
+import { CircuitBreaker, OutlierDetector, RetryBudget } from '../../core/health/index.ts'
+import type { Timer } from '../../runtime/index.ts'
+import type { ResolvedEndpoint, TrafficRuntime } from '../resolvers/index.ts'
+import { Balancing, readsLatency } from './balancing.ts'
+import { HealthChecks } from './health-checks.ts'
+import { KeptEndpoint } from './kept-endpoint.ts'
+import { Listeners } from './listeners.ts'
+import type { UpstreamOptions } from './open-upstream.ts'
+import { ReadyWaiters } from './ready-waiters.ts'
+import type { UpstreamSettings } from './settings.ts'
+import { SourceSet } from './source-set.ts'
+import type {
+  AttemptResult,
+  HealthSnapshot,
+  PickRefusal,
+  Upstream,
+  UpstreamEndpoint,
+  UpstreamView,
+} from './upstream.ts'
+
+/** Where round robin begins: a number below this. */
+const offsetBound = 1 << 16
+/** How often the latencies of endpoints that nobody asks decay. */
+const decayMs = 1_000
+/** Weights are raised at most so often, however short the slow start. */
+const warmingStepMsMin = 10
+
+export class KeptUpstream implements Upstream {
+  readonly name: string
+  settings: UpstreamSettings
+  endpoints: readonly KeptEndpoint[] = []
+  private readonly outside: TrafficRuntime
+  private readonly sources: SourceSet
+  private readonly checks: HealthChecks
+  private readonly balancing: Balancing<KeptEndpoint>
+  private readonly circuit: CircuitBreaker
+  private readonly budget: RetryBudget
+  private readonly listeners: Listeners
+  private readonly healthListeners: Listeners
+  private readonly waiters = new ReadyWaiters()
+  private outlier: OutlierDetector | undefined
+  private byId = new Map<string, KeptEndpoint>()
+  /** By an operator; an endpoint that leaves and comes back is still drained. */
+  private readonly drained = new Set<string>()
+  private active = 0
+  private foreignActive = 0
+  /** Where the trial of a half-open circuit is under way. Cleared by every end in another state. */
+  private trial: KeptEndpoint | undefined
+  /** Retries that were granted and have not begun. */
+  private retriesGranted = 0
+  private requests = 0
+  private retries = 0
+  private retriesRefused = 0
+  private readonly refusals: Record<PickRefusal, number> = {
+    'no-endpoints': 0,
+    'none-healthy': 0,
+    'circuit-open': 0,
+    'too-many-requests': 0,
+    'all-tried': 0,
+  }
+  private sweepTimer: Timer | undefined
+  private warmingTimer: Timer | undefined
+  private decayTimer: Timer | undefined
+  private closed = false
+
+  constructor(settings: UpstreamSettings, outside: TrafficRuntime, options: UpstreamOptions) {
+    const { random, logger, network } = outside
+    this.name = settings.name
+    this.settings = settings
+    this.outside = outside
+    this.listeners = new Listeners(logger)
+    this.healthListeners = new Listeners(logger)
+    this.circuit = new CircuitBreaker(settings.circuit)
+    this.budget = new RetryBudget(settings.retryBudget)
+    this.outlier = settings.outlier === undefined ? undefined : new OutlierDetector(settings.outlier)
+    this.balancing = new Balancing(settings.balance, {
+      id: options.callerId ?? String(random.uint32()),
+      offset: random.below(offsetBound),
+      randomUnit: () => random.float(),
+    })
+    this.checks = new HealthChecks(
+      {
+        upstreamName: settings.name,
+        outside,
+        network: options.checkNetwork ?? network,
+        isActive: options.activeChecks ?? true,
+        onChange: () => this.healthChanged(),
+      },
+      settings.activeCheck,
+    )
+    this.sources = new SourceSet(settings.name, outside, () => this.join())
+    this.sources.reconfigure(settings.sources)
+    this.startTimers()
+    if (this.sources.isComplete) this.waiters.resolve()
+  }
+
+  ready(signal?: AbortSignal): Promise<void> {
+    return this.waiters.wait(signal, () => `${this.name} is not ready${this.problemText()}`)
+  }
+
+  pick(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | PickRefusal {
+    const bound = this.bound()
+    if (bound !== undefined) return this.refuse(bound)
+    return this.balancing.pick(request) ?? this.refuse(this.whyNone())
+  }
+
+  find(id: string): UpstreamEndpoint | undefined {
+    const endpoint = this.byId.get(id)
+    return endpoint?.isEligible === true && this.bound() === undefined ? endpoint : undefined
+  }
+
+  begin(endpoint: UpstreamEndpoint): void {
+    assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
+    const nowMs = this.outside.clock.monotonicMs()
+    endpoint.begin()
+    this.active++
+    if (this.retriesGranted > 0) this.retriesGranted--
+    else {
+      this.requests++
+      this.budget.countRequest(nowMs)
+    }
+    if (this.settings.circuit.consecutiveFailures === 0) return
+    this.circuit.begin(nowMs)
+    if (this.circuit.state(nowMs) === 'half-open') this.trial ??= endpoint
+  }
+
+  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number): void {
+    assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
+    endpoint.end()
+    this.active--
+    const nowMs = this.outside.clock.monotonicMs()
+    if (this.settings.circuit.consecutiveFailures > 0) this.endInCircuit(endpoint, result, nowMs)
+    if (result === 'cancelled') return
+    const { outlier } = endpoint
+    if (result === 'success') {
+      endpoint.successes++
+      endpoint.observe(latencyMs, nowMs)
+      if (outlier !== undefined) this.outlier?.succeeded(outlier, latencyMs)
+      return
+    }
+    endpoint.failures++
+    // A failure that took long says that the endpoint is slow; a quick one does not say that it is fast.
+    if (result === 'failure' && latencyMs > endpoint.latencyMs) endpoint.observe(latencyMs, nowMs)
+    if (outlier !== undefined && this.outlier?.failed(outlier, nowMs) === true) this.refresh()
+  }
+
+  takeRetry(): boolean {
+    if (this.budget.takeRetry(this.outside.clock.monotonicMs())) {
+      this.retries++
+      this.retriesGranted++
+      return true
+    }
+    this.retriesRefused++
+    return false
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.listeners.add(listener)
+  }
+
+  reconfigure(settings: UpstreamSettings): void {
+    assert(settings.name === this.name, `the upstream ${this.name} was given the settings of ${settings.name}`)
+    if (this.closed) return
+    this.settings = settings
+    this.circuit.reconfigure(settings.circuit)
+    this.budget.reconfigure(settings.retryBudget)
+    this.balancing.reconfigure(settings.balance)
+    this.checks.reconfigure(settings.activeCheck)
+    this.reconfigureOutlier()
+    this.sources.reconfigure(settings.sources)
+    this.startTimers()
+    this.join()
+    this.refresh()
+  }
+
+  setDraining(id: string, draining: boolean): boolean {
+    const endpoint = this.byId.get(id)
+    if (endpoint === undefined) return false
+    if (draining) this.drained.add(id)
+    else this.drained.delete(id)
+    if (endpoint.isDraining === draining) return true
+    endpoint.isDraining = draining
+    this.refresh()
+    return true
+  }
+
+  setForeignActive(active: ReadonlyMap<string, number>): void {
+    this.foreignActive = 0
+    for (const endpoint of this.endpoints) {
+      const count = Math.max(0, active.get(endpoint.id) ?? 0)
+      endpoint.setForeignActive(count)
+      this.foreignActive += count
+    }
+  }
+
+  exportHealth(): HealthSnapshot {
+    return this.checks.export()
+  }
+
+  importHealth(snapshot: HealthSnapshot): void {
+    if (this.checks.import(snapshot)) this.healthChanged()
+  }
+
+  onHealthChange(listener: () => void): () => void {
+    return this.healthListeners.add(listener)
+  }
+
+  view(): UpstreamView {
+    const nowMs = this.outside.clock.monotonicMs()
+    return {
+      name: this.name,
+      policy: this.settings.balance.policy,
+      circuit: this.circuit.state(nowMs),
+      isPanicking: this.balancing.isPanicking,
+      requests: this.requests,
+      retries: this.retries,
+      retriesRefused: this.retriesRefused,
+      refusals: { ...this.refusals },
+      endpoints: this.endpoints.map((endpoint) => endpoint.view(nowMs)),
+      sources: this.sources.view(),
+    }
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.sources.close()
+    this.checks.close()
+    for (const timer of [this.sweepTimer, this.warmingTimer, this.decayTimer]) timer?.cancel()
+    for (const endpoint of this.endpoints) endpoint.isMember = false
+    this.endpoints = []
+    this.byId = new Map()
+    this.refresh()
+    this.waiters.reject(new Error(`the upstream ${this.name} was closed`))
+    this.listeners.clear()
+    this.healthListeners.clear()
+  }
+
+  /** What keeps every request away now, whichever endpoint it is meant for. */
+  private bound(): PickRefusal | undefined {
+    const { circuit } = this.settings
+    if (circuit.consecutiveFailures > 0 && !this.circuit.permits(this.outside.clock.monotonicMs()))
+      return 'circuit-open'
+    return this.active + this.foreignActive >= circuit.requestsMax ? 'too-many-requests' : undefined
+  }
+
+  private refuse(refusal: PickRefusal): PickRefusal {
+    this.refusals[refusal]++
+    return refusal
+  }
+
+  private whyNone(): PickRefusal {
+    if (this.endpoints.length === 0) return 'no-endpoints'
+    return this.balancing.isEmpty ? 'none-healthy' : 'all-tried'
+  }
+
+  /** While half-open only the trial counts: what began before the circuit opened is old news. */
+  private endInCircuit(endpoint: KeptEndpoint, result: AttemptResult, nowMs: number): void {
+    const isHalfOpen = this.circuit.state(nowMs) === 'half-open'
+    if (isHalfOpen && endpoint !== this.trial) return
+    this.trial = undefined
+    const told = result === 'connect-failure' ? 'failure' : result
+    if (this.circuit.end(this.circuit.permit, told, nowMs)) this.listeners.tell()
+  }
+
+  private problemText(): string {
+    const { problems } = this.sources
+    return problems === '' ? ': its sources have not answered' : `: ${problems}`
+  }
+
+  /** The sources told something: joins it with what is there. */
+  private join(): void {
+    if (this.closed) return
+    const resolved = this.sources.joined()
+    const isFirst = this.byId.size === 0 || !this.waiters.isResolved
+    const before = this.byId
+    const next = new Map<string, KeptEndpoint>()
+    let changed = resolved.length !== before.size
+    for (const found of resolved) {
+      const known = before.get(found.address.id)
+      if (known !== undefined && isSamePlace(known, found)) {
+        if (known.follow(found)) changed = true
+        next.set(known.id, known)
+        before.delete(known.id)
+      } else {
+        next.set(found.address.id, this.admit(found, !isFirst))
+        changed = true
+      }
+    }
+    for (const gone of before.values()) {
+      this.dismiss(gone)
+      changed = true
+    }
+    this.byId = next
+    this.endpoints = [...next.values()]
+    if (changed) this.refresh(true)
+    if (this.sources.isComplete) this.waiters.resolve()
+  }
+
+  private admit(found: ResolvedEndpoint, isNewcomer: boolean): KeptEndpoint {
+    const endpoint = new KeptEndpoint(found, isNewcomer)
+    endpoint.isDraining = this.drained.has(endpoint.id)
+    endpoint.outlier = this.outlier?.track(endpoint.id)
+    this.checks.add(endpoint)
+    return endpoint
+  }
+
+  private dismiss(endpoint: KeptEndpoint): void {
+    endpoint.isMember = false
+    endpoint.isEligible = false
+    this.foreignActive -= endpoint.foreignActive
+    endpoint.setForeignActive(0)
+    this.checks.remove(endpoint)
+    if (endpoint.outlier !== undefined) this.outlier?.untrack(endpoint.outlier)
+  }
+
+  private healthChanged(): void {
+    this.refresh()
+    this.healthListeners.tell()
+  }
+
+  /** U2. `isTold`: something changed that is not an endpoint's state. */
+  private refresh(isTold = false): void {
+    const nowMs = this.outside.clock.monotonicMs()
+    const hadReady = this.endpoints.some(({ state, isSettled }) => isSettled && state === 'ready')
+    let changed = isTold
+    for (const endpoint of this.endpoints) if (endpoint.assess(hadReady, nowMs)) changed = true
+    this.weigh(nowMs)
+    if (changed) this.listeners.tell()
+  }
+
+  /** Computes weights, and who is eligible. Again when a weight is to change by the time alone. */
+  private weigh(nowMs: number): void {
+    const { slowStartMs } = this.settings.balance
+    let nextMs: number | undefined
+    for (const endpoint of this.endpoints) {
+      const ownNextMs = endpoint.warm(slowStartMs, nowMs)
+      if (ownNextMs !== undefined) nextMs = Math.min(nextMs ?? ownNextMs, ownNextMs)
+    }
+    this.balancing.place(this.endpoints)
+    this.warmingTimer?.cancel()
+    this.warmingTimer = undefined
+    if (nextMs === undefined || this.closed) return
+    const again = (): void => this.weigh(this.outside.clock.monotonicMs())
+    this.warmingTimer = this.outside.scheduler.setTimer(Math.max(warmingStepMsMin, nextMs), again)
+  }
+
+  private reconfigureOutlier(): void {
+    const { outlier } = this.settings
+    if (outlier === undefined) {
+      this.outlier = undefined
+      for (const endpoint of this.endpoints) endpoint.outlier = undefined
+    } else if (this.outlier !== undefined) this.outlier.reconfigure(outlier)
+    else {
+      this.outlier = new OutlierDetector(outlier)
+      for (const endpoint of this.endpoints) endpoint.outlier = this.outlier.track(endpoint.id)
+    }
+  }
+
+  private startTimers(): void {
+    const { scheduler, clock } = this.outside
+    const { outlier, balance } = this.settings
+    this.sweepTimer?.cancel()
+    this.decayTimer?.cancel()
+    const sweep = (intervalMs: number): void => {
+      this.sweepTimer = scheduler.setTimer(intervalMs, () => {
+        sweep(intervalMs)
+        if ((this.outlier?.sweep(clock.monotonicMs()).length ?? 0) > 0) this.refresh()
+      })
+    }
+    const decay = (): void => {
+      this.decayTimer = scheduler.setTimer(decayMs, () => {
+        decay()
+        const nowMs = clock.monotonicMs()
+        for (const endpoint of this.endpoints) endpoint.decay(nowMs)
+      })
+    }
+    if (outlier !== undefined) sweep(outlier.intervalMs)
+    if (readsLatency(balance)) decay()
+  }
+}
+
+/** An endpoint that moved is another one: connections and what is known of it belong to the old place. */
+function isSamePlace({ address }: KeptEndpoint, found: ResolvedEndpoint): boolean {
+  return address.host === found.address.host && address.port === found.address.port
+}
