@@ -1,0 +1,344 @@
+/**
+ * One call: its attempts at endpoints until one counts, within its deadline and the upstream's retry budget.
+ *
+ * I1. `isOver` is final: the sink hears `onDone` once, where it is set, and nothing after.
+ * I2. `attempts` are those under way. `committed` is the one whose answer counts; from then on there are no others, and
+ *     none is made again.
+ * I3. A streamed request is kept in `sent` as long as another attempt may need it: until there is an answer, or more than
+ *     `replayBytesMax` of it; `isReplayable` says which. There is one attempt at a time then.
+ * I4. `mayBeApplied`: an attempt that is over may have done something at its server. A call that is not idempotent is made
+ *     again only while that is false, so it is done at most once.
+ */
+import type { Timer } from '../../runtime/index.ts'
+import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { DeadlineEntry } from '../../wire/grpc/index.ts'
+import { type Metadata, type Method, noMetadata, type RpcCode, RpcError, type Service } from '../service/index.ts'
+import type { CallEnd } from '../transport/index.ts'
+import { Attempt } from './attempt.ts'
+import { didNothing, errorOfEnd, localError } from './call-failure.ts'
+import type { CallPath } from './call-path.ts'
+
+/** A call, its options complete. */
+export interface CallPlan {
+  readonly service: Service
+  readonly method: Method
+  /** The one request message; undefined: messages follow. */
+  readonly message: Uint8Array | undefined
+  readonly metadata: Metadata
+  /** On the monotonic clock; `Infinity` without one. */
+  readonly deadlineMs: number
+  readonly key: string | undefined
+  readonly isIdempotent: boolean
+  readonly waitForReady: boolean
+  readonly attemptsMax: number
+  readonly retryOn: readonly RpcCode[]
+  readonly attemptTimeoutMs: number | undefined
+  readonly hedgeAfterMs: number | undefined
+  readonly signals: readonly AbortSignal[]
+}
+
+/** What a call tells its caller. */
+export interface CallSink {
+  onHeaders(metadata: Metadata): void
+  onMessage(message: Uint8Array): void
+  /** A streamed request may go on. */
+  onDrain(): void
+  onDone(error: RpcError | undefined, trailers: Metadata): void
+}
+
+/** A longer streamed request is not sent twice. */
+const replayBytesMax = 256 << 10
+/** Between attempts when every endpoint was tried: doubles, less up to half at random. */
+const pauseMsMin = 20
+const pauseMsMax = 1_000
+
+export class CallRun implements DeadlineEntry {
+  readonly path: CallPath
+  readonly sink: CallSink
+  readonly deadlineMs: number
+  deadlineSlot = -1
+  private readonly plan: CallPlan
+  private readonly attempts = new Set<Attempt>()
+  private readonly tried = new Set<UpstreamEndpoint>()
+  private committed: Attempt | undefined = undefined
+  private attemptsMade = 0
+  private mayBeApplied = false
+  private isOver = false
+  private lastFailure: string | undefined = undefined
+  private hedgeTimer: Timer | undefined = undefined
+  private pauseTimer: Timer | undefined = undefined
+  private sent: Uint8Array[] = []
+  private sentBytes = 0
+  private isReplayable = true
+  private requestEnded = false
+
+  constructor(path: CallPath, plan: CallPlan, sink: CallSink) {
+    this.path = path
+    this.plan = plan
+    this.sink = sink
+    this.deadlineMs = plan.deadlineMs
+  }
+
+  /** Begins. The sink is told nothing inside this method, unless the call is over before it began. */
+  start(): void {
+    const { signals, deadlineMs } = this.plan
+    for (const signal of signals) {
+      if (signal.aborted) {
+        this.cancel(signal.reason)
+        return
+      }
+      signal.addEventListener('abort', this.onAbort, { once: true })
+    }
+    if (deadlineMs !== Number.POSITIVE_INFINITY) this.path.deadlines.add(this)
+    if (this.path.isReady) this.launch()
+    else this.path.whenReady(this.launchFirst)
+  }
+
+  /** Sends a message of a streamed request. False: wait for `onDrain`. */
+  send(message: Uint8Array): boolean {
+    if (this.isOver) return true
+    if (this.isReplayable) {
+      this.sent.push(message)
+      this.sentBytes += message.length
+      if (this.sentBytes > replayBytesMax && this.attempts.size > 0) this.forgetSent()
+    }
+    for (const { call } of this.attempts) return call?.send(message) ?? false
+    return false
+  }
+
+  /** The streamed request ends. */
+  end(): void {
+    this.requestEnded = true
+    for (const { call } of this.attempts) call?.end()
+  }
+
+  pause(): void {
+    this.committed?.call?.pause()
+  }
+
+  resume(): void {
+    this.committed?.call?.resume()
+  }
+
+  /** The caller gives up. */
+  cancel(reason: unknown): void {
+    this.giveUp('CANCELLED', 'the call was cancelled by its caller', 'cancelled', reason)
+  }
+
+  /** The caller's requests failed with `error`. */
+  fail(error: unknown): void {
+    if (this.isOver) return
+    const isUnderWay = this.attempts.size > 0
+    for (const attempt of this.attempts) attempt.cancel('cancelled')
+    const own = error instanceof RpcError ? error.code : 'CANCELLED'
+    const why = error instanceof Error ? error.message : String(error)
+    const message = own === 'CANCELLED' ? `the caller's requests failed: ${why}` : why
+    this.finish(localError(own, message, this.mayBeApplied || isUnderWay, error), noMetadata)
+  }
+
+  onDeadline(): void {
+    const last = this.lastFailure === undefined ? '' : `; before that: ${this.lastFailure}`
+    this.giveUp('DEADLINE_EXCEEDED', `the deadline passed before an answer came${last}`, 'failure')
+  }
+
+  // What follows is for its attempts.
+
+  answered(attempt: Attempt): void {
+    this.commit(attempt)
+    this.sink.onHeaders(attempt.headers)
+  }
+
+  drained(attempt: Attempt): void {
+    if (this.attempts.has(attempt)) this.sink.onDrain()
+  }
+
+  attemptEnded(attempt: Attempt, end: CallEnd): void {
+    this.attempts.delete(attempt)
+    if (this.isOver) return
+    if (end.code === undefined) {
+      this.succeed(attempt, end.trailers)
+      return
+    }
+    this.lastFailure = `${attempt.endpoint.address.id}: ${end.message}`
+    const wasNothing = didNothing(end)
+    const mayRetry = this.committed === undefined && this.isReplayable && this.mayRetry(end, wasNothing)
+    const error = errorOfEnd(end as CallEnd & { code: RpcCode }, this.mayBeApplied)
+    if (error.outcome === 'unknown') this.mayBeApplied = true
+    if (!mayRetry) this.finish(error, end.trailers)
+    else if (this.attempts.size === 0 && !this.launchAgain(end)) this.finish(error, end.trailers)
+  }
+
+  private readonly launchFirst = (): void => {
+    if (!this.isOver) this.launch()
+  }
+
+  private launch(): void {
+    const endpoint = this.choose()
+    if (typeof endpoint === 'string') {
+      if (this.attempts.size === 0) this.refused(endpoint)
+      return
+    }
+    const { service, method, message, metadata, attemptTimeoutMs, hedgeAfterMs, isIdempotent } = this.plan
+    const { path } = this
+    const takesOneAnswer = method.kind === 'unary' || method.kind === 'client-streaming'
+    const attempt = new Attempt(this, endpoint, takesOneAnswer)
+    this.tried.add(endpoint)
+    this.attempts.add(attempt)
+    this.attemptsMade++
+    const timeoutMs = this.timeoutMs()
+    attempt.call = path.channels.of(endpoint).begin({ service, method, metadata, timeoutMs, message }, attempt)
+    if (message === undefined) this.replay(attempt)
+    if (attemptTimeoutMs !== undefined) {
+      attempt.timer = path.scheduler.setTimer(attemptTimeoutMs, () => this.attemptTimedOut(attempt, attemptTimeoutMs))
+    }
+    if (hedgeAfterMs !== undefined && isIdempotent && message !== undefined && takesOneAnswer) {
+      this.hedgeTimer?.cancel()
+      this.hedgeTimer = path.scheduler.setTimer(hedgeAfterMs, () => this.hedge())
+    }
+  }
+
+  /** An endpoint that was not tried and is not known to be down; else one not tried; else any. */
+  private choose(): UpstreamEndpoint | string {
+    const { upstream, channels } = this.path
+    const { key } = this.plan
+    const { tried } = this
+    const best = upstream.pick({ key, isExcluded: (one) => tried.has(one) || channels.isDown(one) })
+    if (typeof best !== 'string') return best
+    const fresh = upstream.pick({ key, isExcluded: (one) => tried.has(one) })
+    if (typeof fresh !== 'string' || tried.size === 0) return fresh
+    return this.attempts.size > 0 ? fresh : upstream.pick({ key })
+  }
+
+  private replay({ call }: Attempt): void {
+    let isLow = true
+    for (const message of this.sent) isLow = call!.send(message)
+    if (this.requestEnded) call!.end()
+    // What was sent before is sent again; whoever waited goes on when the transport says so, or now.
+    if (isLow && this.attemptsMade > 1) this.sink.onDrain()
+  }
+
+  private forgetSent(): void {
+    this.isReplayable = false
+    this.sent = []
+  }
+
+  private hedge(): void {
+    if (this.isOver || this.attemptsMade >= this.plan.attemptsMax) return
+    if (this.path.upstream.takeRetry()) this.launch()
+  }
+
+  private attemptTimedOut(attempt: Attempt, attemptTimeoutMs: number): void {
+    if (attempt === this.committed || attempt.isOver) return
+    attempt.cancel('failure')
+    this.attemptEnded(attempt, {
+      code: 'UNAVAILABLE',
+      message: `no answer within ${attemptTimeoutMs} ms`,
+      trailers: noMetadata,
+      isUnprocessed: false,
+      origin: 'local',
+    })
+  }
+
+  private mayRetry(end: CallEnd, wasNothing: boolean): boolean {
+    if (wasNothing) return true
+    return this.plan.isIdempotent && this.plan.retryOn.includes(end.code!)
+  }
+
+  /** Makes one more attempt, now or after a pause; false when none may be made. */
+  private launchAgain(end: CallEnd): boolean {
+    const { attemptsMax, waitForReady } = this.plan
+    const keepsWaiting = waitForReady && end.isUnprocessed
+    if (this.attemptsMade >= attemptsMax && !keepsWaiting) return false
+    // What never reached a server costs servers nothing.
+    if (!end.isUnprocessed && !this.path.upstream.takeRetry()) return false
+    const isFreshLeft = this.path.upstream.endpoints.some((one) => !this.tried.has(one))
+    if (isFreshLeft) this.launch()
+    else this.launchAfterPause()
+    return true
+  }
+
+  private launchAfterPause(): void {
+    const { scheduler, random } = this.path
+    const doubled = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.attemptsMade, 16))
+    this.pauseTimer = scheduler.setTimer(doubled * (1 - random.float() / 2), () => {
+      this.tried.clear()
+      this.launch()
+    })
+  }
+
+  private refused(refusal: string): void {
+    const why = refusalTexts[refusal] ?? refusal
+    this.lastFailure ??= why
+    if (this.plan.waitForReady) {
+      this.attemptsMade++
+      this.launchAfterPause()
+      return
+    }
+    const before = this.lastFailure === why ? '' : `; before that: ${this.lastFailure}`
+    const message = `no endpoint of '${this.path.upstream.name}' can be called: ${why}${before}`
+    this.finish(localError('UNAVAILABLE', message, this.mayBeApplied), noMetadata)
+  }
+
+  private timeoutMs(): number | undefined {
+    const { deadlineMs, attemptTimeoutMs } = this.plan
+    const leftMs = deadlineMs - this.path.clock.monotonicMs()
+    const timeoutMs = Math.min(leftMs, attemptTimeoutMs ?? Number.POSITIVE_INFINITY)
+    return timeoutMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, timeoutMs)
+  }
+
+  private succeed(attempt: Attempt, trailers: Metadata): void {
+    if (attempt.message !== undefined) {
+      this.commit(attempt)
+      this.sink.onHeaders(attempt.headers)
+      this.sink.onMessage(attempt.message)
+    }
+    this.finish(undefined, trailers)
+  }
+
+  private commit(winner: Attempt): void {
+    this.committed = winner
+    this.sent = []
+    this.isReplayable = false
+    this.hedgeTimer?.cancel()
+    for (const attempt of this.attempts) {
+      if (attempt === winner) continue
+      this.attempts.delete(attempt)
+      attempt.cancel('cancelled')
+    }
+  }
+
+  private giveUp(code: RpcCode, message: string, result: 'cancelled' | 'failure', cause?: unknown): void {
+    if (this.isOver) return
+    const isUnderWay = this.attempts.size > 0
+    for (const attempt of this.attempts) attempt.cancel(result)
+    this.finish(localError(code, message, this.mayBeApplied || isUnderWay, cause), noMetadata)
+  }
+
+  private readonly onAbort = (event: Event): void => {
+    const { reason } = event.target as AbortSignal
+    const isDeadline = (reason as { code?: unknown } | undefined)?.code === 'DEADLINE_EXCEEDED'
+    if (isDeadline) this.onDeadline()
+    else this.cancel(reason)
+  }
+
+  private finish(error: RpcError | undefined, trailers: Metadata): void {
+    if (this.isOver) return
+    this.isOver = true
+    if (this.deadlineSlot >= 0) this.path.deadlines.remove(this)
+    this.hedgeTimer?.cancel()
+    this.pauseTimer?.cancel()
+    for (const signal of this.plan.signals) signal.removeEventListener('abort', this.onAbort)
+    for (const attempt of this.attempts) attempt.cancel('cancelled')
+    this.attempts.clear()
+    this.sent = []
+    this.sink.onDone(error, trailers)
+  }
+}
+
+const refusalTexts: Readonly<Record<string, string>> = {
+  'no-endpoints': 'there is none; look whether its servers run and are registered',
+  'none-healthy': 'none is healthy',
+  'circuit-open': 'its circuit is open after failures in a row',
+  'too-many-requests': 'too many calls are under way',
+  'all-tried': 'all were tried',
+}

@@ -1,0 +1,10 @@
+export type {
+  CallOptions,
+  ClientInterceptor,
+  ClientLimitOptions,
+  ClientOptions,
+  OutgoingCall,
+  RetryOptions,
+} from './options.ts'
+export { closeClient, openClient, type RpcClient } from './rpc-client.ts'
+export { sourceOfTarget } from './target.ts'

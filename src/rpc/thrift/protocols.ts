@@ -1,0 +1,60 @@
+/** The `thrift` package's protocols, made to read and write structs only: envelopes and frames are the transport's. */
+import { createRequire } from 'node:module'
+import type * as Thrift from 'thrift'
+
+/** How values are written. */
+export type ThriftProtocolName = 'binary' | 'compact'
+
+// The package is CommonJS, and its exports are known at run time only.
+const thrift = createRequire(import.meta.url)('thrift') as typeof Thrift
+
+/** The package's classes for application exceptions and the like. */
+export const ThriftLibrary: typeof Thrift.Thrift = thrift.Thrift
+
+class BinaryStructs extends thrift.TBinaryProtocol {
+  override writeMessageBegin(_name: string, type: Thrift.Thrift.MessageType): void {
+    lastMessageType = type
+  }
+  override writeMessageEnd(): void {}
+  override readMessageEnd(): void {}
+}
+
+class CompactStructs extends thrift.TCompactProtocol {
+  override writeMessageBegin(_name: string, type: Thrift.Thrift.MessageType): void {
+    lastMessageType = type
+  }
+  override writeMessageEnd(): void {}
+  override readMessageEnd(): void {}
+}
+
+const protocols = { binary: BinaryStructs, compact: CompactStructs } as const
+
+/** What generated code said of the message that it wrote last, in this turn. */
+let lastMessageType: Thrift.Thrift.MessageType | undefined
+
+export type StructProtocol = new (transport: Thrift.TTransport) => Thrift.TProtocol
+
+export function structProtocol(name: ThriftProtocolName): StructProtocol {
+  return protocols[name]
+}
+
+/** Runs `write`, which writes one message to the transport it is given, and returns its struct and type. */
+export function captureStruct(write: (transport: Thrift.TTransport) => void): {
+  readonly struct: Uint8Array
+  readonly type: Thrift.Thrift.MessageType | undefined
+} {
+  let struct: Uint8Array | undefined
+  lastMessageType = undefined
+  write(
+    new thrift.TBufferedTransport(undefined, (bytes) => {
+      struct = bytes
+    }),
+  )
+  return { struct: struct ?? new Uint8Array(0), type: lastMessageType }
+}
+
+/** Reads of `bytes`, which hold one struct. */
+export function structReader(bytes: Uint8Array, protocol: ThriftProtocolName): Thrift.TProtocol {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return new protocols[protocol](new thrift.TFramedTransport(buffer))
+}

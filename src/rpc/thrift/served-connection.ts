@@ -1,0 +1,180 @@
+/**
+ * One client of a Thrift server. Calls run at once, as they come; each is answered when it is done, by its number.
+ *
+ * I1. `calls` are those that are not yet answered; reading stops while there are `connectionCallsMax`.
+ */
+import type { CloseReason, Connection, ConnectionHandler, Timer } from '../../runtime/index.ts'
+import { type Metadata, type Method, noMetadata, type RpcCode, type Service } from '../service/index.ts'
+import type { IncomingCall, IncomingEvents } from '../transport/index.ts'
+import { encodeException } from './application-exception.ts'
+import { type Envelope, MessageType, writeMessage } from './message-envelope.ts'
+import { MessageSplitter, type ThriftMessage } from './message-splitter.ts'
+import type { ServedMethod, ThriftListener } from './thrift-listener.ts'
+
+/** Answers that a client does not read may wait to this many bytes; then it is gone. */
+const queuedBytesMax = 64 << 20
+
+export class ServedConnection implements ConnectionHandler {
+  readonly connection: Connection
+  private readonly listener: ThriftListener
+  private readonly splitter: MessageSplitter
+  private readonly calls = new Set<ThriftIncomingCall>()
+  private isPaused = false
+  private isGone = false
+  private isEnding = false
+  /** Runs while a message has begun and not ended. */
+  private arrivalTimer: Timer | undefined = undefined
+
+  constructor(listener: ThriftListener, connection: Connection) {
+    this.listener = listener
+    this.connection = connection
+    this.splitter = new MessageSplitter(listener.init.limits.messageBytesMax)
+  }
+
+  onData(bytes: Uint8Array): void {
+    try {
+      this.splitter.push(bytes, (message) => this.onMessage(message))
+    } catch (error) {
+      this.listener.init.outside.logger.info('a Thrift connection is closed', {
+        peer: this.connection.remoteAddress,
+        why: (error as Error).message,
+      })
+      return this.connection.destroy()
+    }
+    this.watchArrival()
+  }
+
+  onEnd(): void {
+    this.closeWhenIdle()
+  }
+
+  onClose(_reason: CloseReason): void {
+    if (this.isGone) return
+    this.isGone = true
+    this.arrivalTimer?.cancel()
+    this.listener.closed(this)
+    for (const call of [...this.calls]) call.abandon()
+    this.calls.clear()
+  }
+
+  closeWhenIdle(): void {
+    this.isEnding = true
+    if (this.calls.size === 0) this.connection.end()
+  }
+
+  destroy(): void {
+    this.connection.destroy()
+  }
+
+  // What follows is for calls.
+
+  answer(call: ThriftIncomingCall, type: MessageType, struct: Uint8Array): void {
+    this.calls.delete(call)
+    if (this.isGone) return
+    const { envelope } = call
+    if (envelope.type !== MessageType.oneway) {
+      const message = { name: methodOf(envelope.name), type, sequence: envelope.sequence }
+      this.connection.write(writeMessage(envelope.protocol, message, struct, this.splitter.framed === true))
+      if (this.connection.queuedBytes > queuedBytesMax) return this.connection.destroy()
+    }
+    if (this.isPaused && this.calls.size < this.listener.init.limits.connectionCallsMax) {
+      this.isPaused = false
+      this.connection.resume()
+    }
+    if (this.isEnding && this.calls.size === 0) this.connection.end()
+  }
+
+  private onMessage({ envelope, struct }: ThriftMessage): void {
+    if (envelope.type !== MessageType.call && envelope.type !== MessageType.oneway) return this.connection.destroy()
+    const served = this.listener.find(envelope.name, envelope.protocol)
+    const call = new ThriftIncomingCall(this, envelope, served)
+    this.calls.add(call)
+    if (served === undefined) return call.end('UNIMPLEMENTED', `there is no method ${envelope.name}`, noMetadata)
+    if (this.listener.isClosing) return call.end('UNAVAILABLE', 'the server is closing', noMetadata)
+    if (this.calls.size >= this.listener.init.limits.connectionCallsMax && !this.isPaused) {
+      this.isPaused = true
+      this.connection.pause()
+    }
+    this.listener.init.onCall(call)
+    call.deliver(struct)
+  }
+
+  private watchArrival(): void {
+    if (!this.splitter.isWithin || this.isGone) {
+      this.arrivalTimer?.cancel()
+      this.arrivalTimer = undefined
+      return
+    }
+    const { scheduler } = this.listener.init.outside
+    this.arrivalTimer ??= scheduler.setTimer(this.listener.init.limits.requestTimeoutMs, () =>
+      this.connection.destroy(),
+    )
+  }
+}
+
+/** Multiplexed clients expect the method's name alone in replies. */
+function methodOf(name: string): string {
+  return name.slice(name.indexOf(':') + 1)
+}
+
+export class ThriftIncomingCall implements IncomingCall {
+  readonly envelope: Envelope
+  readonly metadata: Metadata = noMetadata
+  readonly deadlineMs = undefined
+  private readonly owner: ServedConnection
+  private readonly served: ServedMethod | undefined
+  private events: IncomingEvents | undefined = undefined
+  private reply: Uint8Array | undefined = undefined
+  private isOver = false
+
+  constructor(owner: ServedConnection, envelope: Envelope, served: ServedMethod | undefined) {
+    this.owner = owner
+    this.envelope = envelope
+    this.served = served
+  }
+
+  get service(): Service {
+    return this.served!.service
+  }
+
+  get method(): Method {
+    return this.served!.method
+  }
+
+  get peer(): string {
+    return this.owner.connection.remoteAddress
+  }
+
+  receive(events: IncomingEvents): void {
+    this.events = events
+  }
+
+  pause(): void {}
+  resume(): void {}
+  sendHeaders(): void {}
+
+  send(message: Uint8Array): boolean {
+    this.reply = message
+    return true
+  }
+
+  end(code: RpcCode | undefined, message: string, _trailers: Metadata): void {
+    if (this.isOver) return
+    this.isOver = true
+    if (code === undefined) this.owner.answer(this, MessageType.reply, this.reply ?? new Uint8Array([0]))
+    else this.owner.answer(this, MessageType.exception, encodeException(code, message, this.envelope.protocol))
+  }
+
+  // What follows is for the connection.
+
+  deliver(struct: Uint8Array): void {
+    if (!this.isOver) this.events?.onMessage(struct)
+    if (!this.isOver) this.events?.onHalfClose()
+  }
+
+  abandon(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.events?.onCancel('cancelled')
+  }
+}

@@ -1,0 +1,1 @@
+export { type CallSpan, clientSpan, noTrace, serverSpan, type TraceContext, traceOf } from './host-tracing.ts'

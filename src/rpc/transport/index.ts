@@ -1,0 +1,18 @@
+export type {
+  CallEnd,
+  CallEvents,
+  ChannelLimits,
+  ClientChannel,
+  ClientTransport,
+  TransportCall,
+  TransportRequest,
+  TransportRuntime,
+} from './client-transport.ts'
+export type {
+  IncomingCall,
+  IncomingEvents,
+  ListeningTransport,
+  ServerLimits,
+  ServerTransport,
+  ServerTransportInit,
+} from './server-transport.ts'

@@ -1,0 +1,11 @@
+export {
+  bidiStreaming,
+  clientStreaming,
+  type DefinedMethods,
+  defineService,
+  type MethodContract,
+  type MethodDefinition,
+  serverStreaming,
+  unary,
+} from './define-service.ts'
+export type { Validator, ValidatorFunction, ValidatorInput, ValidatorOutput } from './validator.ts'
