@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real engines and clients that the conformance tests and the benchmark compare Synod with:
-#   from Debian's packages: etcd 3.4 (server, etcdctl), nghttp, curl, strace, procps
+#   from Debian's packages: etcd 3.4 (server, etcdctl), nghttp and h2load, curl, strace, procps, Redis, ZooKeeper,
+#   PostgreSQL, nginx, HAProxy, wrk, openssl, the compilers of Thrift and of Protocol Buffers
+#   from PyPI, into a virtual environment: grpcio, thrift
 #   built with Go, pinned in peers/*/go.mod and checked against go.sum: etcd 3.6 (etcd, etcdctl, etcdutl), h2spec, grpcurl
 # What Go built goes to ${SYNOD_PEERS_DIR:-~/.cache/synod-peers}/NAME-VERSION/ and is reused: a second run is instant.
 # Starts no service and leaves port 2379 free.
@@ -8,7 +10,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SYNOD_PEERS_DIR:-$HOME/.cache/synod-peers}
-debian_packages=(etcd-server etcd-client nghttp2-client curl strace procps redis-server zookeeper postgresql)
+debian_packages=(etcd-server etcd-client nghttp2-client curl strace procps redis-server zookeeper postgresql
+  nginx libnginx-mod-stream haproxy wrk openssl thrift-compiler protobuf-compiler)
 mkdir -p "$cache"
 
 say() { printf 'peers: [%3ds] %s\n' "$SECONDS" "$*"; }
@@ -79,8 +82,8 @@ install_debian() {
     return "$status"
   fi
   # The package also enables the service for the next start of the machine, where it would take port 2379.
-  if command -v systemctl >/dev/null; then systemctl disable --now etcd >/dev/null 2>&1 || true; fi
-  if command -v update-rc.d >/dev/null; then update-rc.d etcd disable >/dev/null 2>&1 || true; fi
+  if command -v systemctl >/dev/null; then systemctl disable --now etcd nginx haproxy >/dev/null 2>&1 || true; fi
+  if command -v update-rc.d >/dev/null; then for service in etcd nginx haproxy; do update-rc.d "$service" disable >/dev/null 2>&1 || true; done; fi
   say "Debian packages installed"
 }
 
@@ -99,11 +102,29 @@ build_all() {
   return "$status"
 }
 
+# Python's gRPC and Thrift, as outsiders, in a virtual environment of their own.
+install_python() {
+  local target="$cache/python-1"
+  if [ -e "$target/.complete" ]; then
+    say "Python clients are here"
+    return
+  fi
+  command -v python3 >/dev/null || { say "no Python here: install Python 3.11 or newer, then run this again"; return 1; }
+  rm -rf "$target"
+  python3 -m venv "$target" &&
+    "$target/bin/pip" install -q grpcio==1.85.1 grpcio-reflection==1.85.1 grpcio-tools==1.85.1 thrift==0.22.0 &&
+    touch "$target/.complete" &&
+    say "Python clients installed"
+}
+
 install_debian &
 debian=$!
+install_python &
+python=$!
 status=0
 build_all || status=1
 wait "$debian" || status=1
+wait "$python" || status=1
 if [ "$status" -ne 0 ]; then
   say "not everything could be installed; the messages are above"
   exit 1

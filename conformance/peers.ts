@@ -18,6 +18,14 @@ export type PeerName =
   | 'curl'
   | 'zookeeper'
   | 'redis'
+  | 'nginx'
+  | 'haproxy'
+  | 'wrk'
+  | 'h2load'
+  | 'thrift'
+  | 'protoc'
+  | 'openssl'
+  | 'python'
 
 /** A program found on this machine. */
 export interface Peer {
@@ -30,6 +38,8 @@ interface Recipe {
   readonly program: string
   /** The folder under the cache, by the version that peers/FOLDER/go.mod pins. */
   readonly built?: { readonly folder: string; readonly module: string }
+  /** The folder under the cache of what was installed there otherwise; nowhere else is looked. */
+  readonly cached?: string
   readonly versionArgs: readonly string[]
   /** The first group is the version; a program whose version does not match is another release and is passed over. */
   readonly versionPattern: RegExp
@@ -112,6 +122,56 @@ const recipes: Readonly<Record<PeerName, Recipe>> = {
     versionPattern: /Redis server v=([67]\.\S+)/,
     install: `Debian's redis-server: ${installer}`,
   },
+  nginx: {
+    program: 'nginx',
+    versionArgs: ['-v'],
+    versionPattern: /nginx version: nginx\/(\S+)/,
+    install: `Debian's nginx: ${installer}`,
+  },
+  haproxy: {
+    program: 'haproxy',
+    versionArgs: ['-v'],
+    versionPattern: /HAProxy version (\S+)/,
+    install: `Debian's haproxy: ${installer}`,
+  },
+  wrk: {
+    program: 'wrk',
+    versionArgs: ['-v'],
+    versionPattern: /wrk (?:debian\/)?(\S+)/,
+    install: `Debian's wrk: ${installer}`,
+  },
+  h2load: {
+    program: 'h2load',
+    versionArgs: ['--version'],
+    versionPattern: /h2load nghttp2\/(\S+)/,
+    install: `Debian's nghttp2-client: ${installer}`,
+  },
+  thrift: {
+    program: 'thrift',
+    versionArgs: ['--version'],
+    versionPattern: /Thrift version (\S+)/,
+    install: `Debian's thrift-compiler: ${installer}`,
+  },
+  protoc: {
+    program: 'protoc',
+    versionArgs: ['--version'],
+    versionPattern: /libprotoc (\S+)/,
+    install: `Debian's protobuf-compiler: ${installer}`,
+  },
+  openssl: {
+    program: 'openssl',
+    versionArgs: ['version'],
+    versionPattern: /OpenSSL (\S+)/,
+    install: `Debian's openssl: ${installer}`,
+  },
+  // With grpcio and thrift, in a virtual environment.
+  python: {
+    program: 'python3',
+    cached: 'python-1/bin',
+    versionArgs: ['-c', 'import grpc, thrift, sys; print("Python", sys.version.split()[0])'],
+    versionPattern: /Python (\S+)/,
+    install: `Python's grpcio and thrift: ${installer}`,
+  },
 }
 
 const cacheDir = process.env['SYNOD_PEERS_DIR'] ?? join(homedir(), '.cache', 'synod-peers')
@@ -147,12 +207,14 @@ export function requirePeer(name: PeerName): string {
 
 function search(name: PeerName): Peer | undefined {
   const recipe = recipes[name]
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
+  // Debian keeps servers in /usr/sbin, which is not on everyone's PATH.
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''), '/usr/sbin']
   let pinned: string | undefined
   if (recipe.built !== undefined) {
     pinned = pinnedVersion(recipe.built.folder, recipe.built.module)
     folders.unshift(join(cacheDir, `${recipe.built.folder}-${pinned}`))
   }
+  if (recipe.cached !== undefined) folders.splice(0, folders.length, join(cacheDir, recipe.cached))
   for (const [at, folder] of folders.entries()) {
     const path = join(folder, recipe.program)
     const version = versionOf(path, recipe)

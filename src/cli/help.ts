@@ -1,4 +1,5 @@
 import { settings } from '../node/config/index.ts'
+import { proxyHelp } from './proxy/index.ts'
 
 const width = 42
 
@@ -31,6 +32,7 @@ ${rows([
   ['node', 'Run one node, with etcd’s own settings.'],
   ['status', 'Show each node: role, term, revision, size.'],
   ['recover', 'Make a new cluster of one survivor.'],
+  ['proxy run|check|import|render|sync', 'A reverse proxy; or nginx and HAProxy from the same file.'],
 ])}
 
 Prove
@@ -292,6 +294,8 @@ Exit status is 1 when a world failed. A failure names its seed and prints the li
 Examples
   synod sim --seeds 100
   synod sim --scenario clock-drift --seed 42 --history /tmp/h.jsonl`,
+
+  proxy: proxyHelp,
 
   check: `synod check FILE: judge a recorded history
 

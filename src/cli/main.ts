@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   copy: async () => (await import('./copy.ts')).copy,
   lock: async () => (await import('./hold/index.ts')).lock,
   elect: async () => (await import('./hold/index.ts')).elect,
+  proxy: async () => (await import('./proxy/index.ts')).proxy,
   check: async () => (await import('./check.ts')).check,
   chaos: async () => (await import('./chaos.ts')).chaos,
   sim: async () => (await import('./sim.ts')).sim,

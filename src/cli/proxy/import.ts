@@ -1,0 +1,24 @@
+/** synod proxy import nginx: an nginx configuration as ours. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { formatNote, importNginx } from '../../proxy/import/index.ts'
+import { parseArguments } from '../arguments.ts'
+import { CommandError } from '../output.ts'
+import { writeOutput } from './configuration.ts'
+
+export async function importConfig(args: readonly string[]): Promise<void> {
+  const { flags, operands } = parseArguments('proxy', args, { output: { type: 'string', short: 'o' } })
+  const [engine, file, more] = operands
+  if (engine !== 'nginx' || file === undefined || more !== undefined)
+    throw new CommandError('say which file: synod proxy import nginx FILE', 2)
+  const result = importNginx(resolve(file), {
+    read: (path) => readFileSync(path, 'utf8'),
+    list: (folder) => readdirSync(folder),
+  })
+  if (!result.ok)
+    throw new CommandError(result.problems.map(({ file: at, line, message }) => `${at}:${line} ${message}`).join('\n'))
+  writeOutput(flags['output'], result.yaml)
+  for (const note of result.notes) process.stderr.write(`${formatNote(note)}\n`)
+  if (result.notes.length > 0)
+    process.stderr.write(`${result.notes.length} not carried over, or otherwise: see above\n`)
+}

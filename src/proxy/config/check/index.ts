@@ -1,0 +1,2 @@
+export { checkCertificates, type ReadTextFile } from './certificates.ts'
+export { checkReferences } from './references.ts'

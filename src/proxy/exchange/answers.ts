@@ -1,0 +1,132 @@
+/** What the proxy answers itself: refusals and failures, redirects, and fixed responses. */
+import { emptyBytes, utf8Bytes } from '../../base/index.ts'
+import type { PickRefusal } from '../../traffic/upstream/index.ts'
+import type { AttemptFailure, BodyLength, Fields, ResponseHead } from '../http/index.ts'
+import { GrpcStatusCode, grpcStatusFields } from './grpc.ts'
+
+/** A head made here, or made anew from one that came. */
+export class MadeHead implements ResponseHead {
+  readonly status: number
+  readonly fields: Fields
+  readonly bodyLength: BodyLength
+  memo: unknown = undefined
+
+  constructor(status: number, fields: Fields, bodyLength: BodyLength) {
+    this.status = status
+    this.fields = fields
+    this.bodyLength = bodyLength
+  }
+
+  get(name: string): string | undefined {
+    for (let i = 0; i < this.fields.length; i += 2) if (this.fields[i] === name) return this.fields[i + 1]
+    return undefined
+  }
+}
+
+/** A whole response. */
+export interface Answer {
+  readonly head: ResponseHead
+  /** Empty: none. */
+  readonly body: Uint8Array
+  /** For the log; empty when nothing went wrong. */
+  readonly error: string
+}
+
+/** The ways in which the proxy itself refuses or fails a request. */
+export type FailureKind =
+  | 'bad-path'
+  | 'not-found'
+  | 'method'
+  | 'client-timeout'
+  | 'body-too-large'
+  | 'rate-limited'
+  | 'no-endpoint'
+  | 'overloaded'
+  | 'bad-gateway'
+  | 'gateway-timeout'
+
+interface FailureText {
+  readonly status: number
+  readonly grpcStatus: GrpcStatusCode
+  /** For the client: what happened. Names nothing that lies behind the proxy. */
+  readonly text: string
+}
+
+/** The one table from what went wrong to statuses. */
+const failures: Readonly<Record<FailureKind, FailureText>> = {
+  'bad-path': { status: 400, grpcStatus: GrpcStatusCode.internal, text: '400 Bad Request: the path is malformed' },
+  'not-found': {
+    status: 404,
+    grpcStatus: GrpcStatusCode.unimplemented,
+    text: '404 Not Found: no route fits this request',
+  },
+  method: { status: 405, grpcStatus: GrpcStatusCode.unimplemented, text: '405 Method Not Allowed' },
+  'client-timeout': {
+    status: 408,
+    grpcStatus: GrpcStatusCode.deadlineExceeded,
+    text: '408 Request Timeout: the body of the request did not arrive in time',
+  },
+  'body-too-large': {
+    status: 413,
+    grpcStatus: GrpcStatusCode.resourceExhausted,
+    text: '413 Content Too Large: the body of the request is larger than this route allows',
+  },
+  'rate-limited': {
+    status: 429,
+    grpcStatus: GrpcStatusCode.resourceExhausted,
+    text: '429 Too Many Requests: try again later',
+  },
+  'no-endpoint': {
+    status: 503,
+    grpcStatus: GrpcStatusCode.unavailable,
+    text: '503 Service Unavailable: no server is ready for this request',
+  },
+  overloaded: {
+    status: 503,
+    grpcStatus: GrpcStatusCode.unavailable,
+    text: '503 Service Unavailable: too many requests are under way',
+  },
+  'bad-gateway': {
+    status: 502,
+    grpcStatus: GrpcStatusCode.unavailable,
+    text: '502 Bad Gateway: the server did not answer properly',
+  },
+  'gateway-timeout': {
+    status: 504,
+    grpcStatus: GrpcStatusCode.deadlineExceeded,
+    text: '504 Gateway Timeout: the server did not answer in time',
+  },
+}
+
+/** The answer that tells of a failure; for gRPC a trailers-only response. `error` says more, for the log. */
+export function failureAnswer(
+  kind: FailureKind,
+  isGrpc: boolean,
+  error: string,
+  date: string,
+  extra: Fields = [],
+): Answer {
+  const { status, grpcStatus, text } = failures[kind]
+  if (isGrpc) {
+    const fields = ['content-type', 'application/grpc', ...grpcStatusFields(grpcStatus, text), 'date', date, ...extra]
+    return { head: new MadeHead(200, fields, 0), body: emptyBytes, error }
+  }
+  const body = utf8Bytes(`${text}\n`)
+  const fields = ['content-type', 'text/plain; charset=utf-8', 'date', date, ...extra]
+  return { head: new MadeHead(status, fields, body.length), body, error }
+}
+
+/** The gRPC status and text to end a response with that broke off. */
+export function failureTrailers(kind: FailureKind): Fields {
+  const { grpcStatus, text } = failures[kind]
+  return grpcStatusFields(grpcStatus, text)
+}
+
+export function kindOfRefusal(refusal: PickRefusal): FailureKind {
+  return refusal === 'circuit-open' || refusal === 'too-many-requests' ? 'overloaded' : 'no-endpoint'
+}
+
+export function kindOfAttemptFailure(kind: AttemptFailure['kind']): FailureKind {
+  if (kind === 'overflow') return 'overloaded'
+  return kind === 'connect-timeout' ? 'gateway-timeout' : 'bad-gateway'
+}

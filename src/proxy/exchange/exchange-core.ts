@@ -1,0 +1,121 @@
+/** What the exchanges of a listener share: time, chance, counters, the log. */
+import type { Clock, Random, Scheduler } from '../../runtime/index.ts'
+import { type AccessLog, imfFixdate, TextOfSecond } from '../access-log/index.ts'
+import type { ProxyMetrics } from '../metrics/index.ts'
+import { EndpointChooser } from './choose-endpoint.ts'
+import type { ActiveRoute } from './compiled-listener.ts'
+import type { Exchange } from './exchange.ts'
+import type { MirrorHost } from './mirror.ts'
+import type { ProxyUpstream } from './proxy-upstream.ts'
+import type { RequestPlan } from './request-plan.ts'
+import { TimingWheel } from './timing-wheel.ts'
+
+export interface CoreInit {
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly random: Random
+  readonly metrics: ProxyMetrics
+  readonly accessLog: AccessLog | undefined
+  readonly generatesIds: boolean
+}
+
+export class ExchangeCore implements MirrorHost {
+  readonly random: Random
+  readonly wheel: TimingWheel
+  readonly chooser = new EndpointChooser()
+  readonly generatesIds: boolean
+  /** Exchanges under way. */
+  active = 0
+  /** Mirrors under way. */
+  mirrors = 0
+  private readonly clock: Clock
+  private readonly metrics: ProxyMetrics
+  private readonly accessLog: AccessLog | undefined
+  private readonly dates = new TextOfSecond(imfFixdate)
+
+  constructor(init: CoreInit) {
+    this.clock = init.clock
+    this.random = init.random
+    this.metrics = init.metrics
+    this.accessLog = init.accessLog
+    this.generatesIds = init.generatesIds
+    this.wheel = new TimingWheel(init.clock, init.scheduler)
+  }
+
+  nowMs(): number {
+    return this.clock.monotonicMs()
+  }
+
+  /** For a `date` field. */
+  date(): string {
+    return this.dates.at(this.clock.wallMs())
+  }
+
+  /** 0: the request may pass. */
+  rateLimitWaitMs(route: ActiveRoute, plan: RequestPlan, nowMs: number): number {
+    const { key } = route.config.rateLimit!
+    const value = key.type === 'client-ip' ? plan.clientAddress : plan.head.get(key.name)
+    // Who does not send the field is limited by address, so that leaving it out gains nothing.
+    return route.limiter!.take(value ?? plan.clientAddress, nowMs)
+  }
+
+  begun(plan: RequestPlan): void {
+    this.active++
+    plan.listener.counters.active++
+    if (plan.route !== undefined) plan.route.counters.active++
+  }
+
+  ended(
+    exchange: Exchange,
+    plan: RequestPlan,
+    upstream: ProxyUpstream | undefined,
+    bytesIn: number,
+    isAborted: boolean,
+  ): void {
+    const { status, durationMs, bodyBytesSent } = exchange
+    this.active--
+    plan.listener.counters.active--
+    plan.listener.counters.add(status, durationMs, bytesIn, bodyBytesSent, isAborted)
+    if (plan.route !== undefined) {
+      plan.route.counters.active--
+      plan.route.counters.add(status, durationMs, bytesIn, bodyBytesSent, isAborted)
+    }
+    if (upstream !== undefined) {
+      this.metrics.upstream(upstream.name).add(status, durationMs, bytesIn, bodyBytesSent, isAborted)
+    }
+    this.accessLog?.log(exchange)
+  }
+
+  countRetry(plan: RequestPlan): void {
+    plan.listener.counters.retries++
+    plan.route!.counters.retries++
+  }
+
+  countHedge(plan: RequestPlan): void {
+    plan.listener.counters.hedges++
+    plan.route!.counters.hedges++
+  }
+
+  countRateLimited(plan: RequestPlan): void {
+    plan.listener.counters.rateLimited++
+    plan.route!.counters.rateLimited++
+  }
+
+  countAborted(plan: RequestPlan): void {
+    plan.listener.counters.aborted++
+    plan.route!.counters.aborted++
+  }
+
+  mirrorBegun(): void {
+    this.mirrors++
+    this.metrics.mirrored++
+  }
+
+  mirrorEnded(): void {
+    this.mirrors--
+  }
+
+  mirrorDropped(): void {
+    this.metrics.mirrorsDropped++
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * What an exchange knows of its request, and what follows from that without any event: its line in the log, and its next
+ * deadline. `Exchange` changes it; the invariants E1 to E6 are there.
+ */
+import { assertDefined } from '../../base/index.ts'
+import type { AccessRecord, LogCache } from '../access-log/index.ts'
+import type { ClientInfo, RequestHead, Responder } from '../http/index.ts'
+import type { Attempt } from './attempt.ts'
+import type { ActiveRoute } from './compiled-listener.ts'
+import type { ExchangeCore } from './exchange-core.ts'
+import type { Mirror } from './mirror.ts'
+import type { ProxyUpstream } from './proxy-upstream.ts'
+import { RequestBody } from './request-body.ts'
+import type { RequestPlan } from './request-plan.ts'
+import type { WheelEntry } from './timing-wheel.ts'
+
+export const Phase = { waiting: 0, responding: 1, complete: 2, over: 3 }
+export const never = Number.POSITIVE_INFINITY
+
+export abstract class ExchangeState implements WheelEntry, AccessRecord {
+  readonly head: RequestHead
+  status = 0
+  bodyBytesSent = 0
+  durationMs = 0
+  attempts = 0
+  requestId: string
+  error = ''
+  deadlineMs = never
+  wheelSlot = -1
+  wheelNext: WheelEntry | undefined
+  wheelPrevious: WheelEntry | undefined
+  protected readonly core: ExchangeCore
+  protected readonly plan: RequestPlan
+  protected readonly responder: Responder
+  protected readonly startMs: number
+  protected phase = Phase.waiting
+  protected isUpgraded = false
+  protected upstream: ProxyUpstream | undefined
+  protected last: Attempt | undefined
+  protected chosen: Attempt | undefined
+  protected readonly body: RequestBody
+  /** When the request was complete; meaningless before. */
+  protected requestEndMs: number
+  protected isBodyPaused = false
+  /** The response's body is paused: the client does not take it. */
+  protected isResponsePaused = false
+  /** When something of the request or the response last came. */
+  protected activityMs: number
+  /** All attempts together end by then. */
+  protected requestDeadlineMs = never
+  protected mirror: Mirror | undefined
+  /** When a hedge was refused last, by the budget or for want of an endpoint. */
+  protected hedgeRefusedMs = 0
+
+  constructor(core: ExchangeCore, plan: RequestPlan, head: RequestHead, responder: Responder, nowMs: number) {
+    this.core = core
+    this.plan = plan
+    this.head = head
+    this.responder = responder
+    this.startMs = nowMs
+    this.requestEndMs = nowMs
+    this.activityMs = nowMs
+    this.requestId = plan.requestId
+    const retry = plan.route?.config.retry
+    const keptBytesMax = retry === undefined || retry.attemptsMax <= 1 ? 0 : retry.bufferedBodyBytesMax
+    this.body = new RequestBody(head.bodyLength === 0, keptBytesMax)
+    core.begun(plan)
+  }
+
+  // What the log reads.
+
+  get client(): ClientInfo {
+    return this.responder.client
+  }
+
+  get clientAddress(): string {
+    return this.plan.clientAddress
+  }
+
+  get routeName(): string {
+    return this.plan.route?.config.name ?? ''
+  }
+
+  get upstreamAddress(): string {
+    return (this.chosen ?? this.last)?.slot.address ?? ''
+  }
+
+  get upstreamDurationMs(): number {
+    const attempt = this.chosen ?? this.last
+    return attempt === undefined || attempt.headMs < 0 ? -1 : attempt.headMs - attempt.startMs
+  }
+
+  get logCache(): LogCache {
+    return this.plan.logCache
+  }
+
+  protected get route(): ActiveRoute {
+    return assertDefined(this.plan.route, 'a plan without refusal has a route')
+  }
+
+  // Deadlines.
+
+  abstract onDeadline(nowMs: number): void
+
+  protected schedule(nowMs: number): void {
+    if (this.phase === Phase.over) return
+    const { wheel } = this.core
+    const nextMs = this.nextDeadlineMs()
+    if (this.wheelSlot >= 0 ? this.deadlineMs <= nextMs : nextMs === never) return
+    wheel.remove(this)
+    this.deadlineMs = nextMs
+    wheel.add(this, nowMs)
+  }
+
+  protected nextDeadlineMs(): number {
+    if (this.phase > Phase.waiting)
+      return Math.min(this.phase < Phase.complete ? this.requestDeadlineMs : never, this.idleDeadlineMs())
+    let nextMs = Math.min(this.requestDeadlineMs, this.hedgeDeadlineMs())
+    if (!this.body.hasEnded) nextMs = Math.min(nextMs, this.bodyIdleDeadlineMs())
+    for (let attempt = this.last; attempt !== undefined; attempt = attempt.previous) {
+      if (!attempt.isOver) nextMs = Math.min(nextMs, this.attemptDeadlineMs(attempt))
+    }
+    return nextMs
+  }
+
+  protected bodyIdleDeadlineMs(): number {
+    return this.activityMs + this.plan.listener.config.limits.bodyIdleTimeoutMs
+  }
+
+  /** From the whole request to the head of the answer. */
+  protected attemptDeadlineMs(attempt: Attempt): number {
+    const { attemptMs } = this.route.config.timeouts
+    if (attemptMs === 0 || !this.body.hasEnded) return never
+    return Math.max(attempt.startMs, this.requestEndMs) + attemptMs
+  }
+
+  protected hedgeDeadlineMs(): number {
+    const { hedgeAfterMs, attemptsMax, nonIdempotent } = this.route.config.retry
+    if (hedgeAfterMs === 0 || this.attempts >= attemptsMax) return never
+    if (!this.body.hasEnded || !this.body.isWhole) return never
+    if (!this.plan.isIdempotent && !nonIdempotent) return never
+    return Math.max(this.last?.startMs ?? 0, this.requestEndMs, this.hedgeRefusedMs) + hedgeAfterMs
+  }
+
+  /** Once the response has begun. A client that takes nothing is its connection's concern. */
+  protected idleDeadlineMs(): number {
+    const { responseIdleMs, upgradedIdleMs } = this.route.config.timeouts
+    if (this.isUpgraded) return upgradedIdleMs === 0 ? never : this.activityMs + upgradedIdleMs
+    if (this.phase === Phase.complete || this.isResponsePaused || responseIdleMs === 0) return never
+    return this.activityMs + responseIdleMs
+  }
+}

@@ -1,0 +1,434 @@
+/**
+ * One request on its way: from its head to the end of its response, over as many attempts as it takes. Made by the
+ * handler for each request; called by the downstream connection (`RequestConsumer`), by its attempts, and by the wheel.
+ *
+ * - E1  `phase` only goes forward: waiting, responding, complete, over. `over` is reached once, and logs and counts once.
+ * - E2  Attempts in flight are those of the chain `last`, `last.previous`, … that are not over. While waiting there is at
+ *       least one; in any later phase at most `chosen`. When over there is none.
+ * - E3  Nothing of a response is forwarded before its attempt is `chosen`, and then every other attempt is given up. So a
+ *       client sees one response, and there is no retry once it began.
+ * - E4  Another attempt starts only when the request's body is whole (`RequestBody.isWhole`), attempts are left, and the
+ *       upstream's retry budget allows it.
+ * - E5  The client's body is paused exactly while an attempt in flight is full.
+ * - E6  `deadlineMs` in the wheel is never later than the next deadline; it may be earlier, which costs one look.
+ */
+import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { RetryCondition } from '../config/index.ts'
+import { newRequestId, requestIdField } from '../forwarded/index.ts'
+import type { AttemptFailure, Fields, OutgoingRequest, RequestConsumer, ResponseHead } from '../http/index.ts'
+import {
+  type Answer,
+  type FailureKind,
+  failureAnswer,
+  failureTrailers,
+  kindOfAttemptFailure,
+  kindOfRefusal,
+} from './answers.ts'
+import { Attempt, type AttemptOwner, resultOf } from './attempt.ts'
+import { cancelAll, endAll, isAnyFull, isAnyInFlight, writeToAll } from './attempt-chain.ts'
+import { splitTarget, stickyChoice } from './choose-endpoint.ts'
+import type { ActiveRoute } from './compiled-listener.ts'
+import { stickyCookie } from './cookie.ts'
+import { ExchangeState, never, Phase } from './exchange-state.ts'
+import { trailersOnlyStatus, trailersStatus, withGrpcTimeout } from './grpc.ts'
+import { isUnwell, localAnswer, retryConditionOf } from './judgement.ts'
+import { Mirror, mirrorsMax } from './mirror.ts'
+import type { ProxyUpstream } from './proxy-upstream.ts'
+import { responseHeadFor } from './response-head.ts'
+
+export class Exchange extends ExchangeState implements RequestConsumer, AttemptOwner {
+  // The beginning.
+
+  /** Called once, right after it was made. */
+  start(): void {
+    const { plan } = this
+    if (plan.refusal !== undefined) return this.fail(plan.refusal, '')
+    const route = this.route
+    if (route.limiter !== undefined) {
+      const waitMs = this.core.rateLimitWaitMs(route, plan, this.startMs)
+      if (waitMs > 0) return this.refuseByRate(waitMs)
+    }
+    const { requestBodyBytesMax } = route.config
+    if (
+      requestBodyBytesMax > 0 &&
+      typeof this.head.bodyLength === 'number' &&
+      this.head.bodyLength > requestBodyBytesMax
+    ) {
+      return this.fail('body-too-large', `the body has ${this.head.bodyLength} bytes`)
+    }
+    if (route.config.action.type === 'forward') this.forward(route)
+    else this.answer(localAnswer(route, plan, this.core.date()))
+  }
+
+  private forward(route: ActiveRoute): void {
+    const { requestMs } = route.config.timeouts
+    if (requestMs > 0) this.requestDeadlineMs = this.startMs + requestMs
+    this.requestDeadlineMs = Math.min(this.requestDeadlineMs, this.startMs + this.plan.grpcTimeoutMs)
+    if (this.core.generatesIds && this.requestId === '') this.requestId = newRequestId(this.core.random)
+    const { sticky } = route.config
+    const bound = sticky === undefined ? undefined : stickyChoice(route, sticky, this.plan)
+    this.upstream = bound?.upstream ?? splitTarget(route)
+    const picked = bound?.endpoint ?? this.core.chooser.pick(this.upstream, this.plan, undefined)
+    if (typeof picked === 'string') return this.fail(kindOfRefusal(picked), `upstream ${this.upstream.name}: ${picked}`)
+    this.attempt(picked, this.startMs)
+    // Only now is it certain that somebody takes the body.
+    if (this.head.expectsContinue && !this.body.hasEnded) this.responder.sendInformational(100, [])
+    if (route.mirror !== undefined) this.startMirror(route, route.mirror)
+    this.schedule(this.startMs)
+  }
+
+  // Attempts.
+
+  private attempt(endpoint: UpstreamEndpoint, nowMs: number): void {
+    const upstream = this.upstream!
+    const attempt = new Attempt(this, upstream, endpoint, this.last, nowMs)
+    this.last = attempt
+    this.attempts++
+    const call = attempt.slot.pool.send(this.outgoing(upstream, nowMs), attempt)
+    attempt.call = call
+    if (this.head.bodyLength === 0) return
+    attempt.isFull = !this.body.replay(call)
+    this.updateBodyFlow()
+  }
+
+  private outgoing(upstream: ProxyUpstream, nowMs: number): OutgoingRequest {
+    const { plan } = this
+    const planned = plan.outgoingTo(upstream)
+    const needsId = this.requestId !== plan.requestId
+    const needsTimeout = plan.grpcTimeoutMs !== never && nowMs > this.startMs
+    if (!needsId && !needsTimeout) return planned
+    let { fields } = planned
+    if (needsId) fields = [...fields, requestIdField, this.requestId]
+    if (needsTimeout) fields = withGrpcTimeout(fields, this.startMs + plan.grpcTimeoutMs - nowMs)
+    return { ...planned, fields }
+  }
+
+  /** Starts another attempt if `condition` (undefined: whatever the route says) allows it. Whether it did. */
+  private tryAgain(condition: RetryCondition | undefined, isUnprocessed: boolean, nowMs: number): boolean {
+    const { route, plan } = this
+    if (this.attempts >= route.config.retry.attemptsMax || !this.body.isWhole) return false
+    if (!isUnprocessed) {
+      if (!plan.isIdempotent && !route.config.retry.nonIdempotent) return false
+      if (condition !== undefined && !route.retriesOn(condition)) return false
+    }
+    const upstream = this.upstream!
+    const picked = this.core.chooser.pick(upstream, plan, this.last)
+    if (typeof picked === 'string' || !upstream.upstream.takeRetry()) return false
+    this.attempt(picked, nowMs)
+    return true
+  }
+
+  private retry(condition: RetryCondition | undefined, isUnprocessed: boolean, nowMs: number): boolean {
+    if (!this.tryAgain(condition, isUnprocessed, nowMs)) return false
+    this.core.countRetry(this.plan)
+    this.schedule(nowMs)
+    return true
+  }
+
+  onAttemptInformational(_attempt: Attempt, status: number, fields: Fields): void {
+    // The client has its 100 already, and HTTP/1.0 knows none of them (RFC 9110 §15.2).
+    if (this.phase !== Phase.waiting || status === 100 || this.head.version === '1.0') return
+    this.responder.sendInformational(status, fields)
+  }
+
+  onAttemptHead(attempt: Attempt, head: ResponseHead, end: boolean): void {
+    const nowMs = this.core.nowMs()
+    const { status } = head
+    attempt.headMs = nowMs
+    attempt.status = status
+    this.activityMs = nowMs
+    if (status === 101 && this.head.upgrade === undefined) {
+      attempt.cancel('failure', nowMs)
+      return this.attemptEnded(
+        'bad-gateway',
+        'broken-connection',
+        false,
+        'it answered 101, which nobody asked for',
+        nowMs,
+      )
+    }
+    const grpcStatus = this.plan.isGrpc ? trailersOnlyStatus(head) : undefined
+    const unwell = isUnwell(status, grpcStatus)
+    if (unwell) {
+      const condition = retryConditionOf(status, grpcStatus)
+      if (condition !== undefined && this.dropForAnother(attempt, condition, end, nowMs)) return
+    }
+    if (attempt !== this.last || attempt.previous !== undefined) cancelAll(this.last, 'cancelled', nowMs, attempt)
+    this.chosen = attempt
+    // What went wrong before does not matter to this client.
+    this.error = ''
+    this.body.forget()
+    if (end) attempt.settle(unwell ? 'failure' : 'success', nowMs)
+    this.respond(attempt, head, end)
+  }
+
+  /** Whether another attempt, in flight or new, takes the place of this one, which answered that it is not well. */
+  private dropForAnother(attempt: Attempt, condition: RetryCondition, end: boolean, nowMs: number): boolean {
+    if (!this.route.retriesOn(condition)) return false
+    // While another is in flight the answer of this one is not needed; else a new one must start first.
+    if (!isAnyInFlight(this.last, attempt) && !this.retry(condition, false, nowMs)) return false
+    if (end && this.body.hasEnded) attempt.settle('failure', nowMs)
+    else attempt.cancel('failure', nowMs)
+    this.updateBodyFlow()
+    return true
+  }
+
+  private respond(attempt: Attempt, head: ResponseHead, end: boolean): void {
+    const { responder } = this
+    this.phase = end ? Phase.complete : Phase.responding
+    this.status = head.status
+    this.isUpgraded = head.status === 101
+    // A time for the whole request cannot be meant for a connection without requests.
+    if (this.isUpgraded) this.requestDeadlineMs = never
+    const out = responseHeadFor(head, this.plan, this.cookieFor(attempt), this.core)
+    responder.sendHead(out, end)
+    if (this.phase === Phase.over) return
+    if (end) this.requestNoLongerNeeded(attempt)
+    else {
+      this.updateBodyFlow()
+      this.schedule(attempt.headMs)
+    }
+  }
+
+  /** The `set-cookie` for the endpoint that answered; undefined when the client has it. */
+  private cookieFor(attempt: Attempt): string | undefined {
+    const { sticky } = this.route.config
+    if (sticky === undefined) return undefined
+    if (stickyChoice(this.route, sticky, this.plan)?.endpoint === attempt.endpoint) return undefined
+    return stickyCookie(sticky, attempt.slot.stickyValue, this.head.scheme)
+  }
+
+  onAttemptData(attempt: Attempt, bytes: Uint8Array): void {
+    this.bodyBytesSent += bytes.length
+    this.activityMs = this.core.nowMs()
+    if (this.responder.sendData(bytes) || this.isResponsePaused || attempt.isOver) return
+    this.isResponsePaused = true
+    attempt.call!.pause()
+  }
+
+  onAttemptEnd(attempt: Attempt, trailers: Fields | undefined): void {
+    const grpcStatus = this.plan.isGrpc ? trailersStatus(trailers) : undefined
+    attempt.settle(isUnwell(attempt.status, grpcStatus) ? 'failure' : 'success', attempt.headMs)
+    this.phase = Phase.complete
+    this.responder.sendEnd(trailers)
+    if (this.phase !== Phase.complete) return
+    this.requestNoLongerNeeded(attempt)
+    if (this.isUpgraded) this.schedule(this.core.nowMs())
+  }
+
+  /** The response is complete. If the request is not, its attempt's connection must not wait for the rest. */
+  private requestNoLongerNeeded(attempt: Attempt): void {
+    if (!this.body.hasEnded && !this.isUpgraded) attempt.call?.abort()
+    this.mirrorEnds()
+    this.updateBodyFlow()
+  }
+
+  onAttemptDrain(attempt: Attempt): void {
+    attempt.isFull = false
+    this.activityMs = this.core.nowMs()
+    this.updateBodyFlow()
+  }
+
+  onAttemptFailed(attempt: Attempt, failure: AttemptFailure): void {
+    const nowMs = this.core.nowMs()
+    attempt.settle(resultOf(failure), nowMs)
+    if (attempt === this.chosen) return this.breakOff(kindOfAttemptFailure(failure.kind), failure.detail)
+    const condition: RetryCondition = failure.kind.startsWith('connect') ? 'connect-failure' : 'broken-connection'
+    this.attemptEnded(kindOfAttemptFailure(failure.kind), condition, failure.isUnprocessed, failure.detail, nowMs)
+  }
+
+  /** An attempt is over without an answer: another takes its place, or the request fails. */
+  private attemptEnded(
+    kind: FailureKind,
+    condition: RetryCondition,
+    isUnprocessed: boolean,
+    detail: string,
+    nowMs: number,
+  ): void {
+    this.error = detail
+    if (!isAnyInFlight(this.last) && !this.retry(condition, isUnprocessed, nowMs)) this.fail(kind, detail)
+  }
+
+  // The client.
+
+  onData(bytes: Uint8Array): void {
+    if (this.phase >= Phase.complete) return
+    this.activityMs = this.core.nowMs()
+    if (this.isUpgraded) this.body.bytes += bytes.length
+    else this.body.add(bytes)
+    const { requestBodyBytesMax } = this.route.config
+    if (requestBodyBytesMax > 0 && this.body.bytes > requestBodyBytesMax && !this.isUpgraded) return this.refuseBody()
+    writeToAll(this.last, bytes)
+    this.mirror?.write(bytes)
+    this.updateBodyFlow()
+  }
+
+  onEnd(trailers: Fields | undefined): void {
+    if (this.phase >= Phase.complete) return
+    this.requestEndMs = this.core.nowMs()
+    this.activityMs = this.requestEndMs
+    this.body.end(trailers)
+    endAll(this.last, trailers)
+    this.mirror?.end(trailers)
+    this.schedule(this.requestEndMs)
+  }
+
+  onDrain(): void {
+    if (!this.isResponsePaused) return
+    this.isResponsePaused = false
+    this.activityMs = this.core.nowMs()
+    const { chosen } = this
+    if (chosen === undefined || chosen.isOver) return
+    chosen.call!.resume()
+    this.schedule(this.activityMs)
+  }
+
+  onAborted(reason: string): void {
+    if (this.phase === Phase.over) return
+    if (this.status === 0) this.status = 499
+    this.error = reason
+    this.over(true)
+  }
+
+  onFinished(): void {
+    if (this.phase !== Phase.over) this.over(false)
+  }
+
+  private updateBodyFlow(): void {
+    const isFull = this.phase < Phase.complete && isAnyFull(this.last)
+    if (isFull === this.isBodyPaused) return
+    this.isBodyPaused = isFull
+    if (isFull) this.responder.pause()
+    else this.responder.resume()
+  }
+
+  // Mirrors.
+
+  private startMirror(route: ActiveRoute, upstream: ProxyUpstream): void {
+    const { core, plan } = this
+    if (this.head.upgrade !== undefined || core.random.float() * 100 >= route.config.mirror!.percent) return
+    if (core.mirrors >= mirrorsMax) return core.mirrorDropped()
+    const endpoint = core.chooser.pick(upstream, plan, undefined)
+    if (typeof endpoint === 'string') return core.mirrorDropped()
+    core.mirrorBegun()
+    this.mirror = new Mirror(core, upstream, endpoint, plan.outgoingTo(upstream))
+  }
+
+  /** A copy whose body is not complete now never will be. */
+  private mirrorEnds(): void {
+    if (!this.body.hasEnded) this.mirror?.abort()
+    this.mirror = undefined
+  }
+
+  // Endings.
+
+  private refuseByRate(waitMs: number): void {
+    this.core.countRateLimited(this.plan)
+    const seconds = String(Math.max(1, Math.ceil(waitMs / 1_000)))
+    const { isGrpc } = this.plan
+    this.answer(failureAnswer('rate-limited', isGrpc, 'rate limit', this.core.date(), ['retry-after', seconds]))
+  }
+
+  private refuseBody(): void {
+    const error = `the body has more than ${this.route.config.requestBodyBytesMax} bytes`
+    if (this.phase === Phase.waiting) this.fail('body-too-large', error)
+    else this.breakOff('body-too-large', error)
+  }
+
+  /** Nothing of a response was sent: answers with the failure. */
+  private fail(kind: FailureKind, error: string): void {
+    const extra: Fields = kind === 'method' ? ['allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'] : []
+    this.answer(failureAnswer(kind, this.plan.isGrpc, error, this.core.date(), extra))
+  }
+
+  private answer({ head, body, error }: Answer): void {
+    const { responder } = this
+    cancelAll(this.last, 'cancelled', this.core.nowMs())
+    this.phase = Phase.complete
+    this.status = head.status
+    this.error = error
+    this.mirrorEnds()
+    const isBare = body.length === 0 || this.head.method === 'HEAD'
+    responder.sendHead(head, isBare)
+    if (!isBare) {
+      this.bodyBytesSent = body.length
+      responder.sendData(body)
+      responder.sendEnd()
+    }
+    if (this.phase === Phase.complete) this.updateBodyFlow()
+  }
+
+  /** A response that has begun cannot be completed. gRPC has trailers to say so; otherwise the client sees it break. */
+  private breakOff(kind: FailureKind, error: string): void {
+    cancelAll(this.last, 'failure', this.core.nowMs())
+    this.error = error
+    if (this.plan.isGrpc && this.head.version === '2') {
+      this.core.countAborted(this.plan)
+      this.phase = Phase.complete
+      this.mirrorEnds()
+      this.responder.sendEnd(failureTrailers(kind))
+      if (this.phase === Phase.complete) this.updateBodyFlow()
+      return
+    }
+    this.responder.abort()
+    this.over(true)
+  }
+
+  private over(isAborted: boolean): void {
+    this.phase = Phase.over
+    this.core.wheel.remove(this)
+    cancelAll(this.last, 'cancelled', this.core.nowMs())
+    this.mirrorEnds()
+    this.durationMs = this.core.nowMs() - this.startMs
+    this.core.ended(this, this.plan, this.upstream, this.body.bytes, isAborted)
+  }
+
+  // Deadlines.
+
+  onDeadline(nowMs: number): void {
+    if (this.phase === Phase.over) return
+    if (this.requestDeadlineMs <= nowMs && this.phase < Phase.complete) this.onRequestDeadline(nowMs)
+    else if (this.phase === Phase.waiting) this.onWaitingDeadline(nowMs)
+    else if (this.idleDeadlineMs() <= nowMs) this.onIdle()
+    if (this.wheelSlot < 0) this.schedule(nowMs)
+  }
+
+  private onRequestDeadline(nowMs: number): void {
+    // A deadline that the client chose says nothing about the endpoint.
+    const isOfClient = this.startMs + this.plan.grpcTimeoutMs <= nowMs
+    cancelAll(this.last, isOfClient ? 'cancelled' : 'failure', this.core.nowMs())
+    const error = isOfClient ? 'the deadline of the client has passed' : 'the time for the request is over'
+    if (this.phase === Phase.waiting) this.fail('gateway-timeout', error)
+    else this.breakOff('gateway-timeout', error)
+  }
+
+  private onWaitingDeadline(nowMs: number): void {
+    if (!this.body.hasEnded && !this.isBodyPaused && this.bodyIdleDeadlineMs() <= nowMs) {
+      return this.fail('client-timeout', 'nothing of the body came')
+    }
+    const isStuck = this.isBodyPaused && this.bodyIdleDeadlineMs() <= nowMs
+    let hasTimedOut = false
+    for (let attempt = this.last; attempt !== undefined; attempt = attempt.previous) {
+      if (attempt.isOver || !(this.attemptDeadlineMs(attempt) <= nowMs || (isStuck && attempt.isFull))) continue
+      attempt.cancel('failure', nowMs)
+      hasTimedOut = true
+    }
+    if (hasTimedOut) this.attemptEnded('gateway-timeout', 'timeout', false, 'the attempt took too long', nowMs)
+    else if (this.hedgeDeadlineMs() <= nowMs) this.hedge(nowMs)
+  }
+
+  private hedge(nowMs: number): void {
+    if (this.tryAgain(undefined, false, nowMs)) this.core.countHedge(this.plan)
+    // Refused by the budget or for want of an endpoint: asked again after the same time.
+    else this.hedgeRefusedMs = nowMs
+  }
+
+  private onIdle(): void {
+    if (this.isUpgraded) {
+      this.error = 'the upgraded connection was idle'
+      cancelAll(this.last, 'cancelled', this.core.nowMs())
+      this.responder.abort()
+      this.over(false)
+    } else this.breakOff('gateway-timeout', 'nothing of the response came')
+  }
+}

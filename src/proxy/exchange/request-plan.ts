@@ -1,0 +1,178 @@
+/**
+ * What is decided about a request by its head, its connection and the configuration alone: route, fields to send, answer.
+ * Kept in `RequestHead.memo`, so that a connection which sees the same head again pays for it once.
+ *
+ * - P1  A plan is used only while `listener` and `client` are the same objects. It holds nothing that may differ between
+ *       two requests with the same head: those decisions (endpoint, split, limits, ids) are the exchange's.
+ * - P2  The same plan and target yield the same `OutgoingRequest` object, with the same `fields`, as long as the fields
+ *       depend on nothing else: protocols keep their encoded form by it.
+ */
+import type { LogCache } from '../access-log/index.ts'
+import {
+  acceptedRequestId,
+  appendForwardedFields,
+  clientAddress,
+  isForwardedField,
+  requestIdField,
+} from '../forwarded/index.ts'
+import type { ClientInfo, Fields, OutgoingRequest, RequestHead } from '../http/index.ts'
+import {
+  applyEdits,
+  type CanonicalPath,
+  canonicalPath,
+  expandTemplate,
+  hostName,
+  queryStart,
+  rewritePath,
+  type TemplateValues,
+  withQuery,
+} from '../routing/index.ts'
+import type { Answer, FailureKind } from './answers.ts'
+import type { ActiveRoute, CompiledListener } from './compiled-listener.ts'
+import { grpcTimeoutMs, isGrpcRequest } from './grpc.ts'
+import type { ProxyUpstream } from './proxy-upstream.ts'
+
+const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+
+export class RequestPlan {
+  readonly listener: CompiledListener
+  readonly client: ClientInfo
+  readonly head: RequestHead
+  /** Undefined exactly when `refusal` is set. */
+  readonly route: ActiveRoute | undefined
+  readonly refusal: FailureKind | undefined
+  readonly clientAddress: string
+  readonly isGrpc: boolean
+  /** RFC 9110 §9.2.2. */
+  readonly isIdempotent: boolean
+  /** Infinite: the client set no deadline. */
+  readonly grpcTimeoutMs: number
+  /** As the client sent it; empty: none that is fit for logs. */
+  readonly requestId: string
+  readonly path: CanonicalPath
+  readonly logCache: LogCache = { front: undefined, middle: undefined, back: undefined }
+  /** The answer of a route that does not forward, as made for that date. */
+  answer: { readonly date: string; readonly answer: Answer } | undefined
+  private readonly groups: readonly (string | undefined)[] | undefined
+  private readonly outgoing = new Map<ProxyUpstream, OutgoingRequest>()
+  private fields: Fields | undefined
+  private templateValues: TemplateValues | undefined
+
+  constructor(listener: CompiledListener, client: ClientInfo, head: RequestHead) {
+    this.listener = listener
+    this.client = client
+    this.head = head
+    this.clientAddress = clientAddress(client.address, head.fields, listener.trusted)
+    this.isGrpc = isGrpcRequest(head)
+    this.isIdempotent = idempotentMethods.has(head.method)
+    this.grpcTimeoutMs = this.isGrpc ? grpcTimeoutMs(head) : Number.POSITIVE_INFINITY
+    this.requestId = acceptedRequestId(head.get(requestIdField)) ?? ''
+    const path = pathOf(head)
+    this.path = path ?? noPath
+    const found =
+      path === undefined || isRefusedMethod(head.method)
+        ? undefined
+        : listener.table.find(head, hostName(head.authority), path.matched)
+    this.route = found === undefined ? undefined : listener.routes[found.route.order]
+    this.groups = found?.groups
+    if (isRefusedMethod(head.method)) this.refusal = 'method'
+    else if (path === undefined) this.refusal = 'bad-path'
+    else this.refusal = found === undefined ? 'not-found' : undefined
+  }
+
+  isFor(listener: CompiledListener, client: ClientInfo): boolean {
+    return this.listener === listener && this.client === client
+  }
+
+  /** What the variables of templates stand for. */
+  get values(): TemplateValues {
+    const { head, client, path } = this
+    this.templateValues ??= {
+      clientAddress: this.clientAddress,
+      scheme: head.scheme,
+      authority: head.authority,
+      host: hostName(head.authority),
+      localPort: client.localPort,
+      method: head.method,
+      target: head.target,
+      path: path.escaped,
+      query: head.target.slice(queryStart(head.target) + 1),
+      groups: this.groups,
+    }
+    return this.templateValues
+  }
+
+  /** The request as `upstream` gets it. Only for a plan with a route. */
+  outgoingTo(upstream: ProxyUpstream): OutgoingRequest {
+    let outgoing = this.outgoing.get(upstream)
+    if (outgoing === undefined) {
+      outgoing = this.makeOutgoing(upstream, this.route!)
+      this.outgoing.set(upstream, outgoing)
+    }
+    return outgoing
+  }
+
+  private makeOutgoing(upstream: ProxyUpstream, route: ActiveRoute): OutgoingRequest {
+    const { head } = this
+    const { host } = route.compiled
+    const authority = host === undefined ? head.authority : expandTemplate(host, this.values)
+    const isHttp2 = upstream.config.protocol === 'http2'
+    this.fields ??= this.makeFields(route)
+    return {
+      method: head.method,
+      target: this.targetOf(route),
+      scheme: upstream.config.tls === undefined ? 'http' : 'https',
+      // An HTTP/1.0 client may send no host; an upstream wants one (RFC 9112 §3.2).
+      authority: authority === '' ? upstream.name : authority,
+      fields: isHttp2 && this.isGrpc ? withTrailersAccepted(this.fields) : this.fields,
+      bodyLength: head.bodyLength,
+      // HTTP/2 has no upgrades (RFC 9113 §8.6); the field may be ignored by whoever does not know the protocol.
+      upgrade: isHttp2 ? undefined : head.upgrade,
+      // The proxy has answered the client itself: the body comes without waiting.
+      expectsContinue: false,
+    }
+  }
+
+  private makeFields(route: ActiveRoute): Fields {
+    const { head, listener, client } = this
+    const { forwardedHeaders } = listener.config
+    const out: string[] = []
+    for (let i = 0; i < head.fields.length; i += 2) {
+      const name = head.fields[i]!
+      if (name === 'expect' || isForwardedField(name)) continue
+      if (name === requestIdField && this.requestId === '') continue
+      out.push(name, head.fields[i + 1]!)
+    }
+    appendForwardedFields(out, forwardedHeaders, head, client, listener.trusted)
+    const { requestEdits } = route.compiled
+    return requestEdits.isEmpty ? out : applyEdits(out, requestEdits, this.values)
+  }
+
+  private targetOf(route: ActiveRoute): string {
+    const { head, path } = this
+    const { target } = head
+    const replacement = route.config.rewrite.path
+    if (replacement === undefined && path.forwarded.length === target.length) return target
+    const query = target.slice(queryStart(target))
+    if (replacement === undefined) return path.forwarded + query
+    const { pattern, config } = route.compiled
+    return withQuery(rewritePath(replacement, config.match.path, pattern, path, this.groups), query)
+  }
+}
+
+const noPath: CanonicalPath = { matched: '', escaped: '', forwarded: '' }
+const asterisk: CanonicalPath = { matched: '*', escaped: '*', forwarded: '*' }
+
+function pathOf(head: RequestHead): CanonicalPath | undefined {
+  return head.target === '*' && head.method === 'OPTIONS' ? asterisk : canonicalPath(head.target)
+}
+
+/** CONNECT would make this an open proxy; TRACE gives fields back that were meant for the upstream alone. */
+function isRefusedMethod(method: string): boolean {
+  return method === 'CONNECT' || method === 'TRACE'
+}
+
+/** gRPC servers may insist on `te: trailers`, which ended at this hop as all of `te` does. */
+function withTrailersAccepted(fields: Fields): Fields {
+  return fields.includes('te') ? fields : [...fields, 'te', 'trailers']
+}

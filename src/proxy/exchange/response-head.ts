@@ -1,0 +1,45 @@
+/** The head that the client gets: the upstream's, with what the route changes, a cookie, and a date where it has none. */
+import type { Fields, ResponseHead } from '../http/index.ts'
+import { applyEdits } from '../routing/index.ts'
+import { MadeHead } from './answers.ts'
+import type { RequestPlan } from './request-plan.ts'
+
+/** In `ResponseHead.memo`: the head made from it, for the same plan and date (empty: the upstream's own). */
+class EditedHead {
+  readonly plan: RequestPlan
+  readonly date: string
+  readonly head: ResponseHead
+
+  constructor(plan: RequestPlan, date: string, head: ResponseHead) {
+    this.plan = plan
+    this.date = date
+    this.head = head
+  }
+}
+
+/** Tells the date of now, as a field's value. */
+export interface DateSource {
+  date(): string
+}
+
+/** `head` itself when nothing is changed, so that its encoded form can be used again. `cookie`: undefined: none is set. */
+export function responseHeadFor(
+  head: ResponseHead,
+  plan: RequestPlan,
+  cookie: string | undefined,
+  dates: DateSource,
+): ResponseHead {
+  const edits = plan.route!.compiled.responseEdits
+  // RFC 9110 §6.6.1: who forwards a response without a date adds one.
+  const needsDate = head.status !== 101 && head.get('date') === undefined
+  if (edits.isEmpty && !needsDate && cookie === undefined) return head
+  const date = needsDate ? dates.date() : ''
+  const { memo } = head
+  if (cookie === undefined && memo instanceof EditedHead && memo.plan === plan && memo.date === date) return memo.head
+  let fields: Fields = applyEdits(head.fields, edits, plan.values)
+  if (needsDate) fields = [...fields, 'date', date]
+  if (cookie !== undefined) fields = [...fields, 'set-cookie', cookie]
+  const made = new MadeHead(head.status, fields, head.bodyLength)
+  if (cookie === undefined) head.memo = new EditedHead(plan, date, made)
+  return made
+}

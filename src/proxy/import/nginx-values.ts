@@ -1,0 +1,84 @@
+/** nginx's units and variables, as ours are written. `ngx_parse_time` and `ngx_parse_size` of nginx 1.22. */
+import { isTemplateVariable } from '../config/index.ts'
+
+const timeUnitsMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  M: 2_592_000_000,
+  y: 31_536_000_000,
+}
+
+/** Milliseconds of `1m30s`, `60` (seconds), `500ms`; undefined when it is no time. */
+export function nginxTimeMs(text: string | undefined): number | undefined {
+  if (text === undefined || text.length > 40 || !/^(\d+(ms|[smhdwMy])?\s*)+$/.test(text)) return undefined
+  let sum = 0
+  for (const [, amount, unit] of text.matchAll(/(\d+)(ms|[smhdwMy])?/g))
+    sum += Number(amount) * timeUnitsMs[unit ?? 's']!
+  return Number.isSafeInteger(sum) ? sum : undefined
+}
+
+/** As our file writes a time: never longer than `maxMs`. */
+export function ourTime(ms: number, minMs: number, maxMs: number): string {
+  const bounded = Math.min(maxMs, Math.max(minMs, ms))
+  return bounded % 1_000 === 0 ? `${bounded / 1_000}s` : `${bounded}ms`
+}
+
+/** Bytes of `1m`, `64k`, `512`; undefined when it is no size. */
+export function nginxSize(text: string | undefined): number | undefined {
+  const match = /^(\d{1,12})([kKmMgG]?)$/.exec(text ?? '')
+  if (match === null) return undefined
+  const unit = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[match[2]!.toLowerCase()]!
+  return Number(match[1]) * unit
+}
+
+/** As our file writes a size. */
+export function ourSize(bytes: number): string | number {
+  if (bytes > 0 && bytes % 1024 ** 2 === 0) return `${bytes / 1024 ** 2}MiB`
+  return bytes > 0 && bytes % 1024 === 0 ? `${bytes / 1024}KiB` : bytes
+}
+
+/** A name that our file accepts. */
+export function ourName(text: string): string {
+  const name = text
+    .replace(/[^A-Za-z0-9_.-]+/g, '-')
+    .replace(/^[^A-Za-z0-9_]+/, '')
+    .slice(0, 100)
+  return name === '' ? 'unnamed' : name
+}
+
+/** A regular expression of PCRE as JavaScript reads it; undefined where it means something else, or cannot be read. */
+export function ourRegex(source: string): { readonly regex: string; readonly ignoreCase: boolean } | undefined {
+  let regex = source.replace(/\(\?P</g, '(?<')
+  const ignoreCase = regex.startsWith('(?i)')
+  if (ignoreCase) regex = regex.slice(4)
+  // Possessive and atomic groups, \A \z \K \h \R, inline flags, POSIX classes: another meaning, or none.
+  if (/\(\?[>i-]|[+*?}]\+|\\[AzZKhHRGQE]|\[\[:/.test(regex) || regex.length > 900) return undefined
+  if (/\([^()]*[+*}][^()]*\)[+*{]/.test(regex)) return undefined
+  try {
+    new RegExp(regex)
+  } catch {
+    return undefined
+  }
+  return { regex, ignoreCase }
+}
+
+export function escapeRegex(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+}
+
+/** A text with variables as our templates have them; undefined when it has others. nginx has no way to write a bare `$`. */
+export function ourTemplate(text: string): string | undefined {
+  const unbraced = text.replace(/\$\{([a-z_]+)\}(?![a-z_])/g, '$$$1')
+  const names = [...unbraced.matchAll(/\$([a-z_]+|\W|$)/g)].map(([, name]) => name!)
+  return names.every((name) => isTemplateVariable(name)) && !/\$[0-9]/.test(unbraced) ? unbraced : undefined
+}
+
+/** Of digits alone, within bounds; undefined otherwise. */
+export function wholeNumber(text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined || !/^\d{1,15}$/.test(text) || Number(text) < min) return undefined
+  return Math.min(max, Number(text))
+}

@@ -1,0 +1,9 @@
+export { LocalRateLimiter, type RateLimiter, rateLimitKeysMax } from './rate-limiter.ts'
+export { limiterName, RateLimits, rateLimitsOf } from './rate-limits.ts'
+export {
+  leaseBatch,
+  type RateLimitGrant,
+  RateLimitOwner,
+  type RateLimitShare,
+  SharedRateLimiter,
+} from './shared-rate-limiter.ts'

@@ -1,0 +1,8 @@
+export { type CanonicalPath, canonicalPath, queryStart } from './canonical-path.ts'
+export { CompiledRoute, type RouteFound } from './compiled-route.ts'
+export { appendEdits, applyEdits, type CompiledEdits, compileEdits } from './header-edits.ts'
+export { hostName } from './host-name.ts'
+export { rewritePath, withQuery } from './rewrite.ts'
+export { RouteTable } from './route-table.ts'
+export { SmoothSplit } from './split.ts'
+export { compileTemplate, expandTemplate, type Template, type TemplateValues } from './template.ts'

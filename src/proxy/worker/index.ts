@@ -1,0 +1,5 @@
+export { listenerKey } from './listener.ts'
+export type { UpstreamTlsOptions, WorkerOptions, WorkerOutside } from './outside.ts'
+export { type ActiveCounts, type UpstreamNetworks, WorkerUpstreams } from './upstreams.ts'
+export type { ListenerView, WorkerView } from './view.ts'
+export { type ProxyWorker, startWorker } from './worker.ts'

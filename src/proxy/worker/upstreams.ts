@@ -1,0 +1,170 @@
+/**
+ * The upstreams of a worker, by name. Owned by `ProxyWorker`.
+ *
+ * I1. An upstream that the configuration no longer names is closed after the drain time: what is under way ends on it.
+ */
+import type { Disk, Network, Timer } from '../../runtime/index.ts'
+import { type HealthSnapshot, openUpstream, type UpstreamView } from '../../traffic/upstream/index.ts'
+import type { ProxyUpstreamConfig, UpstreamTlsConfig } from '../config/index.ts'
+import { ProxyUpstream } from '../exchange/index.ts'
+import { createHttp1Pool } from '../http1/index.ts'
+import { createHttp2Pool } from '../http2/index.ts'
+import type { StreamTarget } from '../stream/index.ts'
+import type { UpstreamTlsOptions, WorkerOptions, WorkerOutside } from './outside.ts'
+
+const pools = { http1: createHttp1Pool, http2: createHttp2Pool }
+/** A larger file is no certificate. */
+const fileBytesMax = 1 << 20
+
+interface KeptUpstream {
+  readonly proxied: ProxyUpstream
+  readonly network: Network
+  /** What `network` was made from. */
+  readonly networkKey: string
+}
+
+/** What is read from disk before anything changes. */
+export type UpstreamNetworks = ReadonlyMap<string, { readonly network: Network; readonly key: string }>
+
+export class WorkerUpstreams {
+  /** As the exchange takes them. */
+  readonly byName = new Map<string, ProxyUpstream>()
+  private readonly outside: WorkerOutside
+  private readonly options: WorkerOptions
+  private readonly kept = new Map<string, KeptUpstream>()
+  private readonly leaving = new Map<ProxyUpstream, Timer>()
+
+  constructor(outside: WorkerOutside, options: WorkerOptions) {
+    this.outside = outside
+    this.options = options
+  }
+
+  /** Reads what TLS towards the upstreams needs. Rejects when a file cannot be read or used; nothing has changed then. */
+  async prepare(configs: readonly ProxyUpstreamConfig[]): Promise<UpstreamNetworks> {
+    const networks = new Map<string, { readonly network: Network; readonly key: string }>()
+    for (const config of configs) {
+      const { name } = config.settings
+      const tls = config.tls === undefined ? undefined : await readTls(config.tls, config.protocol, this.outside.disk)
+      const key = JSON.stringify(tls ?? null)
+      const known = this.kept.get(name)
+      // The same network keeps the pools that were made from it.
+      if (known?.networkKey === key) networks.set(name, { network: known.network, key })
+      else networks.set(name, { network: tls === undefined ? this.outside.network : this.outside.tlsNetwork(tls), key })
+    }
+    return networks
+  }
+
+  /** Opens those that are new and reconfigures the others. */
+  apply(configs: readonly ProxyUpstreamConfig[], networks: UpstreamNetworks): void {
+    for (const config of configs) {
+      const { name } = config.settings
+      const { network, key } = networks.get(name)!
+      const known = this.kept.get(name)
+      if (known === undefined) this.open(config, network, key)
+      else {
+        known.proxied.reconfigure(config, network)
+        this.kept.set(name, { proxied: known.proxied, network, networkKey: key })
+      }
+    }
+  }
+
+  /** Lets go of those that `configs` has no more, once what is under way had its time. */
+  retain(configs: readonly ProxyUpstreamConfig[], drainTimeoutMs: number): void {
+    const names = new Set(configs.map((config) => config.settings.name))
+    for (const [name, { proxied }] of this.kept) {
+      if (names.has(name)) continue
+      this.kept.delete(name)
+      this.byName.delete(name)
+      const timer = this.outside.scheduler.setTimer(drainTimeoutMs, () => {
+        this.leaving.delete(proxied)
+        proxied.close()
+      })
+      this.leaving.set(proxied, timer)
+    }
+  }
+
+  targetOf(name: string): StreamTarget | undefined {
+    const known = this.kept.get(name)
+    return known === undefined ? undefined : { upstream: known.proxied.upstream, network: known.network }
+  }
+
+  setDraining(upstream: string, endpoint: string, draining: boolean): boolean {
+    return this.byName.get(upstream)?.upstream.setDraining(endpoint, draining) ?? false
+  }
+
+  importHealth(snapshots: readonly HealthSnapshot[]): void {
+    for (const snapshot of snapshots) this.byName.get(snapshot.upstream)?.upstream.importHealth(snapshot)
+  }
+
+  /** Requests of other workers under way: by upstream, by endpoint. */
+  setForeignActive(active: ActiveCounts): void {
+    for (const [name, { upstream }] of this.byName)
+      upstream.setForeignActive(new Map(Object.entries(active[name] ?? {})))
+  }
+
+  /** Requests of this worker under way; endpoints without any are left out. */
+  activeCounts(): ActiveCounts {
+    const counts: Record<string, Record<string, number>> = {}
+    for (const [name, { upstream }] of this.byName) {
+      for (const { id, active } of upstream.view().endpoints) {
+        if (active === 0) continue
+        counts[name] ??= {}
+        counts[name][id] = active
+      }
+    }
+    return counts
+  }
+
+  views(): UpstreamView[] {
+    return [...this.byName.values()].map(({ upstream }) => upstream.view())
+  }
+
+  close(): void {
+    for (const [proxied, timer] of this.leaving) {
+      timer.cancel()
+      proxied.close()
+    }
+    this.leaving.clear()
+    for (const { proxied } of this.kept.values()) proxied.close()
+    this.kept.clear()
+    this.byName.clear()
+  }
+
+  private open(config: ProxyUpstreamConfig, network: Network, networkKey: string): void {
+    const { outside } = this
+    const { activeChecks } = this.options
+    const upstream = openUpstream(config.settings, outside, { activeChecks, checkNetwork: network })
+    const { clock, scheduler } = outside
+    const proxied = new ProxyUpstream({ upstream, config, network, pools, clock, scheduler })
+    this.kept.set(config.settings.name, { proxied, network, networkKey })
+    this.byName.set(config.settings.name, proxied)
+  }
+}
+
+/** Requests under way by upstream, by endpoint. */
+export type ActiveCounts = Readonly<Record<string, Readonly<Record<string, number>>>>
+
+async function readTls(
+  tls: UpstreamTlsConfig,
+  protocol: ProxyUpstreamConfig['protocol'],
+  disk: Disk,
+): Promise<UpstreamTlsOptions> {
+  const read = async (path: string | undefined): Promise<string | undefined> => {
+    if (path === undefined) return undefined
+    const file = await disk.open(path, 'read')
+    try {
+      return Buffer.from(await file.read(0, Math.min(await file.sizeBytes(), fileBytesMax))).toString('utf8')
+    } finally {
+      await file.close()
+    }
+  }
+  return {
+    ca: await read(tls.caFile),
+    cert: await read(tls.certFile),
+    key: await read(tls.keyFile),
+    serverName: tls.serverName,
+    rejectUnauthorized: tls.verify,
+    // Servers without ALPN speak HTTP/1.1; none is offered, since one that selects none would be refused.
+    alpnProtocols: protocol === 'http2' ? ['h2'] : [],
+  }
+}
