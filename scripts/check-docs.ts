@@ -176,7 +176,7 @@ function engineNamed(name: string): EngineName {
 }
 
 const { values, positionals } = parseArgs({ options: { engines: { type: 'string' } }, allowPositionals: true })
-const patterns = ['README.md', 'docs/engines.md', 'docs/client/**/*.md']
+const patterns = ['README.md', 'docs/engines.md', 'docs/client/**/*.md', 'docs/traffic/**/*.md']
 const pages =
   positionals.length > 0
     ? positionals.map((page) => resolve(page))

@@ -15,6 +15,9 @@ const folder = mkdtempSync(join(tmpdir(), 'synod-package-'))
 /** A user's program: coordinates inside its process, then starts a node on free ports, looks that it answers, stops it. */
 const program = `
 import { connect, SynodError } from 'synod'
+import { createBalancer } from 'synod/balance'
+import { jumpHash } from 'synod/ring'
+import { createClient, createServer, defineService, implement, unary } from 'synod/rpc'
 import { createNodeRuntime, readNodeConfig, startNode, type RunningNode } from 'synod/node'
 import { defaultPaxosOptions } from 'synod/paxos'
 import { createFenceTable } from 'synod/postgres'

@@ -68,6 +68,11 @@ const clientEngines = nodeTests(
   ['conformance/client/*.conformance.ts'],
   [...real, '--test-concurrency=2'],
 )
+const traffic = nodeTests(
+  'traffic with real peers',
+  ['conformance/proxy/*.conformance.ts', 'conformance/rpc/*.conformance.ts'],
+  [...real, '--test-concurrency=2'],
+)
 const faults = nodeTests(
   'faults on real processes',
   ['conformance/faults/*.conformance.ts'],
@@ -79,6 +84,7 @@ const everything: Step[] = [
   { title: 'planted bugs', command: process.execPath, args: ['src/cli/main.ts', 'sim', '--plant', 'all'] },
   ...realClients,
   ...onPaxos(realClients),
+  ...traffic,
   ...clientEngines,
   {
     title: 'examples on real engines',
