@@ -29,6 +29,11 @@ export class ImportNotes {
     return this.known.has(directive)
   }
 
+  /** What belongs to no single directive. */
+  add(note: ImportNote): void {
+    if (this.list.length < notesMax) this.list.push(note)
+  }
+
   tell(directive: Directive, why: string): void {
     this.known.add(directive)
     const key = `${directive.file}:${directive.line}:${directive.name}:${why}`

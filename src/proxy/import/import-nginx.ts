@@ -4,11 +4,11 @@ import { formatProblem, parseProxyConfig } from '../config/index.ts'
 import { formatNote, type ImportNote, ImportNotes } from './carried.ts'
 import { type ImportFiles, loadNginx } from './nginx-files.ts'
 import type { NginxImport } from './nginx-route.ts'
-import { httpListeners } from './nginx-servers.ts'
+import { httpListeners, type ListenerDraft } from './nginx-servers.ts'
 import { streamListeners } from './nginx-stream.ts'
 import type { Directive, SyntaxProblem } from './nginx-syntax.ts'
 import { NginxUpstreams } from './nginx-upstreams.ts'
-import { wholeNumber } from './nginx-values.ts'
+import { isFile, wholeNumber } from './nginx-values.ts'
 import { Scope } from './scope.ts'
 
 export type ImportResult =
@@ -99,12 +99,33 @@ export function importNginx(file: string, files: ImportFiles): ImportResult {
   const shared: NginxImport = { upstreams: new NginxUpstreams(notes), rateZones: rateZones(http), splits: splits(http) }
   for (const block of http.own('upstream')) shared.upstreams.declare(block, 'http')
   for (const block of stream.own('upstream')) shared.upstreams.declare(block, 'stream')
-  const listeners = [...httpListeners(http, shared), ...streamListeners(stream, shared.upstreams)]
+  const all = [...httpListeners(http, shared), ...streamListeners(stream, shared.upstreams)]
+  const listeners = withoutOverlaps(all, file, notes)
   const top = topLevel(main, http)
   tellRest(loaded.directives, notes)
   if (listeners.length === 0)
     return { ok: false, problems: [{ file, line: 1, message: 'has no server that could be carried over' }] }
   return written(file, { ...top, listeners, upstreams: Object.fromEntries(shared.upstreams.drafts) }, notes)
+}
+
+/** nginx takes `80` and `127.0.0.1:80` together, and `http` and `stream` cannot; ours binds each port once. */
+function withoutOverlaps(all: readonly ListenerDraft[], file: string, notes: ImportNotes): readonly ListenerDraft[] {
+  const kept = new Map<string, string[]>()
+  const isWide = ({ address }: ListenerDraft): boolean => /^(0\.0\.0\.0|\[::\]):/.test(String(address))
+  return [...all.filter(isWide), ...all.filter((each) => !isWide(each))].filter(({ address }) => {
+    const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(String(address)) ?? []
+    const hosts = kept.get(port) ?? []
+    const taken = hosts.find((other) => other === host || other === '0.0.0.0' || other === '[::]')
+    if (taken === undefined || port === '0') kept.set(port, [...hosts, host])
+    else
+      notes.add({
+        file,
+        line: 1,
+        directive: `listen ${address}`,
+        why: `is left out: ${taken}:${port} takes its connections`,
+      })
+    return taken === undefined || port === '0'
+  })
 }
 
 /** A file of a site holds `server` and `upstream` at its top, without `http`. */
@@ -128,7 +149,7 @@ function topLevel(main: Scope, http: Scope): Record<string, unknown> {
   if (log !== undefined) {
     http.notes.take(log)
     const [file = 'off', format] = log.args
-    if (file.includes('$') || file.startsWith('syslog:')) http.notes.tell(log, 'this log is not carried over')
+    if (!isFile(file) || file.startsWith('syslog:')) http.notes.tell(log, 'this log is not carried over')
     else if (file !== 'off') {
       top['accessLog'] = file === '/dev/stdout' ? '-' : file
       if (format !== undefined && format !== 'combined' && format !== 'main')

@@ -1,5 +1,6 @@
 /** `proxy_set_header`, `proxy_hide_header`, `add_header`. */
 import type { Directive } from './nginx-syntax.ts'
+import { addressOf } from './nginx-upstreams.ts'
 import { ourTemplate } from './nginx-values.ts'
 import type { Scope } from './scope.ts'
 
@@ -53,7 +54,7 @@ export function requestHeaders(scope: Scope, route: Draft): Draft {
 
 function setHost(directive: Directive, value: string, rewrite: Draft, scope: Scope): void {
   if (/^\$(host|http_host)$/.test(value)) delete rewrite['host']
-  else if (/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?$/.test(value)) rewrite['host'] = value
+  else if (addressOf(value, 80) !== undefined) rewrite['host'] = value
   else if (value !== '$proxy_host') scope.notes.tell(directive, 'this Host cannot be carried over')
 }
 

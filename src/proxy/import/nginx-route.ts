@@ -1,10 +1,11 @@
 /** What a location (or a server without one) does with a request, as one of our routes. */
 
+import { isHost } from '../config/index.ts'
 import { requestHeaders, responseHeaders } from './nginx-headers.ts'
 import type { Location } from './nginx-locations.ts'
 import type { Directive } from './nginx-syntax.ts'
-import type { NginxUpstreams, UpstreamDraft } from './nginx-upstreams.ts'
-import { nginxSize, nginxTimeMs, ourSize, ourTemplate, ourTime, wholeNumber } from './nginx-values.ts'
+import { addressOf, type NginxUpstreams, type UpstreamDraft } from './nginx-upstreams.ts'
+import { isFile, nginxSize, nginxTimeMs, ourSize, ourTemplate, ourTime, wholeNumber } from './nginx-values.ts'
 import type { Scope } from './scope.ts'
 
 export type RouteDraft = Record<string, unknown>
@@ -112,7 +113,7 @@ function forwardOf(scope: Scope, location: Location | undefined, shared: NginxIm
   if (to === undefined) return cannotPass(scope, pass, 'this target cannot be carried over')
   const rewrite: RouteDraft = { ...pathRewrite(scope, location, uri, pass) }
   // nginx sends the name of the upstream as Host unless it is told otherwise.
-  if (!target.startsWith('$')) rewrite['host'] = target
+  if (addressOf(target, port) !== undefined) rewrite['host'] = target
   return { to, rewrite }
 }
 
@@ -154,7 +155,7 @@ function targetsOf(
     if (name === undefined) return undefined
     shares[name] = (shares[name] ?? 0) + share
   }
-  return shares
+  return Object.values(shares).some((share) => share > 0) ? shares : undefined
 }
 
 function tlsOf(scope: Scope): unknown {
@@ -163,9 +164,9 @@ function tlsOf(scope: Scope): unknown {
   const cert = scope.args('proxy_ssl_certificate')[0]
   const key = scope.args('proxy_ssl_certificate_key')[0]
   const name = scope.args('proxy_ssl_name')[0]
-  if (ca !== undefined) tls['ca'] = ca
-  if (cert !== undefined && key !== undefined) Object.assign(tls, { cert, key })
-  if (name !== undefined && !name.includes('$')) tls['serverName'] = name
+  if (isFile(ca)) tls['ca'] = ca
+  if (isFile(cert) && isFile(key)) Object.assign(tls, { cert, key })
+  if (name !== undefined && isHost(name)) tls['serverName'] = name
   if (scope.args('proxy_ssl_verify')[0] !== 'on') tls['verify'] = false
   return Object.keys(tls).length === 0 ? true : tls
 }

@@ -3,7 +3,7 @@ import { isHost } from '../config/index.ts'
 import { locationsOf, orderedPaths } from './nginx-locations.ts'
 import { type NginxImport, type RouteDraft, routeOf, unsupportedRoute } from './nginx-route.ts'
 import type { Directive } from './nginx-syntax.ts'
-import { nginxSize, nginxTimeMs, ourSize, ourTime, wholeNumber } from './nginx-values.ts'
+import { isFile, nginxSize, nginxTimeMs, ourSize, ourTime, wholeNumber } from './nginx-values.ts'
 import type { Scope } from './scope.ts'
 
 export type ListenerDraft = Record<string, unknown>
@@ -187,7 +187,7 @@ function tlsOf(fallback: Member, members: readonly Member[]): unknown {
     for (const [index, { args }] of certs.entries()) {
       const cert = args[0] ?? ''
       const key = keys[index]?.args[0] ?? ''
-      if (cert.includes('$') || key.includes('$') || key === '')
+      if (!isFile(cert) || !isFile(key))
         server.scope.notes.tell(certs[index]!, 'this certificate cannot be carried over')
       else if (!certificates.some((other) => other.cert === cert)) certificates.push({ cert, key })
     }
@@ -204,7 +204,7 @@ function tlsOf(fallback: Member, members: readonly Member[]): unknown {
     scope.notes.tell(scope.one('ssl_protocols')!, 'versions before 1.2 are not offered')
   const ca = scope.args('ssl_client_certificate')[0]
   const verify = scope.args('ssl_verify_client')[0]
-  if (ca !== undefined && (verify === 'on' || verify === 'optional')) {
+  if (isFile(ca) && (verify === 'on' || verify === 'optional')) {
     tls['clientCa'] = ca
     if (verify === 'optional') tls['clientCertificate'] = 'optional'
   }

@@ -82,3 +82,8 @@ export function wholeNumber(text: string | undefined, min: number, max: number):
   if (text === undefined || !/^\d{1,15}$/.test(text) || Number(text) < min) return undefined
   return Math.min(max, Number(text))
 }
+
+/** A path that our file accepts, without variables. */
+export function isFile(path: string | undefined): boolean {
+  return path !== undefined && /^[^\p{Cc}$]+$/u.test(path) && path.length <= 4_096
+}
