@@ -28,6 +28,8 @@ export class Cluster {
   private readonly names = new Map<bigint, string>()
   /** Members that were asked to be removed: one that was never started may still be taken for its successor. */
   private readonly leaving = new Set<bigint>()
+  /** Learners that were asked to be promoted: their set of voters may come about before any member is seen to go by it. */
+  private readonly promoted = new Set<bigint>()
   /** How many members have joined on each machine. */
   private readonly generations = new Map<string, number>()
   private readonly leaders = new Map<number, string>()
@@ -154,9 +156,29 @@ export class Cluster {
     )
   }
 
-  /** Whether damage to `machine` leaves every set of voters that anyone goes by a majority without damage. */
+  /** Whether damage to `machine` leaves every set of voters that anyone goes by, or may yet, a majority without damage. */
   mayDamage(machine: Machine): boolean {
-    return machine.mayBeDamaged && this.voterSets().every((set) => this.sound(set, machine) * 2 > set.length)
+    // The set that one is to join as a voter holds it under an id that is not known yet.
+    if (!machine.mayBeDamaged || machine.standing !== 'member') return false
+    const sets = this.voterSets()
+    const promoted = this.members.flatMap(({ memberId: id }) => (id !== undefined && this.promoted.has(id) ? [id] : []))
+    const wider = sets.map((set) => [...new Set([...set, ...promoted])])
+    return [...sets, ...wider].every((set) => this.sound(set, machine) * 2 > set.length)
+  }
+
+  /** Whether the voters with that learner among them still are mostly sound. */
+  mayPromote(machine: Machine | undefined): boolean {
+    const { memberId } = machine ?? {}
+    if (memberId === undefined) return false
+    return this.voterSets().every((set) => {
+      const wider = set.includes(memberId) ? set : [...set, memberId]
+      return this.sound(wider, undefined) * 2 > wider.length
+    })
+  }
+
+  /** From now on the learner may be a voter, whatever is heard of its promotion. */
+  notePromotion(member: Member): void {
+    this.promoted.add(member.id)
   }
 
   /** Whether the voters without that one still are mostly sound. */

@@ -21,6 +21,12 @@ function assertValid(report: WorldReport): void {
   )
 }
 
+/** Worlds that failed once, and what they were about. */
+const regressions = [
+  // The operator promoted a damaged learner beside a damaged voter: two of four sound voters are no majority.
+  { seed: 3022179738087, scenario: 'bit-rot', consensus: 'paxos' },
+] as const
+
 describe('simulated worlds', () => {
   const counts = new Map<string, number>()
   const add = (report: WorldReport): void => {
@@ -42,6 +48,10 @@ describe('simulated worlds', () => {
         assertValid(report)
         add(report)
       })
+
+  for (const options of regressions)
+    test(`${options.scenario} seed ${options.seed}, on ${options.consensus}`, async () =>
+      assertValid(await runWorld(options)))
 
   test('the attack reaches what it is meant to reach', () => {
     for (const what of [

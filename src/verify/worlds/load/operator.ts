@@ -2,7 +2,8 @@
  * Whoever runs the cluster: adds members, as learners or voters, promotes, removes, and replaces machines, one change at a
  * time, while the world does what it does.
  *
- * - O1  Members whose disks are damaged stay a minority of the voters, and go first.
+ * - O1  Members whose disks are damaged stay a minority of the voters, and go first; no learner is promoted that would
+ *       make them more.
  * - O2  A member that was removed never comes back: its machine gets an empty data directory and joins as another.
  */
 import type { Member } from '../../../engine/coordination/index.ts'
@@ -101,12 +102,17 @@ export class Operator {
   private act(members: readonly Member[]): void {
     const learners = members.filter((member) => member.isLearner)
     const voters = members.filter((member) => !member.isLearner)
+    const { cluster } = this.world
+    // A learner may be damaged where a voter may not: it counts only once it is promoted.
+    const promotable = learners.filter((member) => cluster.mayPromote(cluster.machineOf(member)))
     const removable = voters.length > this.plan.votersMin ? this.victim(voters) : undefined
     const options = [
       ...(members.length < this.plan.membersMax ? [() => this.add()] : []),
-      ...(learners.length > 0 ? [() => this.promote(pick(this.random, learners))] : []),
+      ...(promotable.length > 0 ? [() => this.promote(pick(this.random, promotable))] : []),
       ...(removable === undefined ? [] : [() => this.remove(removable)]),
-      ...(learners.length > 1 ? [() => this.remove(pick(this.random, learners))] : []),
+      ...(learners.length > 1 || promotable.length < learners.length
+        ? [() => this.remove(pick(this.random, learners))]
+        : []),
     ]
     if (options.length === 0) this.start()
     else pick(this.random, options)()
@@ -142,6 +148,7 @@ export class Operator {
 
   private promote(member: Member): void {
     const { cluster, recorder } = this.world
+    cluster.notePromotion(member)
     recorder.tell(`the operator promotes ${cluster.nameOf(member.id)}`)
     this.change(
       'member promoted',
