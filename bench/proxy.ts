@@ -12,9 +12,9 @@ import { workloads } from './proxy/workloads.ts'
 
 const help = `Usage: node bench/proxy.ts [options]
 
-  --sides NAME,...      of ${sideNames.join(', ')}. Default: all
+  --sides NAME,...      of ${sideNames.join(', ')}. Default: all; quick: without haproxy
   --workloads TEXT,...  those whose name contains one of these. Default: all
-  --rounds N            default 5; quick: 2
+  --rounds N            default 5; quick: 1, and 4 of small GETs
   --seconds S           of each workload in each round, whole seconds; default 4; quick: 1
   --idle N              idle connections whose memory is measured; default 10000; 0: none
   --quick               at most 45 s in all; the last line is the ratio of small GETs to nginx
@@ -34,12 +34,15 @@ const { values: options } = parseArgs({
   },
 })
 
-const rounds = Number(options.rounds ?? (options.quick ? 2 : 5))
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 5))
+/** Of the workload whose ratio the last line tells. */
+const mainRounds = Number(options.rounds ?? (options.quick ? 4 : 5))
+const mainWorkload = 'GET small'
 const seconds = Number(options.seconds ?? (options.quick ? 1 : 4))
 const idleConnections = Number(options.idle ?? (options.quick ? 0 : 10_000))
 
 function chosenSides(): readonly SideName[] {
-  const names = options.sides?.split(',') ?? sideNames
+  const names = options.sides?.split(',') ?? sideNames.filter((name) => name !== 'haproxy' || !options.quick)
   return names.map((name) => {
     const known = sideNames.find((one) => one === name)
     if (known === undefined) throw new Error(`no proxy is called ${name}; there is ${sideNames.join(', ')}`)
@@ -53,8 +56,9 @@ async function measureAll(sides: readonly Side[], folder: string): Promise<Measu
     ({ name }) => parts === undefined || parts.some((part) => name.includes(part)),
   )
   const all: Measurement[] = []
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round <= mainRounds; round++) {
     for (const workload of chosen) {
+      if (round > rounds && workload.name !== mainWorkload) continue
       for (const side of round % 2 === 1 ? sides : [...sides].reverse()) {
         const cpuBefore = side.cpuSeconds()
         const result = await workload.run(side.ports, round === 0 ? 1 : seconds, folder)
@@ -71,7 +75,7 @@ async function measureAll(sides: readonly Side[], folder: string): Promise<Measu
           ...result,
         })
       }
-      process.stderr.write(`round ${round} of ${rounds}: ${workload.name}\n`)
+      process.stderr.write(`round ${round}: ${workload.name}\n`)
     }
   }
   return all
@@ -116,7 +120,7 @@ function report(measurements: readonly Measurement[], idle: ReadonlyMap<SideName
       `${side}: ${connections} idle connections: ${megabytes(pssWith)} MB (PSS; ${megabytes(pssBefore)} MB before; RSS ${megabytes(rssWith)} MB)`,
     )
   }
-  const small = ratioTo(measurements, 'GET small', 'synod', 'nginx')
+  const small = ratioTo(measurements, mainWorkload, 'synod', 'nginx')
   if (small !== undefined) console.log(`small GET, ratio to nginx: ${small.toFixed(2)}`)
 }
 

@@ -1,7 +1,7 @@
 /**
  * Compiles every TypeScript snippet of the README and the client's documentation, and runs those that are whole programs.
- * What a page shows as output must be what is printed, and what a page links to must be there. See `doc-snippets.ts` for how
- * pages mark their snippets.
+ * What a page shows as output must be what is printed, what a page links to must be there, and YAML on the README and the
+ * pages of `traffic` must be a good configuration of the proxy. See `doc-snippets.ts` for how pages mark their snippets.
  *
  *     node scripts/check-docs.ts [page …]
  *     node scripts/check-docs.ts --engines synod,etcd,zookeeper,redis [page …]   on real servers, which it starts
@@ -12,10 +12,11 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { isAsShown, readSnippets, type SnippetProgram } from './doc-snippets.ts'
+import { formatProblem, parseProxyConfig } from '../src/proxy/config/index.ts'
+import { isAsShown, readSnippets, readYamlSnippets, type SnippetProgram } from './doc-snippets.ts'
 import { type EngineName, engineNames, startEngine } from './example-engines.ts'
 import { packageSources } from './package-sources.ts'
 
@@ -136,6 +137,17 @@ function brokenLinks(page: string): string[] {
     .map((target) => `${relative(root, page)}: links to ${target}, which is not there`)
 }
 
+/** What is wrong with configurations of the proxy that the page shows, warnings included, by the page's own lines. */
+function badConfigurations(page: string): string[] {
+  if (basename(dirname(page)) !== 'traffic' && page !== join(root, 'README.md')) return []
+  const name = relative(root, page)
+  return readYamlSnippets(page).flatMap(({ line, text }) => {
+    const parsed = parseProxyConfig(text, { file: page })
+    const problems = parsed.ok ? parsed.warnings : parsed.problems
+    return problems.map((problem) => formatProblem(name, { ...problem, line: problem.line + line }))
+  })
+}
+
 /** Compiles all, runs those that are whole programs. Gives the number of failures. */
 async function check(folder: string, programs: readonly SnippetProgram[]): Promise<number> {
   const placed = placePrograms(folder, programs)
@@ -189,6 +201,7 @@ try {
   let failures = 0
   if (values.engines === undefined) {
     const broken = pages.flatMap(brokenLinks)
+    broken.push(...pages.flatMap(badConfigurations))
     for (const line of broken) console.log(line)
     failures = broken.length + (await check(folder, programs))
   } else {

@@ -82,6 +82,7 @@ async function main(): Promise<void> {
     const flags = ['--disable-warning=ExperimentalWarning', '--experimental-strip-types']
     process.stdout.write(run(node, [...flags, 'program.ts', join(folder, `data-${process.hrtime.bigint()}`)]))
     await runUp(node)
+    await runProxy(node)
   }
 }
 
@@ -106,6 +107,48 @@ function runUp(node: string): Promise<void> {
       else reject(new Error('synod up from the installed package did not serve'))
     })
   })
+}
+
+/** `synod proxy run` with two workers from the installed package: it answers, reloads and drains. */
+async function runProxy(node: string): Promise<void> {
+  const launcher = join(folder, 'node_modules', 'synod', 'synod')
+  const file = join(folder, 'proxy.yaml')
+  const config = (body: string): string =>
+    `workers: 2
+admin: 127.0.0.1:0
+listeners:
+  - { name: web, address: '127.0.0.1:0', protocol: http, routes: [{ path: /, respond: { status: 200, body: ${body} } }] }
+`
+  writeFileSync(file, config('one'))
+  const child = spawn(node, [launcher, 'proxy', 'run', '--config', file, '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
+  const started = await new Promise<string>((resolve) => {
+    let text = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text.includes('\n')) resolve(text.split('\n')[0]!)
+    })
+    child.on('exit', () => resolve(''))
+  })
+  if (started === '') throw new Error('synod proxy run from the installed package did not start')
+  const { listeners, workers, admin } = JSON.parse(started) as {
+    readonly listeners: readonly { readonly port: number }[]
+    readonly workers: readonly unknown[]
+    readonly admin: { readonly port: number }
+  }
+  const ask = async (): Promise<string> => (await fetch(`http://127.0.0.1:${listeners[0]!.port}/`)).text()
+  const first = await ask()
+  writeFileSync(file, config('two'))
+  const reloaded = await fetch(`http://127.0.0.1:${admin.port}/reload`, { method: 'POST' })
+  const second = await ask()
+  child.kill('SIGTERM')
+  const status = await ended
+  clearTimeout(timer)
+  if (workers.length !== 2 || first !== 'one' || reloaded.status !== 200 || second !== 'two' || status !== 0)
+    throw new Error(`synod proxy run: ${workers.length} workers, ${first}, ${reloaded.status}, ${second}, ${status}`)
 }
 
 try {

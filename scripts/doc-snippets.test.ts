@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
-import { isAsShown, readSnippets } from './doc-snippets.ts'
+import { isAsShown, readSnippets, readYamlSnippets } from './doc-snippets.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'synod-snippets-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -49,6 +49,17 @@ it('leaves other languages alone, and refuses marks it does not know', () => {
   assert.deepEqual(snippetsOf('```sh', 'ls', '```', '```', 'ts', '```'), [])
   assert.throws(() => snippetsOf('```ts norun', '```'), /page\.md:1: "ts norun"/)
   assert.throws(() => snippetsOf('```ts continues', '```'), /no program to continue/)
+})
+
+it('leaves what commands print to others', () => {
+  const [program, ...others] = snippetsOf('```ts', 'a', '```', '```sh', 'ls', '```', '```output', 'file', '```')
+  assert.deepEqual([program!.output, others], [undefined, []])
+})
+
+it('finds configurations', () => {
+  const page = join(folder, 'yaml.md')
+  writeFileSync(page, 'text\n```yaml\na: 1\n```\n```sh\nls\n```\n')
+  assert.deepEqual(readYamlSnippets(page), [{ page, line: 2, text: 'a: 1' }])
 })
 
 it('compares output line by line, with … for anything within one', () => {

@@ -4,12 +4,27 @@
  *     ts              begins a program
  *     ts continues    goes on with the program of the block before
  *     ts no-run       begins a program that is compiled only, for it needs a server, or shows another library
- *     output          what the program prints, all `output` blocks of it together; `…` stands for anything in a line
+ *     output          what the program prints, all `output` blocks of it together; `…` stands for anything in a line;
+ *                     after `sh`, what those commands print, which is not looked at here
  *
  * What readers need not see, such as a stand-in for their own code, stands in a comment: `<!-- ts`, or `<!-- ts continues`,
  * up to a line `-->`.
  */
 import { readFileSync } from 'node:fs'
+
+/** A block of YAML: on the pages of the proxy, a whole configuration. */
+export interface YamlSnippet {
+  readonly page: string
+  /** Of the fence, from 1. */
+  readonly line: number
+  readonly text: string
+}
+
+export function readYamlSnippets(page: string): YamlSnippet[] {
+  return [...fencedBlocks(readFileSync(page, 'utf8'))]
+    .filter(({ info }) => info === 'yaml')
+    .map(({ line, body }) => ({ page, line, text: body.join('\n') }))
+}
 
 export interface SnippetProgram {
   /** The Markdown file. */
@@ -32,10 +47,14 @@ interface Draft {
 
 export function readSnippets(page: string): SnippetProgram[] {
   const drafts: Draft[] = []
+  let isOfShell = false
   for (const { info, line, body } of fencedBlocks(readFileSync(page, 'utf8'))) {
     const here = `${page}:${line}`
     const last = drafts.at(-1)
+    if (info === 'sh') isOfShell = true
+    else if (info.startsWith('ts')) isOfShell = false
     if (info === 'output') {
+      if (isOfShell) continue
       if (last === undefined) throw new Error(`${here}: output of no program`)
       last.output = [...(last.output ?? []), ...body]
     } else if (info === 'ts continues') {

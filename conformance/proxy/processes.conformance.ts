@@ -6,6 +6,7 @@ import * as http2 from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
+import { get } from './one-request.ts'
 import { startBackend, startProxy, until } from './proxy-process.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -41,21 +42,6 @@ listeners:
 upstreams:
   app: { endpoints: ['127.0.0.1:${to}'] }
 `
-}
-
-/** One request; the status, or the error's code. */
-function get(port: number, agent: http.Agent | false, path = '/x'): Promise<string> {
-  return new Promise((resolve) => {
-    const sent = http.get({ host: '127.0.0.1', port, path, agent }, (response) => {
-      let body = ''
-      response.on('data', (bytes: Buffer) => {
-        body += bytes.toString()
-      })
-      response.on('end', () => resolve(`${response.statusCode} ${body}`))
-      response.on('error', (error: NodeJS.ErrnoException) => resolve(`${error.code}`))
-    })
-    sent.on('error', (error: NodeJS.ErrnoException) => resolve(`${error.code}`))
-  })
 }
 
 /** One HTTP/2 session that asks one thing after another until told to stop; its failures. */

@@ -36,11 +36,16 @@ interface Started {
 export async function startProxy(folder: string, config: string, args: readonly string[] = []): Promise<ProxyProcess> {
   const file = join(folder, 'proxy.yaml')
   writeFileSync(file, config)
+  return startProxyWith(folder, ['--config', file, ...args])
+}
+
+/** `synod proxy run` with these arguments; `folder` takes its script. */
+export async function startProxyWith(folder: string, args: readonly string[]): Promise<ProxyProcess> {
   const run = pathToFileURL(join(root, 'src/cli/proxy/run.ts')).href
   // Not by --eval: workers inherit the flags of the process that forks them.
   const script = join(folder, 'run.mjs')
   writeFileSync(script, `const { run } = await import(${JSON.stringify(run)})\nawait run(process.argv.slice(2))\n`)
-  const flags = [...nodeFlags, script, '--config', file, '--json', ...args]
+  const flags = [...nodeFlags, script, '--json', ...args]
   const child = spawn(process.execPath, flags, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: nodeEnvironment(root, process.env),

@@ -2,7 +2,7 @@
 // files in a temporary folder; programs are ended by the process that was started here.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
+import { Agent, createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -131,9 +131,31 @@ async function listening(port: number, child: ChildProcess, said: () => string):
   throw new Error(`it does not listen: ${said()}`)
 }
 
-export function ask(port: number, { method = 'GET', path, headers = {} }: Ask): Promise<Answer> {
+export function ask(port: number, asked: Ask): Promise<Answer> {
+  return answerOf(port, asked, false)
+}
+
+/** Asks over connections that are kept. */
+export class Asker {
+  private readonly port: number
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 4 })
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  ask(asked: Ask): Promise<Answer> {
+    return answerOf(this.port, asked, this.agent)
+  }
+
+  close(): void {
+    this.agent.destroy()
+  }
+}
+
+function answerOf(port: number, { method = 'GET', path, headers = {} }: Ask, agent: Agent | false): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (incoming) => {
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent }, (incoming) => {
       let body = ''
       incoming.setEncoding('utf8')
       incoming.on('data', (chunk: string) => {
@@ -146,4 +168,17 @@ export function ask(port: number, { method = 'GET', path, headers = {} }: Ask): 
     sent.on('error', reject)
     sent.end()
   })
+}
+
+/** Resolves when something answers there; rejects after 10 s. */
+export async function untilItAnswers(port: number): Promise<void> {
+  for (const deadline = Date.now() + 10_000; ; ) {
+    try {
+      await ask(port, { path: '/' })
+      return
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((next) => setTimeout(next, 20))
+    }
+  }
 }

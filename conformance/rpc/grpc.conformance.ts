@@ -97,7 +97,14 @@ describe('gRPC and grpcurl', { skip: skipWithout('grpcurl') }, () => {
   }
 
   it('lists and describes what is served', async () => {
-    assert.deepEqual((await grpcurl('list')).trim().split('\n'), ['synod.testing.v1.Orders'])
+    const own = [
+      'grpc.health.v1.Health',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
+    ]
+    assert.deepEqual((await grpcurl('list')).trim().split('\n'), [...own, 'synod.testing.v1.Orders'])
+    assert.match(await grpcurl('describe', 'grpc.health.v1.HealthCheckResponse.ServingStatus'), /NOT_SERVING = 2/)
+    assert.match(await grpcurl('describe', own[1]!), /rpc ServerReflectionInfo \( stream .*returns \( stream/)
     const described = await grpcurl('describe', 'synod.testing.v1.Orders')
     assert.match(described, /rpc Chat \( stream \.synod\.testing\.v1\.Order \) returns \( stream \.synod/)
     assert.match(await grpcurl('describe', 'synod.testing.v1.Order'), /string item = 2/)
@@ -115,11 +122,9 @@ describe('gRPC and grpcurl', { skip: skipWithout('grpcurl') }, () => {
   })
 
   it('asks for health', async () => {
-    // Reflection does not describe health's service, so grpcurl is given it.
     const check = async (service: string): Promise<string> => {
-      const proto = ['-import-path', here, '-proto', 'health.proto']
       const address = `127.0.0.1:${server.address.port}`
-      const args = ['-plaintext', ...proto, '-d', JSON.stringify({ service }), address, 'grpc.health.v1.Health/Check']
+      const args = ['-plaintext', '-d', JSON.stringify({ service }), address, 'grpc.health.v1.Health/Check']
       return run(requirePeer('grpcurl'), args, { timeout }).then(
         ({ stdout }) => (JSON.parse(stdout) as { status: string }).status,
         ({ stderr }: { readonly stderr: string }) => stderr,

@@ -11,6 +11,7 @@ export {
   utf8Bytes,
 } from './bytes.ts'
 export { crc32c } from './crc32c.ts'
+export { PieceGatherer } from './piece-gatherer.ts'
 export { Prng } from './prng.ts'
 export { bytesTag, ProtobufReader, varintTag } from './protobuf.ts'
 export {

@@ -67,3 +67,19 @@ test('sim names what it ran, and leaves a history only where one is due', () => 
   assert.match(one.stdout, /^swarm on paxos, seed 7: holds\n/)
   assert.match(readFileSync(fresh, 'utf8'), /"type":"operation"/)
 })
+
+test('proxy run takes its file with or without --config, and only one', () => {
+  const nowhere = join(folder, 'nowhere.yaml')
+  for (const args of [[nowhere], ['--config', nowhere]]) {
+    const { status, stderr } = synod(['proxy', 'run', ...args])
+    assert.equal(status, 1)
+    assert.match(stderr, /nowhere\.yaml:1:1 cannot read it: ENOENT/)
+  }
+  const two = synod(['proxy', 'run', nowhere, '--config', join(folder, 'other.yaml')])
+  assert.equal(two.status, 2)
+  assert.match(
+    two.stderr,
+    /^synod: one configuration can be served, and these are given: .*other\.yaml, .*nowhere\.yaml/,
+  )
+  assert.equal(synod(['proxy', 'run', nowhere, '--config-key', 'k', '--registry', 'synod://h:1']).status, 2)
+})

@@ -1,5 +1,5 @@
 import { settings } from '../node/config/index.ts'
-import { proxyHelp } from './proxy/index.ts'
+import { proxyCommandHelp, proxyHelp } from './proxy/index.ts'
 
 const width = 42
 
@@ -296,6 +296,7 @@ Examples
   synod sim --scenario clock-drift --seed 42 --history /tmp/h.jsonl`,
 
   proxy: proxyHelp,
+  ...Object.fromEntries(Object.entries(proxyCommandHelp).map(([command, text]) => [`proxy ${command}`, text])),
 
   check: `synod check FILE: judge a recorded history
 

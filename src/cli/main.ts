@@ -35,16 +35,21 @@ async function main(argv: readonly string[]): Promise<void> {
     }
     return printLine(`synod ${manifest.version}`)
   }
-  if (name === '' || name === '--help' || name === '-h' || name === 'help')
-    return printLine(helpTexts[args[0] ?? ''] ?? helpTexts['']!)
+  if (name === '' || name === '--help' || name === '-h' || name === 'help') return printLine(helpOf(args))
   const load = commands[name]
   if (load === undefined) throw new CommandError(`"${name}" is not a command. synod --help lists them.`, 2)
-  if (args.includes('--help') || args.includes('-h')) return printLine(helpTexts[name]!)
+  if (args.includes('--help') || args.includes('-h')) return printLine(helpOf(argv))
   await (await load())(args)
+}
+
+/** Of `proxy sync` where it has a text of its own, else of `proxy`. */
+function helpOf([name = '', second = '']: readonly string[]): string {
+  return helpTexts[`${name} ${second}`] ?? helpTexts[name] ?? helpTexts['']!
 }
 
 /** Errors whose message is meant for the one who typed the command; any other is a bug, shown with its trace. */
 const expectedErrors = new Set([
+  'CertificateError',
   'ConfigError',
   'DiskError',
   'ListenError',
@@ -53,6 +58,7 @@ const expectedErrors = new Set([
   'SealedFileError',
   'RestoreError',
   'SynodError',
+  'TlsSettingsError',
 ])
 
 /** A pipe that was closed (`synod get … | head`) ends the command quietly. */

@@ -7,12 +7,14 @@ export {
   type ClientInterceptor,
   type ClientLimitOptions,
   type ClientOptions,
+  type ClientTlsOptions,
   closeClient,
   type OutgoingCall,
   type RetryOptions,
   type RpcClient,
 } from './calls/index.ts'
 export { createClient, createServer } from './create.ts'
+export { rpcMetrics } from './metrics/index.ts'
 export {
   type ImplementedService,
   type InterceptedCall,
@@ -23,6 +25,7 @@ export {
   type ServerInterceptor,
   type ServerLimitOptions,
   type ServerOptions,
+  type ServerTlsOptions,
 } from './server/index.ts'
 export {
   type CallContext,
@@ -47,6 +50,7 @@ export type { ClientTransport, ServerTransport } from './transport/index.ts'
 export {
   bidiStreaming,
   clientStreaming,
+  type DefinedServiceOptions,
   defineService,
   type MethodContract,
   serverStreaming,

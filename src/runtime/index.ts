@@ -19,9 +19,11 @@ export {
   ListenError,
   type Listener,
   type Network,
+  resetConnection,
 } from './network.ts'
 export {
   type BoundSocket,
+  type ClientCertificate,
   type ConnectionOrigin,
   type Port,
   type PortOpener,

@@ -39,6 +39,12 @@ export interface Connection {
    * queued: stop until `onDrain`. Bytes written before `onOpen` are sent once open. After close it does nothing.
    */
   write(bytes: Uint8Array): boolean
+  /** As `write` of `first` and then `second`, in one call to the operating system; missing where that gains nothing. */
+  writeBoth?(first: Uint8Array, second: Uint8Array): boolean
+  /** True: what was written is the caller's again once `queuedBytes` is 0. Missing: never. */
+  readonly freesWritten?: boolean
+  /** Takes back bytes that `onData` brought, whole, and of which nobody keeps a view: they may be read into again. */
+  giveBack?(bytes: Uint8Array): void
   /** Stops `onData` until `resume`; the peer is slowed down by the transport's own flow control. */
   pause(): void
   resume(): void
@@ -46,6 +52,14 @@ export interface Connection {
   end(): void
   /** Drops the connection and what is queued. `onClose('local')` follows in a later turn. */
   destroy(): void
+  /** As `destroy`, and the peer sees a reset, never an end in order; missing where `destroy` looks so anyway. */
+  reset?(): void
+}
+
+/** Drops a connection whose end in order would tell the peer that all was said. */
+export function resetConnection(connection: Connection): void {
+  if (connection.reset === undefined) connection.destroy()
+  else connection.reset()
 }
 
 export interface Listener {

@@ -14,6 +14,16 @@ export interface TlsSession {
   /** The protocol agreed on by ALPN; empty when none. */
   readonly alpnProtocol: string
   readonly isResumed: boolean
+  /** The client's, verified by `clientCa`; undefined when none was asked for, or shown. */
+  readonly clientCertificate?: ClientCertificate | undefined
+}
+
+/** Who a client is, as an authority says. */
+export interface ClientCertificate {
+  /** RFC 2253: `CN=alice,O=Shop`. ASCII; other characters as `\XX` for each byte. */
+  readonly subject: string
+  /** SHA-1 of the certificate, in lower case hexadecimal digits. */
+  readonly fingerprint: string
 }
 
 /** The ends of an accepted connection. */

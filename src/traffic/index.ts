@@ -1,15 +1,4 @@
 /** Upstreams: groups of endpoints that serve the same, found, checked, and balanced. Begin with {@link openUpstream}. */
-export {
-  type Attempt,
-  type AttemptFunction,
-  type AttemptOutcome,
-  AttemptTimeoutError,
-  type CallOutcome,
-  type CallPolicy,
-  type CallRuntime,
-  callPolicyDefault,
-  makeCall,
-} from './calls/index.ts'
 export { upstreamMetrics } from './metrics/index.ts'
 export {
   lazyServiceInstances,

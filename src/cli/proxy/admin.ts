@@ -84,10 +84,22 @@ function printStatus(status: ProxyStatus & { readonly reloadProblems: readonly s
   })
   printLine(formatTable(['LISTENER', 'PROTOCOL', 'ADDRESS', 'CONNECTIONS', 'ACCEPTED'], listenerRows))
   printLine('')
-  const endpointRows = upstreams.flatMap(({ name, endpoints }) =>
-    endpoints.map(({ address, state, active, successes, failures, reason }) => {
-      return [name, address, state, `${active}`, `${successes}`, `${failures}`, reason]
-    }),
-  )
-  printLine(formatTable(['UPSTREAM', 'ENDPOINT', 'STATE', 'ACTIVE', 'GOOD', 'BAD', 'REASON'], endpointRows))
+  const endpointRows = upstreams.flatMap(({ name, endpoints, sources }) => {
+    const rows = endpoints.map((endpoint) => endpointRow(name, endpoint))
+    const none = sources.length === 0 ? '' : 'no source has told of any'
+    return rows.length > 0 ? rows : [[name, '-', 'none', '', '', '', '', '', '', none]]
+  })
+  const heads = ['UPSTREAM', 'ENDPOINT', 'STATE', 'ACTIVE', 'GOOD', 'BAD', 'EJECTED', 'LATENCY MS', 'PHI', 'REASON']
+  printLine(formatTable(heads, endpointRows))
+  for (const { name, sources } of upstreams) {
+    for (const { type, error } of sources.filter(({ state }) => state === 'failing'))
+      printLine(`${name}: its source ${type} fails; what it told before stays in use: ${error}`)
+  }
+}
+
+/** Suspicion is there where endpoints are checked actively. */
+function endpointRow(upstream: string, endpoint: ProxyStatus['upstreams'][number]['endpoints'][number]): string[] {
+  const { address, state, active, successes, failures, ejections, latencyMs, phi, reason } = endpoint
+  const counts = [active, successes, failures, ejections].map(String)
+  return [upstream, address, state, ...counts, latencyMs.toFixed(1), phi?.toFixed(1) ?? '', reason]
 }

@@ -1,6 +1,6 @@
 /** A running nginx or HAProxy as sync deals with it: its own check, its file, its reload. */
 import { spawn } from 'node:child_process'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SyncTarget } from '../../proxy/sync/index.ts'
@@ -25,21 +25,33 @@ const reloadMsMax = 10_000
 /** A new worker that lives this long has started well. */
 const settledMs = 300
 
+/**
+ * Beside the file stand, for a moment, `FILE.candidate` (being checked), `FILE.new` (about to take its place), and
+ * `FILE.previous`: what was there before, until the engine has loaded the new one; empty when there was no file.
+ */
 export function engineTarget(engine: EngineProcess): SyncTarget {
   return {
     read: async () => {
-      try {
-        return await readFile(engine.file, 'utf8')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-        throw error
-      }
+      const previous = await textOf(`${engine.file}.previous`)
+      if (previous === undefined) return { text: await textOf(engine.file), isCertain: true }
+      return { text: previous === '' ? undefined : previous, isCertain: false }
     },
     validate: (text) => validate(engine, text),
     write: (text) =>
       told(() => (text === undefined ? rm(engine.file, { force: true }) : replaceFile(engine.file, text))),
     reload: () =>
       engine.reloadCommand === undefined ? bySignal(engine) : run('/bin/sh', ['-c', engine.reloadCommand]),
+    loaded: () => rm(`${engine.file}.previous`, { force: true }),
+  }
+}
+
+/** Undefined when there is no such file. */
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 
@@ -47,7 +59,7 @@ export function engineTarget(engine: EngineProcess): SyncTarget {
 async function validate(engine: EngineProcess, text: string): Promise<string | undefined> {
   const candidate = `${engine.file}.candidate`
   try {
-    await writeThrough(candidate, text)
+    await writeThrough(candidate, text, await modeOf(engine.file))
     const args = engine.engine === 'nginx' ? ['-t', '-q', '-c', candidate] : ['-c', '-q', '-f', candidate]
     const problem = await run(engine.program, args)
     return problem === undefined ? undefined : `${engine.engine} refuses it: ${problem}`
@@ -59,16 +71,29 @@ async function validate(engine: EngineProcess, text: string): Promise<string | u
 }
 
 async function replaceFile(file: string, text: string): Promise<void> {
-  const fresh = `${file}.new`
-  await writeThrough(fresh, text)
+  const [fresh, previous, mode] = [`${file}.new`, `${file}.previous`, await modeOf(file)]
+  // One that is there tells of an earlier round, whose outcome is not known: it stays the one to return to.
+  if ((await textOf(previous)) === undefined) {
+    await writeThrough(fresh, (await textOf(file)) ?? '', mode)
+    await rename(fresh, previous)
+  }
+  await writeThrough(fresh, text, mode)
   await rename(fresh, file)
   const folder = await open(dirname(file), 'r')
   await folder.sync().finally(() => folder.close())
 }
 
-async function writeThrough(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'w', 0o644)
+/** That of the file, which may be readable by few. */
+async function modeOf(file: string): Promise<number> {
+  const found = await stat(file).catch(() => undefined)
+  return found === undefined ? 0o644 : found.mode & 0o777
+}
+
+async function writeThrough(file: string, text: string, mode: number): Promise<void> {
+  await rm(file, { force: true })
+  const handle = await open(file, 'wx', mode)
   try {
+    await handle.chmod(mode)
     await handle.writeFile(text)
     await handle.sync()
   } finally {

@@ -1,7 +1,7 @@
 /** synod proxy: finds the subcommand and runs it. */
 import { CommandError } from '../output.ts'
 
-export { proxyHelp } from './help.ts'
+export { proxyCommandHelp, proxyHelp } from './help.ts'
 
 type Command = (args: readonly string[]) => Promise<void>
 

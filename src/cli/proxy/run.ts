@@ -15,9 +15,11 @@ import {
   createWorkerOutside,
   type OwnedOutside,
   type RunningProxy,
+  startGrowingProxy,
   startProcesses,
   startSingleProcess,
 } from '../../proxy/processes/index.ts'
+import type { Logger } from '../../runtime/index.ts'
 import { parseArguments, wholeNumber } from '../arguments.ts'
 import { CommandError, printJson, printLine } from '../output.ts'
 
@@ -43,17 +45,17 @@ export async function run(args: readonly string[]): Promise<void> {
   const { registry } = config
   const logFormat = flags.isJson ? 'json' : 'text'
   const outside = createWorkerOutside({ logLevel: 'info', logFormat, registry })
+  tellWarnings(outside.logger, flags, parsed)
   // One worker is no more robust with a second process beside it, which costs 50 MB: the workers' own process serves.
-  const isSingle = flags.isSingle || config.workers === 1
-  const proxy = isSingle
-    ? await startSingleProcess(config, outside)
-    : await startProcesses(config, outside, { logLevel: 'info', logFormat, registry })
+  const options = { logLevel: 'info', logFormat, registry } as const
+  const start = config.workers === 1 ? startGrowingProxy : startProcesses
+  const proxy = flags.isSingle ? await startSingleProcess(config, outside) : await start(config, outside, options)
   const command = new RunCommand(proxy, config, outside, flags, source)
   await command.begin()
 }
 
 function readFlags(args: readonly string[]): RunFlags {
-  const { flags } = parseArguments('proxy', args, {
+  const { flags, operands } = parseArguments('proxy', args, {
     config: { type: 'string' },
     'config-key': { type: 'string' },
     registry: { type: 'string' },
@@ -62,7 +64,12 @@ function readFlags(args: readonly string[]): RunFlags {
     json: { type: 'boolean' },
   })
   const text = (name: string): string | undefined => flags[name] as string | undefined
-  const [file, key, registry, workers] = [text('config'), text('config-key'), text('registry'), text('workers')]
+  const [key, registry, workers] = [text('config-key'), text('registry'), text('workers')]
+  // `run FILE`, as `check FILE`, is what everybody tries first.
+  const files = [text('config'), ...operands].filter((file) => file !== undefined)
+  if (files.length > 1)
+    throw new CommandError(`one configuration can be served, and these are given: ${files.join(', ')}`, 2)
+  const [file] = files
   if ((file === undefined) === (key === undefined))
     throw new CommandError(
       'say where the configuration is: --config FILE, or --config-key KEY --registry CONNECTION',
@@ -85,13 +92,30 @@ function adjusted(config: ProxyConfig, flags: RunFlags): ProxyConfig {
   return { ...config, workers, registry: flags.registry ?? config.registry }
 }
 
+const parsing = {
+  processors: availableParallelism(),
+  checkFiles: {
+    read: (path: string) => readFileSync(path, 'utf8'),
+    get nowMs() {
+      return Date.now()
+    },
+  },
+}
+
 function parse(text: string, file: string): ParsedConfig {
-  const checkFiles = { read: (path: string) => readFileSync(path, 'utf8'), nowMs: Date.now() }
-  return parseProxyConfig(text, { file, processors: availableParallelism(), checkFiles })
+  return parseProxyConfig(text, { file, ...parsing })
 }
 
 function problemsOf(flags: RunFlags, parsed: ParsedConfig & { readonly ok: false }): string[] {
   return parsed.problems.map((problem) => formatProblem(flags.file ?? flags.key ?? '', problem))
+}
+
+/** What is odd about a configuration that is taken. */
+function tellWarnings(logger: Logger, flags: RunFlags, { warnings }: ParsedConfig & { readonly ok: true }): void {
+  for (const warning of warnings)
+    logger.warn('something is odd about the configuration', {
+      problem: formatProblem(flags.file ?? flags.key ?? '', warning),
+    })
 }
 
 /** Where the configuration comes from, and how its changes are told. */
@@ -149,6 +173,9 @@ class FileSource implements ConfigSource {
   }
 }
 
+/** The watch makes its own connections again; when it ends all the same it is begun anew after this time. */
+const watchAgainMs = 1_000
+
 class KeySource implements ConfigSource {
   private readonly flags: RunFlags
   private readonly over = new AbortController()
@@ -164,19 +191,23 @@ class KeySource implements ConfigSource {
     const plane = await connect(this.flags.registry!)
     this.plane = plane
     if (!('kv' in plane)) throw new CommandError('the engine of --registry keeps no keys: name another one', 2)
-    const { signal } = this.over
-    const changes = watchProxyConfig(plane, this.flags.key!, { processors: availableParallelism(), signal })
     return new Promise((resolve, reject) => {
       const watching = async (): Promise<void> => {
-        for await (const parsed of changes) {
+        const { signal } = this.over
+        for await (const parsed of watchProxyConfig(plane, this.flags.key!, { ...parsing, signal })) {
           this.latest = parsed
           resolve(parsed)
           this.onChange(parsed)
         }
       }
-      watching().catch((error: unknown) => {
-        if (!signal.aborted) reject(error)
-      })
+      const again = (error: unknown): void => {
+        reject(error)
+        if (this.over.signal.aborted) return
+        const reason = error instanceof Error ? error.message : String(error)
+        process.stderr.write(`synod: ${this.flags.key} is not watched (${reason}); it is tried again\n`)
+        setTimeout(() => watching().catch(again), watchAgainMs).unref()
+      }
+      watching().catch(again)
     })
   }
 
@@ -241,6 +272,7 @@ class RunCommand {
           logger.warn('another admin address or registry takes a restart; the old one goes on')
         this.config = config
         this.lastReloadProblems = []
+        tellWarnings(logger, this.flags, parsed)
         logger.info('configuration taken', { listeners: config.listeners.length, upstreams: config.upstreams.length })
       } catch (error) {
         this.lastReloadProblems = [(error as Error).message]

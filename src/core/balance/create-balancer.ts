@@ -28,8 +28,10 @@ export const balancePolicies = [
   'ketama',
 ] as const
 
+/** The name of an algorithm. */
 export type BalancePolicy = (typeof balancePolicies)[number]
 
+/** What an algorithm needs from outside, and its settings. */
 export interface BalancerOptions {
   readonly randomUnit: RandomUnit
   /** Of the round robins: where to begin, a whole number of at least 0. Give each worker or caller another. Default 0. */

@@ -20,6 +20,7 @@ export interface TrafficTraits {
   readonly zone: string
 }
 
+/** What is heeded before a policy chooses. */
 export interface TrafficPlanOptions {
   /** The caller's own zone; empty: zones do not matter. */
   readonly zone: string
@@ -36,6 +37,7 @@ export interface TrafficGroup<E> {
   readonly share: number
 }
 
+/** Who takes part in balancing, and with what share: what {@link planTraffic} finds. */
 export interface TrafficPlan<E> {
   /** In the order of preference. Empty when none may be used. */
   readonly groups: readonly TrafficGroup<E>[]

@@ -1,5 +1,5 @@
 export { CircuitBreaker, type CircuitBreakerOptions, type CircuitPermit, type CircuitState } from './circuit-breaker.ts'
 export { type CheckedHealth, HealthThreshold, type HealthThresholdOptions } from './health-threshold.ts'
-export { OutlierDetector, type OutlierOptions, type OutlierRecord } from './outlier.ts'
+export { type EjectionCause, OutlierDetector, type OutlierOptions, type OutlierRecord } from './outlier.ts'
 export { PhiAccrualDetector, type PhiAccrualOptions } from './phi-accrual.ts'
 export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'

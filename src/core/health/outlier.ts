@@ -30,6 +30,9 @@ export interface OutlierOptions {
   readonly latencyFactor: number
 }
 
+/** What gave an endpoint away. */
+export type EjectionCause = 'failures-in-row' | 'success-rate' | 'latency'
+
 /** One endpoint as the detector sees it. Only the detector changes it. */
 export interface OutlierRecord {
   readonly id: string
@@ -40,11 +43,14 @@ export interface OutlierRecord {
   readonly ejectedUntilMs: number
   /** How often it was ejected, ever. */
   readonly ejections: number
+  /** The same, by what it was ejected for. */
+  readonly ejectionsByCause: Readonly<Record<EjectionCause, number>>
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 interface Tracked extends Writable<OutlierRecord> {
+  readonly ejectionsByCause: Record<EjectionCause, number>
   failuresInRow: number
   /** The factor of the next ejection's duration is one more. Falls by one each sweep that it is not ejected in. */
   backoff: number
@@ -82,6 +88,7 @@ export class OutlierDetector {
       reason: '',
       ejectedUntilMs: 0,
       ejections: 0,
+      ejectionsByCause: { 'failures-in-row': 0, 'success-rate': 0, latency: 0 },
       failuresInRow: 0,
       backoff: 0,
       successes: 0,
@@ -114,7 +121,7 @@ export class OutlierDetector {
     own.failuresInRow++
     const { consecutiveFailures } = this.#options
     if (consecutiveFailures === 0 || own.failuresInRow < consecutiveFailures) return false
-    return this.#eject(own, nowMs, `${own.failuresInRow} failures in a row`)
+    return this.#eject(own, nowMs, 'failures-in-row', `${own.failuresInRow} failures in a row`)
   }
 
   /**
@@ -151,9 +158,10 @@ export class OutlierDetector {
     return judged
       .filter((record) => rate(record) < least)
       .sort((a, b) => rate(a) - rate(b))
-      .filter((record) =>
-        this.#eject(record, nowMs, `success rate ${percent(rate(record))}, the mean of all is ${percent(mean)}`),
-      )
+      .filter((record) => {
+        const reason = `success rate ${percent(rate(record))}, the mean of all is ${percent(mean)}`
+        return this.#eject(record, nowMs, 'success-rate', reason)
+      })
   }
 
   #sweepLatencies(nowMs: number): Tracked[] {
@@ -168,7 +176,7 @@ export class OutlierDetector {
       const median = medianWithout(latencies, i)
       if (median <= 0 || latencies[i]! <= factor * median) return
       const reason = `${latencies[i]!.toFixed(1)} ms on average, the median of the others is ${median.toFixed(1)} ms`
-      if (this.#eject(record, nowMs, reason)) slow.push(record)
+      if (this.#eject(record, nowMs, 'latency', reason)) slow.push(record)
     })
     return slow
   }
@@ -181,7 +189,7 @@ export class OutlierDetector {
     return judged.length >= successRateEndpointsMin ? judged : []
   }
 
-  #eject(record: Tracked, nowMs: number, reason: string): boolean {
+  #eject(record: Tracked, nowMs: number, cause: EjectionCause, reason: string): boolean {
     if (record.isEjected) return false
     const { ejectedPercentMax, ejectionMs, ejectionMsMax } = this.#options
     const allowed = Math.max(1, Math.floor((this.#tracked.size * ejectedPercentMax) / 100))
@@ -190,6 +198,7 @@ export class OutlierDetector {
     record.reason = reason
     record.backoff++
     record.ejections++
+    record.ejectionsByCause[cause]++
     record.ejectedUntilMs = nowMs + Math.min(ejectionMs * record.backoff, Math.max(ejectionMs, ejectionMsMax))
     this.#ejectedCount++
     return true

@@ -8,6 +8,7 @@ import { mixPair, murmur3 } from './hash.ts'
 import { type IsExcluded, orderById, type RingNode } from './node.ts'
 import { ranksMax, TokenRing } from './token-ring.ts'
 
+/** Settings of a {@link ConsistentHashRing}. */
 export interface ConsistentHashRingOptions {
   /** Virtual nodes of a node of weight 1: from 1. More spread better and cost memory. Default 160. */
   readonly vnodesPerWeight?: number

@@ -13,6 +13,7 @@ import { md5Words } from './md5.ts'
 import type { IsExcluded } from './node.ts'
 import { ranksMax, TokenRing } from './token-ring.ts'
 
+/** A server as libmemcached names it. */
 export interface KetamaServer {
   /** As libmemcached was told it: the name goes into the hash, not what it resolves to. */
   readonly host: string

@@ -9,6 +9,7 @@
 import { mix32, murmur3 } from './hash.ts'
 import { type IsExcluded, noNode, orderById, type RingNode } from './node.ts'
 
+/** Settings of a {@link MaglevTable}. */
 export interface MaglevOptions {
   /**
    * Slots: a prime; a hundred times the number of nodes keeps shares within 1% of each other (§5.3). Default 65,537. All that

@@ -1,6 +1,6 @@
 /** Reads the proxy's configuration from YAML: validates all of it, and tells all that is wrong with its place. */
 import { dirname, isAbsolute, join } from 'node:path'
-import { isMap, isScalar } from 'yaml'
+import { isMap, isScalar, isSeq } from 'yaml'
 import { checkCertificates, checkReferences, type ReadTextFile } from './check/index.ts'
 import { withAbsoluteFiles } from './file-paths.ts'
 import type { ProxyConfig } from './model.ts'
@@ -37,7 +37,30 @@ export function parseProxyConfig(text: string, options: ParseOptions): ParsedCon
   const config = readConfig(source, options)
   if (config !== undefined && source.problems.length === 0)
     return { ok: true, config, warnings: [...source.warnings].sort(problemOrder) }
-  return { ok: false, problems: [...source.problems].sort(problemOrder) }
+  const foreign = foreignConfig(text)
+  return {
+    ok: false,
+    problems: [...(foreign === undefined ? [] : [foreign]), ...[...source.problems].sort(problemOrder)],
+  }
+}
+
+/** Told first where the file is that of another program. */
+function foreignConfig(text: string): Problem | undefined {
+  const lines = text.slice(0, 100_000).split('\n')
+  const at = (pattern: RegExp): number => lines.findIndex((line) => pattern.test(line)) + 1
+  const nginx = at(/^\s*(http|server|events|stream|upstream\s+[\w.-]+|location\s+[^:{]+)\s*\{\s*(#.*)?$/)
+  if (nginx > 0)
+    return {
+      line: nginx,
+      column: 1,
+      path: '',
+      message: 'this looks like nginx’s configuration: synod proxy import nginx FILE makes one of ours of it',
+    }
+  const haproxy = at(/^(global|defaults|frontend|backend|listen)(\s+[\w.-]+)?\s*(#.*)?$/)
+  if (haproxy === 0) return undefined
+  const message =
+    'this looks like HAProxy’s configuration, which cannot be imported: docs/traffic/proxy-configuration.md'
+  return { line: haproxy, column: 1, path: '', message }
 }
 
 function readConfig(source: YamlSource, options: ParseOptions): ProxyConfig | undefined {
@@ -60,10 +83,20 @@ function readConfig(source: YamlSource, options: ParseOptions): ProxyConfig | un
   return config
 }
 
-/** All that stand in the file, right or wrong. */
+/** All that stand in the file, right or wrong; also where they are written as a list with names. */
 function upstreamNames(source: YamlSource): ReadonlySet<string> {
-  if (!isMap(source.root)) return new Set()
-  const upstreams = source.root.items.find(({ key }) => isScalar(key) && key.value === 'upstreams')
-  const map = source.follow(upstreams?.value)
-  return new Set(isMap(map) ? map.items.flatMap(({ key }) => (isScalar(key) ? [sourceText(key)] : [])) : [])
+  const upstreams = inMap(source.root, 'upstreams', source)
+  if (isSeq(upstreams))
+    return new Set(
+      upstreams.items.flatMap((item) => {
+        const name = inMap(source.follow(item), 'name', source)
+        return isScalar(name) ? [sourceText(name)] : []
+      }),
+    )
+  return new Set(isMap(upstreams) ? upstreams.items.flatMap(({ key }) => (isScalar(key) ? [sourceText(key)] : [])) : [])
+}
+
+function inMap(map: unknown, key: string, source: YamlSource): unknown {
+  if (!isMap(map)) return undefined
+  return source.follow(map.items.find((item) => isScalar(item.key) && item.key.value === key)?.value)
 }

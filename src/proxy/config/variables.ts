@@ -2,7 +2,8 @@
  * Variables in a redirect's location and in values of headers, with nginx's names and meaning: `$host` (without port),
  * `$http_host` (as sent), `$remote_addr`, `$scheme`, `$server_port`, `$request_method`, `$request_uri` (as sent), `$uri`
  * (canonical path), `$args` (query without `?`), `$is_args` (`?` when there is a query), and `$1` to `$9` (groups of a
- * `regex` path). `$$` is a dollar sign; any other `$` stands for itself.
+ * `regex` path). Of a client's certificate: `$ssl_client_s_dn` (its subject by RFC 2253), `$ssl_client_fingerprint` (SHA-1),
+ * `$ssl_client_verify` (`SUCCESS` or `NONE`). `$$` is a dollar sign; any other `$` stands for itself.
  */
 
 /** The names, without the groups. */
@@ -16,6 +17,9 @@ export const templateVariables = [
   'request_uri',
   'scheme',
   'server_port',
+  'ssl_client_fingerprint',
+  'ssl_client_s_dn',
+  'ssl_client_verify',
   'uri',
 ] as const
 

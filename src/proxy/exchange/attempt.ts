@@ -48,7 +48,7 @@ export class Attempt implements ResponseReceiver {
     this.slot = upstream.slotOf(endpoint)
     this.previous = previous
     this.startMs = startMs
-    upstream.upstream.begin(endpoint)
+    upstream.upstream.begin(endpoint, previous !== undefined)
   }
 
   /** It is over: tells the upstream how it went. `nowMs` counts when no head came. */

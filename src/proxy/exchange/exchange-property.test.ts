@@ -58,6 +58,8 @@ class Model {
   clientEnded: boolean
   /** Nothing may be told to the consumer any more. */
   isOver = false
+  /** It has ended its half of an upgraded connection. */
+  clientLeft = false
   /** What each call has answered. */
   readonly answered = new Map<FakeCall, string>()
   private next = 0
@@ -79,9 +81,15 @@ class Model {
     )
   }
 
+  /** Nobody has anything left to say; an upgraded connection ends by halves. */
+  get isDone(): boolean {
+    const { responder } = this.sent
+    return responder.isAborted || (responder.hasEnded && (!responder.isUpgraded || this.clientLeft))
+  }
+
   private get mayClientSend(): boolean {
     const { responder } = this.sent
-    return !this.isOver && !responder.isAborted && (!this.clientEnded || responder.isUpgraded)
+    return !this.isOver && !responder.isAborted && (responder.isUpgraded ? !this.clientLeft : !this.clientEnded)
   }
 
   apply(each: Scenario['events'][number]): void {
@@ -91,7 +99,8 @@ class Model {
         if (!this.mayClientSend || !('length' in each)) return
         return this.clientSends(each.length)
       case 'client-end':
-        if (!this.mayClientSend || (this.clientEnded && responder.isUpgraded)) return
+        if (!this.mayClientSend) return
+        if (responder.isUpgraded) this.clientLeft = true
         this.clientEnded = true
         return consumer.onEnd(undefined)
       case 'client-full':
@@ -102,7 +111,7 @@ class Model {
         responder.wantsMore = true
         return consumer.onDrain()
       case 'client-finish':
-        if (responder.hasEnded && !responder.isAborted) this.finish()
+        if (this.isDone && !responder.isAborted) this.finish()
         return
       case 'client-abort':
         if ('odds' in each && each.odds === 0) this.abort()
@@ -136,7 +145,7 @@ class Model {
       case '101':
         return this.isUpgrade ? call.begins(101) : undefined
       case 'data':
-        if (wasOver || !call.hasHead || this.method === 'HEAD') return
+        if (wasOver || !call.hasHead || call.hasServerLeft || this.method === 'HEAD') return
         this.answered.set(call, `${this.answered.get(call) ?? ''}${this.next}.`)
         return call.sends(`${this.next++}.`)
       case 'end':
@@ -174,7 +183,7 @@ class Model {
       assert.ok(this.clientBody.startsWith(call.body), `${call.body} of ${this.clientBody}`)
     }
     const inFlight = calls.filter((call) => !call.isOver)
-    if (!responder.isOver && !this.isOver) {
+    if (!this.isDone && !this.isOver) {
       for (const call of inFlight) assert.equal(call.body, this.clientBody)
       assert.ok(inFlight.length > 0, 'somebody is asked')
       if (responder.head !== undefined) assert.equal(inFlight.length, 1)
@@ -213,7 +222,7 @@ it('any order of events: one response, no byte lost, every begin with its end, o
         model.apply(each)
         model.check()
       }
-      if (model.sent.responder.hasEnded && !model.sent.responder.isAborted) model.finish()
+      if (model.isDone && !model.sent.responder.isAborted) model.finish()
       else model.abort()
       model.check()
       assert.equal(ground.calls.filter((call) => call.endpoint !== 'm').length <= given.attemptsMax, true)

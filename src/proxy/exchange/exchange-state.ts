@@ -35,6 +35,9 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
   protected readonly startMs: number
   protected phase = Phase.waiting
   protected isUpgraded = false
+  /** Which halves of an upgraded connection have ended. With both the attempt is over, and the phase `complete`. */
+  protected hasClientLeft = false
+  protected hasServerLeft = false
   protected upstream: ProxyUpstream | undefined
   protected last: Attempt | undefined
   protected chosen: Attempt | undefined

@@ -611,6 +611,30 @@ describe('upgrades', () => {
       assert.equal(ground.log()[0]!['status'], 101)
     }))
 
+  it('go on one way when the upstream ends first, until the client ends as well', () =>
+    onGround({}, (ground) => {
+      const sent = ground.request(upgrade)
+      const call = ground.calls[0]!
+      call.begins(101)
+      call.ends()
+      assert.equal(sent.responder.hasEnded, true)
+      sent.consumer.onData(bytes('still here'))
+      assert.deepEqual([call.body, call.hasEnded, call.isAborted], ['still here', false, false])
+      sent.consumer.onEnd(undefined)
+      assert.deepEqual([call.hasEnded, call.isAborted], [true, false])
+      finish(sent)
+    }))
+
+  it('a client that breaks takes down the half that is left', () =>
+    onGround({}, (ground) => {
+      const sent = ground.request(upgrade)
+      const call = ground.calls[0]!
+      call.begins(101)
+      call.ends()
+      sent.consumer.onAborted('reset')
+      assert.equal(call.isAborted, true)
+    }))
+
   it('end when idle both ways, also when one side has ended', () =>
     onGround({ timeouts: { upgradedIdleMs: 1_000 } }, (ground) => {
       const idle = ground.request(upgrade)

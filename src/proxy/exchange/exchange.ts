@@ -100,7 +100,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     let { fields } = planned
     if (needsId) fields = [...fields, requestIdField, this.requestId]
     if (needsTimeout) fields = withGrpcTimeout(fields, this.startMs + plan.grpcTimeoutMs - nowMs)
-    return { ...planned, fields }
+    return { ...planned, fields, memo: undefined }
   }
 
   /** Starts another attempt if `condition` (undefined: whatever the route says) allows it. Whether it did. */
@@ -207,6 +207,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
   }
 
   onAttemptEnd(attempt: Attempt, trailers: Fields | undefined): void {
+    if (this.isUpgraded && !this.hasClientLeft) return this.serverLeft()
     const grpcStatus = this.plan.isGrpc ? trailersStatus(trailers) : undefined
     attempt.settle(isUnwell(attempt.status, grpcStatus) ? 'failure' : 'success', attempt.headMs)
     this.phase = Phase.complete
@@ -214,6 +215,13 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     if (this.phase !== Phase.complete) return
     this.requestNoLongerNeeded(attempt)
     if (this.isUpgraded) this.schedule(this.core.nowMs())
+  }
+
+  /** One half of an upgraded connection: the client goes on alone, and the attempt with it, until it ends as well. */
+  private serverLeft(): void {
+    this.hasServerLeft = true
+    this.responder.sendEnd()
+    this.schedule(this.core.nowMs())
   }
 
   /** The response is complete. If the request is not, its attempt's connection must not wait for the rest. */
@@ -267,10 +275,20 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     if (this.phase >= Phase.complete) return
     this.requestEndMs = this.core.nowMs()
     this.activityMs = this.requestEndMs
-    this.body.end(trailers)
-    endAll(this.last, trailers)
-    this.mirror?.end(trailers)
+    const passed = this.plan.trailersFor(trailers)
+    this.body.end(passed)
+    endAll(this.last, passed)
+    this.mirror?.end(passed)
+    if (this.isUpgraded) this.clientLeft()
     this.schedule(this.requestEndMs)
+  }
+
+  private clientLeft(): void {
+    this.hasClientLeft = true
+    const { chosen } = this
+    if (!this.hasServerLeft || chosen === undefined || chosen.isOver) return
+    chosen.settle('success', chosen.headMs)
+    this.phase = Phase.complete
   }
 
   onDrain(): void {

@@ -3,6 +3,7 @@
  *
  * - B1  While `isWhole`, `chunks` are all bytes that came, at most `bytesMax`.
  */
+import { PieceGatherer } from '../../base/index.ts'
 import type { Fields, UpstreamCall } from '../http/index.ts'
 
 export class RequestBody {
@@ -10,6 +11,7 @@ export class RequestBody {
   hasEnded: boolean
   private trailers: Fields | undefined
   private chunks: Uint8Array[] | undefined
+  private gatherer: PieceGatherer | undefined
   private readonly bytesMax: number
 
   /** `bytesMax`: bodies up to this size are kept. */
@@ -32,8 +34,11 @@ export class RequestBody {
       this.chunks = undefined
       return
     }
-    this.chunks ??= []
-    this.chunks.push(bytes)
+    if (this.chunks === undefined) this.chunks = [bytes]
+    else {
+      this.gatherer ??= new PieceGatherer()
+      this.gatherer.append(this.chunks, bytes)
+    }
   }
 
   end(trailers: Fields | undefined): void {

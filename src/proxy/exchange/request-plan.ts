@@ -20,6 +20,7 @@ import {
   applyEdits,
   type CanonicalPath,
   canonicalPath,
+  escapedPath,
   expandTemplate,
   hostName,
   queryStart,
@@ -93,6 +94,8 @@ export class RequestPlan {
       authority: head.authority,
       host: hostName(head.authority),
       localPort: client.localPort,
+      isTls: client.tls !== undefined,
+      clientCertificate: client.tls?.clientCertificate,
       method: head.method,
       target: head.target,
       path: path.escaped,
@@ -130,6 +133,7 @@ export class RequestPlan {
       upgrade: isHttp2 ? undefined : head.upgrade,
       // The proxy has answered the client itself: the body comes without waiting.
       expectsContinue: false,
+      memo: undefined,
     }
   }
 
@@ -139,13 +143,40 @@ export class RequestPlan {
     const out: string[] = []
     for (let i = 0; i < head.fields.length; i += 2) {
       const name = head.fields[i]!
-      if (name === 'expect' || isForwardedField(name)) continue
+      if (name === 'expect' || this.isReserved(route, name)) continue
       if (name === requestIdField && this.requestId === '') continue
       out.push(name, head.fields[i + 1]!)
     }
     appendForwardedFields(out, forwardedHeaders, head, client, listener.trusted)
     const { requestEdits } = route.compiled
     return requestEdits.isEmpty ? out : applyEdits(out, requestEdits, this.values)
+  }
+
+  /**
+   * The trailers that go upstream, where some servers count them among the header fields (RFC 9110 §6.5.1 would not have
+   * it): without those that the proxy itself decides on. `trailers` itself when nothing is taken out.
+   */
+  trailersFor(trailers: Fields | undefined): Fields | undefined {
+    const { route } = this
+    if (trailers === undefined || route === undefined) return trailers
+    const kept: string[] = []
+    for (let i = 0; i < trailers.length; i += 2) {
+      const name = trailers[i]!
+      if (headOnly.has(name) || this.isReserved(route, name) || isEdited(route, name)) continue
+      kept.push(name, trailers[i + 1]!)
+    }
+    return kept.length === trailers.length ? trailers : kept
+  }
+
+  /**
+   * Whether no client may send the field. A low line counts as a hyphen: CGI and all that followed it (RFC 3875 §4.1.18)
+   * cannot tell `X_Forwarded_For` from the proxy's own field.
+   */
+  private isReserved(route: ActiveRoute, name: string): boolean {
+    if (isForwardedField(name)) return true
+    if (!name.includes('_')) return false
+    const hyphened = name.replaceAll('_', '-')
+    return isForwardedField(hyphened) || framingFields.has(hyphened) || isEdited(route, hyphened)
   }
 
   private targetOf(route: ActiveRoute): string {
@@ -156,8 +187,25 @@ export class RequestPlan {
     const query = target.slice(queryStart(target))
     if (replacement === undefined) return path.forwarded + query
     const { pattern, config } = route.compiled
-    return withQuery(rewritePath(replacement, config.match.path, pattern, path, this.groups), query)
+    return withQuery(escapedPath(rewritePath(replacement, config.match.path, pattern, path, this.groups)), query)
   }
+}
+
+/** Of one message on one connection: by their proper names they never get here. */
+const framingFields: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'host', 'connection'])
+/** What a server might obey wherever it stands, and HTTP/2 lets through in trailers. */
+const headOnly: ReadonlySet<string> = new Set([
+  ...framingFields,
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'expect',
+  'te',
+  'trailer',
+])
+
+function isEdited(route: ActiveRoute, name: string): boolean {
+  return route.compiled.requestEdits.dropped.has(name)
 }
 
 const noPath: CanonicalPath = { matched: '', escaped: '', forwarded: '' }

@@ -1,5 +1,5 @@
 /** Sets of networks in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3). */
-import { type IpGroups, isIpv4, parseIp } from './ip-address.ts'
+import { type IpGroups, isIpv4Mapped, parseIp } from '../ip/index.ts'
 
 /** A network: the addresses that share its first `prefixBits` bits (of 128; IPv4 counts from bit 96). */
 export interface Cidr {
@@ -18,7 +18,7 @@ export function parseCidr(text: string): Cidr | undefined {
   const bits = text.slice(slash + 1)
   if (!/^\d{1,3}$/.test(bits)) return undefined
   // Written as IPv6 (`::ffff:0:0/96`), the prefix already counts from the first of 128 bits.
-  const isDotted = isIpv4(groups) && !text.includes(':')
+  const isDotted = isIpv4Mapped(groups) && !text.includes(':')
   const prefixBits = Number(bits) + (isDotted ? 96 : 0)
   return prefixBits > 128 ? undefined : { groups, prefixBits }
 }

@@ -4,8 +4,8 @@
  * What stands left of it may be invented by the client and is not believed.
  */
 import type { Fields } from '../http/index.ts'
+import { parseIp } from '../ip/index.ts'
 import type { CidrSet } from './cidr.ts'
-import { parseIp } from './ip-address.ts'
 
 /** Entries looked at, from the right. More trusted hops than this is a loop or an attack. */
 const hopsMax = 64

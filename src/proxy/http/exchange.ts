@@ -57,7 +57,15 @@ export interface ClientInfo {
   readonly address: string
   readonly port: number
   readonly localPort: number
-  readonly tls: { readonly version: string; readonly cipher: string; readonly serverName: string } | undefined
+  readonly tls:
+    | {
+        readonly version: string
+        readonly cipher: string
+        readonly serverName: string
+        /** Verified: its subject (RFC 2253) and SHA-1 fingerprint. */
+        readonly clientCertificate?: { readonly subject: string; readonly fingerprint: string } | undefined
+      }
+    | undefined
   readonly listener: string
 }
 
@@ -110,6 +118,8 @@ export interface OutgoingRequest {
   readonly bodyLength: BodyLength
   readonly upgrade: string | undefined
   readonly expectsContinue: boolean
+  /** Whatever the protocol derived from this request, for when the same object is sent again. It is checked before use. */
+  memo?: unknown
 }
 
 /** Why an attempt failed, and what it means for another. */

@@ -10,7 +10,7 @@
  * - I5  `serve` does not run inside itself: an answer given at once is followed by the loop, not by recursion.
  */
 import { asBuffer } from '../../base/index.ts'
-import type { Connection } from '../../runtime/index.ts'
+import { type Connection, resetConnection } from '../../runtime/index.ts'
 import type { ServedConnection } from '../../wire/http2/index.ts'
 import type { ClientInfo, Fields, RequestConsumer } from '../http/index.ts'
 import type { BodySink } from './chunked-decoder.ts'
@@ -223,12 +223,13 @@ export class DownstreamConnection implements ServedConnection, ExchangeConnectio
     } else this.serveWaiting()
   }
 
-  givenUp(): void {
+  givenUp(endsByClose: boolean): void {
     this.consumer = undefined
     this.exchange = undefined
     this.leaveExchange()
     this.phase = Phase.gone
-    this.connection.destroy()
+    if (endsByClose) resetConnection(this.connection)
+    else this.connection.destroy()
   }
 
   pauseBody(): void {
@@ -346,16 +347,12 @@ export class DownstreamConnection implements ServedConnection, ExchangeConnectio
     const { phase, input } = this
     const isFull = phase === Phase.exchange && input !== undefined && input.length > waitingBytesMax
     const isBlockedHead = phase === Phase.head && input !== undefined && this.output.isBlocked
-    const stops = isFull || isBlockedHead || (this.isBodyPaused && this.wantsReadingPaused)
+    const isPaused = this.isBodyPaused && (phase === Phase.exchange || phase === Phase.upgraded)
+    const stops = isFull || isBlockedHead || isPaused
     if (stops === this.isInputFull) return
     this.isInputFull = stops
     if (stops) this.connection.pause()
     else this.connection.resume()
-  }
-
-  /** Where the handler's pause counts. */
-  private get wantsReadingPaused(): boolean {
-    return this.phase === Phase.exchange || this.phase === Phase.upgraded
   }
 
   // Ends.
@@ -460,7 +457,8 @@ export class DownstreamConnection implements ServedConnection, ExchangeConnectio
 
   private sweepHead(): void {
     const { limits } = this.owner
-    if (this.output.isBlocked) {
+    // The last response is not taken yet: however little is left of it, that is the client's turn, and no idleness.
+    if (this.output.isBlocked || this.finishing !== undefined) {
       if (this.isTakingTooLong()) this.connection.destroy()
     } else if (this.input !== undefined) {
       if (this.isOver(limits.headTimeoutMs)) this.refuse(refusals.headTimeout)

@@ -499,6 +499,18 @@ describe('time limits', () => {
     assert.equal(connection.isDestroyed, true)
   })
 
+  it('nor may a client sit on the rest of a response that is complete', () => {
+    const handler = new RecordingHandler()
+    const { connection, send, scheduler } = scriptedClient(handler)
+    connection.queuedBytes = 100
+    send(request)
+    answer(handler.requests[0]!.responder, 'a')
+    scheduler.advance(8_000)
+    assert.equal(connection.isDestroyed, false)
+    scheduler.advance(4_000)
+    assert.equal(connection.isDestroyed, true)
+  })
+
   it('waiting for the handler takes as long as it likes', () => {
     const handler = new RecordingHandler()
     const { connection, send, scheduler } = scriptedClient(handler)

@@ -7,14 +7,17 @@
  *       ends, nothing follows it, and both sides let it live. In any doubt it is closed.
  * - I3  The receiver is called last: by then this connection may have begun another request.
  * - I4  `removed` is told to the pool once.
+ * - I5  `keepsRead` is false only while all of the present read that was handed on is spent (`TurnFlusher.spent`): proof,
+ *       and not the receiver's word, that its memory can be used again.
  */
 import { asBuffer } from '../../base/index.ts'
-import type { CloseReason, Connection, ConnectionHandler } from '../../runtime/index.ts'
-import type { AttemptFailure, Fields } from '../http/index.ts'
+import { type CloseReason, type Connection, type ConnectionHandler, resetConnection } from '../../runtime/index.ts'
+import type { AttemptFailure, Fields, ResponseReceiver } from '../http/index.ts'
 import { type BodySink, ChunkedDecoder, lineEndRefusal } from './chunked-decoder.ts'
 import { incomplete } from './head-end.ts'
 import type { Http1Pool } from './pool.ts'
 import { type Refusal, refusals } from './refusal.ts'
+import { writeRequestHead } from './request-encoder.ts'
 import { chunkedEndText } from './response-encoder.ts'
 import { type ParsedResponseHead, parseResponseHead, responseHeadBytesMax } from './response-head.ts'
 import { TurnOutput } from './turn-output.ts'
@@ -51,6 +54,7 @@ export class PoolConnection implements ConnectionHandler, BodySink {
   private responseRemaining = 0
   private chunked: ChunkedDecoder | undefined
   private serverEnded = false
+  private keepsRead = false
 
   constructor(pool: Http1Pool, connection: Connection) {
     this.pool = pool
@@ -73,7 +77,7 @@ export class PoolConnection implements ConnectionHandler, BodySink {
     this.writesBefore = this.output.writes
     this.requestEnded = request.bodyLength === 0
     this.requestRemaining = request.bodyLength === 'unknown' ? 0 : request.bodyLength
-    this.pool.encoder.write(this.output, request)
+    writeRequestHead(this.output, request)
     call.begin(this)
   }
 
@@ -127,10 +131,13 @@ export class PoolConnection implements ConnectionHandler, BodySink {
 
   close(): void {
     if (this.phase === Phase.closed) return
+    const isUpgraded = this.phase === Phase.upgraded
     this.phase = Phase.closed
     this.input = undefined
     this.chunked = undefined
-    this.connection.destroy()
+    // Only its end says to the endpoint whether all of an upgraded stream was sent.
+    if (isUpgraded) resetConnection(this.connection)
+    else this.connection.destroy()
     this.leavePool()
   }
 
@@ -154,8 +161,11 @@ export class PoolConnection implements ConnectionHandler, BodySink {
     if (this.phase === Phase.upgraded) call?.receiver.onData(bytes)
     // Nobody asked: such octets could pass for the answer to the next request (RFC 9112 §11.1, response splitting).
     else if (call === undefined) this.close()
-    else if (input === undefined) this.read(asBuffer(bytes))
-    else {
+    else if (input === undefined) {
+      this.keepsRead = false
+      this.read(asBuffer(bytes))
+      if (!this.keepsRead && this.input === undefined) this.connection.giveBack?.(bytes)
+    } else {
       this.input = undefined
       this.read(Buffer.concat([input, bytes]))
     }
@@ -209,7 +219,7 @@ export class PoolConnection implements ConnectionHandler, BodySink {
           break
         case Phase.untilClose:
         case Phase.upgraded:
-          this.call!.receiver.onData(at === 0 ? input : input.subarray(at))
+          this.handOn(this.call!.receiver, at === 0 ? input : input.subarray(at))
           return
         default:
           return
@@ -298,11 +308,11 @@ export class PoolConnection implements ConnectionHandler, BodySink {
   }
 
   private readLength(input: Buffer, at: number): number {
-    const { receiver } = this.call!
+    const call = this.call!
     const end = Math.min(input.length, at + this.responseRemaining)
     this.responseRemaining -= end - at
     const isLast = this.responseRemaining === 0
-    receiver.onData(at === 0 && end === input.length ? input : input.subarray(at, end))
+    this.handOn(call.receiver, at === 0 && end === input.length ? input : input.subarray(at, end))
     if (isLast && this.phase === Phase.length) this.complete(end < input.length, undefined)
     return end
   }
@@ -320,7 +330,14 @@ export class PoolConnection implements ConnectionHandler, BodySink {
   }
 
   onBody(bytes: Uint8Array): void {
-    this.call!.receiver.onData(bytes)
+    this.handOn(this.call!.receiver, bytes)
+  }
+
+  private handOn(receiver: ResponseReceiver, bytes: Uint8Array): void {
+    const { flusher } = this.pool
+    flusher.spent = undefined
+    receiver.onData(bytes)
+    if (flusher.spent !== bytes) this.keepsRead = true
   }
 
   private complete(hasSurplus: boolean, trailers: Fields | undefined): void {

@@ -17,7 +17,6 @@ import type {
   UpstreamCall,
 } from '../http/index.ts'
 import { PoolConnection } from './pool-connection.ts'
-import { RequestEncoder } from './request-encoder.ts'
 import type { ParsedResponseHead } from './response-head.ts'
 import { flusherOf, type TurnFlusher } from './turn-output.ts'
 import { Http1Call } from './upstream-call.ts'
@@ -33,7 +32,6 @@ export class Http1Pool implements EndpointPool {
   connections = 0
   readonly scheduler: Scheduler
   readonly flusher: TurnFlusher
-  readonly encoder = new RequestEncoder()
   /** The last head that a response here began with: the next often has the same octets. */
   lastHeadBytes: Buffer | undefined
   lastHead: ParsedResponseHead | undefined

@@ -1,52 +1,33 @@
-/** Writes request heads, and remembers the octets of those that come again with the same `Fields` object. */
+/** Writes request heads, and leaves the octets of those that come again in the request's memo. */
 import type { OutgoingRequest } from '../http/index.ts'
 import type { TurnOutput } from './turn-output.ts'
 
-interface EncodedRequest {
+/** In the memo of a request that was sent before; without `bytes` it was sent once, which may be all. */
+class EncodedRequest {
+  /** Whoever copied the request with changes copied the memo too, which is not the copy's. */
   readonly request: OutgoingRequest
-  readonly bytes: Buffer
-}
+  bytes: Buffer | undefined = undefined
 
-const rememberedMax = 8
-
-export class RequestEncoder {
-  private readonly remembered: EncodedRequest[] = []
-  private nextSlot = 0
-  /** The last head that was not remembered. */
-  private candidate: OutgoingRequest | undefined
-
-  /** Appends a head, or sends it where it is the whole request. */
-  write(output: TurnOutput, request: OutgoingRequest): void {
-    const isWhole = request.bodyLength === 0
-    for (const known of this.remembered) {
-      if (isSameHead(known.request, request)) {
-        if (isWhole) output.send(known.bytes)
-        else output.append(known.bytes)
-        return
-      }
-    }
-    const text = requestHeadText(request)
-    if (this.candidate !== undefined && isSameHead(this.candidate, request)) {
-      this.remembered[this.nextSlot] = { request, bytes: Buffer.from(text, 'latin1') }
-      this.nextSlot = (this.nextSlot + 1) % rememberedMax
-    } else this.candidate = request
-    output.appendText(text)
-    if (isWhole) output.flush()
+  constructor(request: OutgoingRequest) {
+    this.request = request
   }
 }
 
-/** Fields are compared by identity; the rest is few. */
-function isSameHead(a: OutgoingRequest, b: OutgoingRequest): boolean {
-  if (a === b) return true
-  return (
-    a.fields === b.fields &&
-    a.target === b.target &&
-    a.method === b.method &&
-    a.authority === b.authority &&
-    a.bodyLength === b.bodyLength &&
-    a.upgrade === b.upgrade &&
-    a.expectsContinue === b.expectsContinue
-  )
+/** Appends a head, or sends it where it is the whole request. */
+export function writeRequestHead(output: TurnOutput, request: OutgoingRequest): void {
+  const isWhole = request.bodyLength === 0
+  const { memo } = request
+  const known = memo instanceof EncodedRequest && memo.request === request ? memo : undefined
+  if (known?.bytes !== undefined) {
+    if (isWhole) output.send(known.bytes)
+    else output.append(known.bytes)
+    return
+  }
+  const text = requestHeadText(request)
+  if (known === undefined) request.memo = new EncodedRequest(request)
+  else known.bytes = Buffer.from(text, 'latin1')
+  output.appendText(text)
+  if (isWhole) output.flush()
 }
 
 /** Methods whose requests say that they have no body (RFC 9110 §8.6); others are not expected to have one. */

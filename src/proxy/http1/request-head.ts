@@ -5,12 +5,12 @@
  */
 import { asBuffer } from '../../base/index.ts'
 import type { HttpLimits } from '../config/index.ts'
-import type { BodyLength, Fields, RequestHead } from '../http/index.ts'
+import { type BodyLength, type Fields, isAuthority, type RequestHead } from '../http/index.ts'
 import { readFieldSection } from './field-section.ts'
 import { requestLength } from './message-length.ts'
 import { octetBits, targetBit, tokenBit } from './octet-classes.ts'
 import { type Refusal, refusals } from './refusal.ts'
-import { isAuthority, readTarget } from './request-target.ts'
+import { readTarget } from './request-target.ts'
 
 /** Longer methods than any registered one (RFC 9110 §16.1) by far. */
 const methodBytesMax = 32
@@ -119,13 +119,16 @@ export function parseRequestHead(
 
 const upgradePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:\/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$/
 
+/** HTTP itself, and TLS under it (RFC 2817): whoever speaks these past the proxy gets around whatever it checks. */
+const refusedProtocols: ReadonlySet<string> = new Set(['h2c', 'h2', 'http', 'tls'])
+
 /**
  * The one protocol that the client asks for. A server may ignore the wish (RFC 9110 §7.8), and does for lists, for a
- * request with a body, and for `h2c`: obsolete (RFC 9113 §3.1), and a way around whatever a proxy checks.
+ * request with a body, and for `h2c` (obsolete: RFC 9113 §3.1) and its like.
  */
 function upgradeOf(value: string | undefined): string | undefined {
   if (value === undefined || !upgradePattern.test(value)) return undefined
-  return value.toLowerCase() === 'h2c' ? undefined : value
+  return refusedProtocols.has(value.toLowerCase().split('/', 1)[0]!) ? undefined : value
 }
 
 const commonMethods = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH', 'OPTIONS'] as const

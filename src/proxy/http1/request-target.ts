@@ -1,4 +1,5 @@
-/** The four forms of a request target (RFC 9112 §3.2) and the grammar of an authority (RFC 3986 §3.2, RFC 9110 §4.2). */
+/** The four forms of a request target (RFC 9112 §3.2). */
+import { isAuthority } from '../http/index.ts'
 import { type Refusal, refusals } from './refusal.ts'
 
 export interface RequestTarget {
@@ -8,21 +9,8 @@ export interface RequestTarget {
   readonly authority: string | undefined
 }
 
-/** Registered name or IPv4 address, or an IP literal in brackets; then maybe a port. */
-const authorityPattern =
-  /^(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?$/
-const portMax = 65_535
-/** As DNS names go (RFC 1035 §2.3.4), and a port. */
-const authorityBytesMax = 261
 const brokenPercent = /%(?![0-9A-Fa-f]{2})/
 const absoluteForm = /^https?:\/\/([^/?]*)(.*)$/i
-
-/** Whether `authority` may stand in `Host` of a request to http or https: never empty, without user information. */
-export function isAuthority(authority: string): boolean {
-  if (authority.length > authorityBytesMax) return false
-  const match = authorityPattern.exec(authority)
-  return match !== null && (match[1] === undefined || Number(match[1]) <= portMax)
-}
 
 /** `text` holds only octets that a target may have; `hasPercent` when one of them is `%`. */
 export function readTarget(method: string, text: string, hasPercent: boolean): RequestTarget | Refusal {

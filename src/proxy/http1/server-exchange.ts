@@ -23,7 +23,8 @@ export interface ExchangeConnection {
   upgradeEnded(): void
   responseEnded(exchange: ServerExchange): void
   /** Drops the connection. */
-  givenUp(): void
+  /** `endsByClose`: without a reset the client would take what it has for the whole. */
+  givenUp(endsByClose: boolean): void
   pauseBody(): void
   resumeBody(): void
 }
@@ -124,8 +125,10 @@ export class ServerExchange implements Responder {
 
   abort(): void {
     if (this.state === State.over) return
+    // Then the end of the connection is the end of the message (RFC 9112 §6.3).
+    const endsByClose = this.state === State.upgraded || this.framing === Framing.untilClose
     this.state = State.over
-    this.connection.givenUp()
+    this.connection.givenUp(endsByClose)
   }
 
   pause(): void {

@@ -11,8 +11,8 @@ import { OutputArena } from '../../wire/http2/index.ts'
 
 type OutputBuffer = ReturnType<OutputArena['borrow']>
 
-/** Larger pieces are not copied to travel with what is already gathered: a second system call costs less than that. */
-const copyBytesMax = 16 << 10
+/** Larger pieces are not copied behind what is already gathered: a transport can take the two as one. */
+const copyBytesMax = 4 << 10
 /** From this size on, a piece that comes when nothing is gathered goes to the transport as it is. */
 const directBytesMin = 4 << 10
 const hexDigitsMax = 13
@@ -20,6 +20,8 @@ const hexDigitsMax = 13
 /** The outputs of one event loop that have something gathered, and the buffers that all of them borrow from. */
 export class TurnFlusher {
   readonly arena = new OutputArena()
+  /** The piece appended last of which no view is kept: it was copied, or is with the operating system. */
+  spent: Uint8Array | undefined = undefined
   private readonly scheduler: Scheduler
   private dirty: TurnOutput[] = []
   private spare: TurnOutput[] = []
@@ -80,13 +82,15 @@ export class TurnOutput {
   append(bytes: Uint8Array): void {
     const { length } = bytes
     if (length > copyBytesMax || (length >= directBytesMin && this.buffer === undefined)) {
-      this.flush()
-      this.write(bytes)
+      const gathered = this.take()
+      if (gathered === undefined) this.write(bytes)
+      else this.writeBoth(gathered, bytes)
       return
     }
     const buffer = this.roomFor(length)
     buffer.bytes.set(bytes, buffer.offset)
     buffer.offset += length
+    this.flusher.spent = bytes
   }
 
   /** Text of one octet a unit. */
@@ -117,12 +121,8 @@ export class TurnOutput {
   }
 
   flush(): void {
-    const { buffer } = this
-    if (buffer === undefined) return
-    this.buffer = undefined
-    const gathered = buffer.bytes.subarray(this.start, buffer.offset)
-    this.flusher.arena.giveBack(buffer)
-    this.write(gathered)
+    const gathered = this.take()
+    if (gathered !== undefined) this.write(gathered)
   }
 
   drained(): void {
@@ -134,9 +134,32 @@ export class TurnOutput {
     this.flush()
   }
 
+  /** What is gathered, which then is the transport's. */
+  private take(): Uint8Array | undefined {
+    const { buffer } = this
+    if (buffer === undefined) return undefined
+    this.buffer = undefined
+    this.flusher.arena.giveBack(buffer)
+    return buffer.bytes.subarray(this.start, buffer.offset)
+  }
+
   private write(bytes: Uint8Array): void {
+    const { connection } = this
     this.writes++
-    if (!this.connection.write(bytes)) this.isBlocked = true
+    if (!connection.write(bytes)) this.isBlocked = true
+    if (connection.queuedBytes === 0 && connection.freesWritten === true) this.flusher.spent = bytes
+  }
+
+  private writeBoth(first: Uint8Array, second: Uint8Array): void {
+    const { connection } = this
+    if (connection.writeBoth === undefined) {
+      this.write(first)
+      this.write(second)
+      return
+    }
+    this.writes++
+    if (!connection.writeBoth(first, second)) this.isBlocked = true
+    if (connection.queuedBytes === 0 && connection.freesWritten === true) this.flusher.spent = second
   }
 
   private roomFor(length: number): OutputBuffer {

@@ -5,6 +5,7 @@
  * - I1  `connection` is set from when a connection took the call until the call is over.
  * - I2  What is written before that waits in `early`, in order.
  */
+import { PieceGatherer } from '../../base/index.ts'
 import type { Fields, OutgoingRequest, ResponseReceiver, UpstreamCall } from '../http/index.ts'
 import type { Http1Pool } from './pool.ts'
 import type { PoolConnection } from './pool-connection.ts'
@@ -21,6 +22,7 @@ export class Http1Call implements UpstreamCall {
   private connection: PoolConnection | undefined
   private isOver = false
   private early: Uint8Array[] | undefined
+  private earlyGatherer: PieceGatherer | undefined
   private earlyBytes = 0
   private earlyEnd = false
   private earlyTrailers: Fields | undefined
@@ -39,7 +41,8 @@ export class Http1Call implements UpstreamCall {
       return false
     }
     this.early ??= []
-    this.early.push(bytes)
+    this.earlyGatherer ??= new PieceGatherer()
+    this.earlyGatherer.append(this.early, bytes)
     this.earlyBytes += bytes.length
     if (this.earlyBytes <= earlyBytesMax) return true
     this.needsDrain = true

@@ -7,6 +7,7 @@
  * I3. After `isOver` the receiver hears nothing.
  * I4. While paused, what arrives is handed on all the same, and not credited to the server: at most a window of it.
  */
+import { PieceGatherer } from '../../base/index.ts'
 import { EncodedBlock, Http2ErrorCode, streamHighWaterBytes } from '../../wire/http2/index.ts'
 import type {
   ClientStream,
@@ -29,6 +30,7 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
   private connection: PoolConnection | undefined = undefined
   private stream: ClientStream | undefined = undefined
   private early: Uint8Array[] | undefined = undefined
+  private earlyGatherer: PieceGatherer | undefined = undefined
   private earlyBytes = 0
   private earlyEnd = false
   private earlyTrailers: Fields | undefined = undefined
@@ -124,7 +126,8 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
 
   private writeEarly(bytes: Uint8Array): boolean {
     this.early ??= []
-    this.early.push(bytes)
+    this.earlyGatherer ??= new PieceGatherer()
+    this.earlyGatherer.append(this.early, bytes)
     this.earlyBytes += bytes.length
     // Once the stream takes them it says that they are too many, and `onDrain` follows.
     return this.earlyBytes <= streamHighWaterBytes

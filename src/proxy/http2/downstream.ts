@@ -108,5 +108,7 @@ function optionsFor(limits: HttpLimits): Partial<Http2Options> {
     frameTimeoutMs: limits.headTimeoutMs,
     sendTimeoutMs: limits.bodyIdleTimeoutMs,
     queuedBodyBytesMax,
+    // Each has begun an attempt upstream. Four times all that a client can have under way at once.
+    resetsBurst: Math.max(256, 4 * limits.http2StreamsMax),
   }
 }

@@ -5,7 +5,7 @@
  * A head that is shared by equal header blocks is translated once, and its translation kept in its memo.
  */
 import { FieldKind, type RequestHead as WireRequestHead } from '../../wire/http2/index.ts'
-import type { BodyLength, Fields, RequestHead } from '../http/index.ts'
+import { type BodyLength, type Fields, isAuthority, type RequestHead } from '../http/index.ts'
 import { firstValue } from './field-list.ts'
 
 /** A request that is answered here. */
@@ -95,7 +95,7 @@ function translate(wire: WireRequestHead, endStream: boolean, rules: Translation
   if (!isTarget(wire.path, wire.method)) return new Refusal(400, 'the path is not one')
   if (wire.scheme !== 'http' && wire.scheme !== 'https') return new Refusal(400, 'the scheme is neither http nor https')
   if (wire.authority === '') return new Refusal(400, 'neither :authority nor host')
-  if (!authorityPattern.test(wire.authority)) return new Refusal(400, 'the authority is not host and port')
+  if (!isAuthority(wire.authority)) return new Refusal(400, 'the authority is not host and port')
   const fields: string[] = []
   const count = wire.fields.length
   if (count > rules.headerFieldsMax + pseudoFieldsMax) return new Refusal(431, 'too many header fields')
@@ -118,18 +118,13 @@ function translate(wire: WireRequestHead, endStream: boolean, rules: Translation
 }
 
 const pseudoFieldsMax = 4
-const methodPattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** RFC 3986 §3.2 without user information, which RFC 9113 §8.3.1 forbids. */
-const authorityPattern = /^[A-Za-z0-9\-._~!$&'()*+,;=%:[\]]+$/
+const methodPattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}$/
+/** What the HTTP/1.1 side takes (`targetBit` there): the request may go on as HTTP/1.1. */
+const targetPattern = /^\/[A-Za-z0-9\-._~%!$&'()*+,;=:@/?[\]{}|^]*$/
 
-/** Path and query, `*` for OPTIONS: nothing that would end a request line early, and no fragment. */
+/** Path and query, or `*` for OPTIONS. */
 function isTarget(path: string, method: string): boolean {
-  if (path.charCodeAt(0) !== 0x2f) return path === '*' && method === 'OPTIONS'
-  for (let i = 1; i < path.length; i++) {
-    const unit = path.charCodeAt(i)
-    if (unit <= 0x20 || unit === 0x23 || unit === 0x7f) return false
-  }
-  return true
+  return targetPattern.test(path) || (path === '*' && method === 'OPTIONS')
 }
 
 function sameAuthority(host: string, authority: string): boolean {

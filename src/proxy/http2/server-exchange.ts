@@ -7,6 +7,7 @@
  *     most a stream's window of them. Once some wait, later ones queue behind them.
  * I3. After `isOver` the consumer hears nothing.
  */
+import { PieceGatherer } from '../../base/index.ts'
 import {
   EncodedBlock,
   type HeaderField,
@@ -37,6 +38,7 @@ export class ServerExchange implements Responder, StreamReceiver {
   private held: Uint8Array | undefined = undefined
   private isPaused = false
   private waiting: Uint8Array[] | undefined = undefined
+  private waitingGatherer: PieceGatherer | undefined = undefined
   private endWaits = false
   private uncreditedBytes = 0
   private trailers: Fields | undefined = undefined
@@ -177,7 +179,8 @@ export class ServerExchange implements Responder, StreamReceiver {
     if (this.isPaused || this.waiting !== undefined) {
       this.waiting ??= []
       if (end > start) {
-        this.waiting.push(bytes.subarray(start, end))
+        this.waitingGatherer ??= new PieceGatherer()
+        this.waitingGatherer.append(this.waiting, bytes.subarray(start, end))
         this.connection.countWaiting(end - start)
       }
       if (endStream) this.endWaits = true

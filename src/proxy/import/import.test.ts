@@ -100,19 +100,52 @@ describe('locations', () => {
     const forA = all.filter(({ match }) => match.hosts.includes('a.example'))
     assert.deepEqual(
       forA.map(({ action }) => action.type),
-      ['forward', 'respond'],
+      ['redirect', 'forward', 'respond'],
     )
     assert.equal(all.at(-1)!.match.hosts.length, 0)
   })
 
   test('the path in proxy_pass takes the place of the prefix', () => {
-    const [route] = routes(site('location /api/ { proxy_pass http://u/v1/; }'))
+    const [slash, route] = routes(site('location /api/ { proxy_pass http://u/v1/; }'))
+    assert.deepEqual([slash!.match.path, slash!.action.type], [{ type: 'exact', value: '/api' }, 'redirect'])
     assert.equal(route!.rewrite.path, '/v1/')
     assert.equal(route!.rewrite.host, 'u')
   })
 
+  test('a path in proxy_pass that ends otherwise than the location is put in its place as it stands', () => {
+    const taken = (text: string): readonly unknown[] => {
+      const route = routes(site(text)).at(-2)!
+      const { path } = route.match
+      return [path.type === 'regex' ? path.value.source : path.value, route.rewrite.path]
+    }
+    assert.deepEqual(taken('location /a/ { proxy_pass http://u/v; }'), ['^\\/a\\/(.*)$', '/v$1'])
+    assert.deepEqual(taken('location /a { proxy_pass http://u/v/; }'), ['^\\/a(.*)$', '/v/$1'])
+    assert.deepEqual(taken('location /a { proxy_pass http://u/v; }'), ['/a', '/v'])
+  })
+
+  test('paths of locations are decoded ones', () => {
+    const all = routes(site('location "/a b/" { return 200; } location = /50%20 { return 200; }'))
+    assert.deepEqual(
+      all.slice(0, 2).map(({ match }) => match.path),
+      [
+        { type: 'exact', value: '/50%2520' },
+        { type: 'prefix', value: '/a%20b/' },
+      ],
+    )
+  })
+
+  test('capitals of the prefix matter where those of the expression do not', () => {
+    const all = routes(site('location ^~ / { return 200; } location /a/ { return 200; } location ~* x { return 200; }'))
+    const { path } = all[0]!.match
+    assert.ok(path.type === 'regex')
+    assert.deepEqual(
+      ['/a/x', '/a/X', '/A/x'].map((each) => (path.value as RegExp).test(each)),
+      [true, true, false],
+    )
+  })
+
   test('a rewrite that cuts a prefix', () => {
-    const [route] = routes(
+    const [, route] = routes(
       site('location /api/ { rewrite ^/api/(.*)$ /$1 break; proxy_pass http://u; proxy_set_header Host $host; }'),
     )
     assert.deepEqual(route!.rewrite, { path: '/', host: undefined })
@@ -127,7 +160,13 @@ describe('what is not carried over is told', () => {
     [site('location ~ (?<!a)b++ { proxy_pass http://u; }'), /regular expression/],
     [site('location / { proxy_pass http://u; gzip on; }'), /gzip on: not carried over/],
     [site('location / { if ($a) { return 403; } proxy_pass http://u; }'), /if \(\$a\): not carried over/],
-    [site('location / { proxy_pass http://u; proxy_set_header X-Id $ssl_client_s_dn; }'), /X-Id/],
+    [site('location / { proxy_pass http://u; proxy_set_header X-Id $ssl_client_i_dn; }'), /X-Id/],
+    [
+      site('location /a { rewrite ^/a(.*)$ /$1 break; proxy_pass http://u; }'),
+      /sends one slash where nginx would send two/,
+    ],
+    [site('location /a/ { rewrite ^/a/(.*)$ /v$1 break; proxy_pass http://u; }'), /this rewrite is not carried over/],
+    [site('location ~ "a b" { return 200; }'), /regular expression/],
     [site('listen unix:/x; location / { proxy_pass http://u; }'), /unix:/],
     ['http { upstream u { server 127.0.0.1:1 down; } server { location / { proxy_pass http://u; } } }', /is down/],
     ['geo $x { default 0; } server { location / { return 200; } }', /geo \$x: not carried over/],

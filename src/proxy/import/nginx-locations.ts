@@ -5,11 +5,12 @@
  * that hold inside the longer are put before, bound to it by a lookahead.
  */
 import type { Directive } from './nginx-syntax.ts'
-import { escapeRegex, ourRegex } from './nginx-values.ts'
+import { escapeRegex, ourPath, ourRegex } from './nginx-values.ts'
 import type { Scope } from './scope.ts'
 
 export interface Location {
   readonly kind: 'exact' | 'stop-prefix' | 'prefix' | 'regex'
+  /** The path as our routes have it, or the expression. */
   readonly value: string
   readonly ignoreCase: boolean
   readonly scope: Scope
@@ -62,9 +63,8 @@ function locationOf(directive: Directive, server: Scope): Location | undefined {
   }
   const kinds = { '=': 'exact', '^~': 'stop-prefix', '': 'prefix' } as const
   const kind = kinds[modifier as keyof typeof kinds]
-  if (kind !== undefined && kind !== 'exact' && !value.endsWith('/'))
-    server.notes.tell(directive, `takes ${value} and what is below it; nginx would also take ${value}x`)
-  if (kind !== undefined && /^\/[!-"$->@-~]*$/.test(value)) return of(kind, value)
+  const path = kind === undefined ? undefined : ourPath(value)
+  if (kind !== undefined && path !== undefined) return of(kind, path)
   server.notes.tell(directive, 'is no path that could be carried over: left out')
   return undefined
 }
@@ -105,7 +105,8 @@ function regexPath(regex: string, ignoreCase: boolean): unknown {
   return ignoreCase ? { regex, ignoreCase } : { regex }
 }
 
-/** The expression, where the path begins with `prefix`. */
+/** The expression, where the path begins with `prefix`, whose capitals matter. */
 function boundRegex(prefix: string, { value, ignoreCase }: Location): unknown {
-  return regexPath(`^(?=${escapeRegex(prefix)})(?=[^]*?(?:${value}))`, ignoreCase)
+  const start = ignoreCase ? `(?-i:${escapeRegex(prefix)})` : escapeRegex(prefix)
+  return regexPath(`^(?=${start})(?=[\\s\\S]*?(?:${value}))`, ignoreCase)
 }

@@ -5,7 +5,16 @@ import { requestHeaders, responseHeaders } from './nginx-headers.ts'
 import type { Location } from './nginx-locations.ts'
 import type { Directive } from './nginx-syntax.ts'
 import { addressOf, type NginxUpstreams, type UpstreamDraft } from './nginx-upstreams.ts'
-import { isFile, nginxSize, nginxTimeMs, ourSize, ourTemplate, ourTime, wholeNumber } from './nginx-values.ts'
+import {
+  escapeRegex,
+  isFile,
+  nginxSize,
+  nginxTimeMs,
+  ourSize,
+  ourTemplate,
+  ourTime,
+  wholeNumber,
+} from './nginx-values.ts'
 import type { Scope } from './scope.ts'
 
 export type RouteDraft = Record<string, unknown>
@@ -111,10 +120,10 @@ function forwardOf(scope: Scope, location: Location | undefined, shared: NginxIm
   const port = scheme === 'https' || scheme === 'grpcs' ? 443 : 80
   const to = targetsOf(target, port, settings, scope, pass, shared)
   if (to === undefined) return cannotPass(scope, pass, 'this target cannot be carried over')
-  const rewrite: RouteDraft = { ...pathRewrite(scope, location, uri, pass) }
+  const { path, rewrite = {} } = pathRewrite(scope, location, uri, pass)
   // nginx sends the name of the upstream as Host unless it is told otherwise.
-  if (addressOf(target, port) !== undefined) rewrite['host'] = target
-  return { to, rewrite }
+  const host = addressOf(target, port) === undefined ? {} : { host: target }
+  return { ...(path === undefined ? {} : { path }), to, rewrite: { ...rewrite, ...host } }
 }
 
 function withScheme(pass: Directive, isGrpc: boolean): string {
@@ -171,30 +180,51 @@ function tlsOf(scope: Scope): unknown {
   return Object.keys(tls).length === 0 ? true : tls
 }
 
+interface PathRewrite {
+  /** Instead of the path of the location. */
+  readonly path?: RouteDraft
+  readonly rewrite?: { readonly path: string }
+}
+
 /** `proxy_pass http://up/v1/` in `location /api/`, or `rewrite ^/api/(.*)$ /v1/$1 break`. */
 function pathRewrite(
   scope: Scope,
   location: Location | undefined,
   uri: string | undefined,
   pass: Directive,
-): RouteDraft {
+): PathRewrite {
   if (uri !== undefined) {
-    if (location === undefined || location.kind === 'regex' || /[?#$\s]/.test(uri)) {
-      scope.notes.tell(pass, 'the path in the target is not carried over: the path goes on as it came')
-      return {}
-    }
-    return { path: uri }
+    if (location !== undefined && location.kind !== 'regex' && !/[?#$\s]/.test(uri))
+      return replacedPrefix(location, uri)
+    scope.notes.tell(pass, 'the path in the target is not carried over: the path goes on as it came')
+    return {}
   }
   for (const directive of scope.own('rewrite')) {
-    const [regex = '', target = '', flag] = directive.args
-    const prefix = location?.kind === 'prefix' || location?.kind === 'stop-prefix' ? location.value : undefined
-    const inner = /^\^(\/[A-Za-z0-9/_-]*?)(?:\/\?)?\(\.\*\)\$?$/.exec(regex)?.[1]
-    const replaced = /^(\/[A-Za-z0-9/_-]*)\$1$/.exec(target)?.[1]
-    const fits = inner !== undefined && prefix !== undefined && inner.replace(/\/$/, '') === prefix.replace(/\/$/, '')
-    if (fits && replaced !== undefined && (flag === 'break' || flag === undefined)) return { path: replaced }
+    const path = cutPrefix(directive, location, scope)
+    if (path !== undefined) return { rewrite: { path } }
     scope.notes.tell(directive, 'this rewrite is not carried over: the path goes on as it came')
   }
   return {}
+}
+
+/** nginx puts `uri` in the place of the location's text, whatever comes next; our prefixes end at slashes. */
+function replacedPrefix({ kind, value }: Location, uri: string): PathRewrite {
+  if (kind === 'exact' || value.endsWith('/') === uri.endsWith('/')) return { rewrite: { path: uri } }
+  return { path: { regex: `^${escapeRegex(value)}(.*)$` }, rewrite: { path: `${uri}$1` } }
+}
+
+/** The path that takes the place of the location's by `rewrite ^/api/(.*)$ /v1/$1 break`; undefined for any other rewrite. */
+function cutPrefix(directive: Directive, location: Location | undefined, scope: Scope): string | undefined {
+  const [regex = '', target = '', flag] = directive.args
+  const prefix = location?.kind === 'prefix' || location?.kind === 'stop-prefix' ? location.value : undefined
+  const [, inner, optionalSlash] = /^\^(\/[A-Za-z0-9/_-]*?)(\/\?)?\(\.\*\)\$?$/.exec(regex) ?? []
+  const replaced = /^(\/[A-Za-z0-9/_-]*)\$1$/.exec(target)?.[1]
+  const fits = inner !== undefined && prefix !== undefined && inner.replace(/\/$/, '') === prefix.replace(/\/$/, '')
+  if (!fits || replaced === undefined || (flag !== 'break' && flag !== undefined)) return undefined
+  const restHasSlash = !inner.endsWith('/') && optionalSlash === undefined
+  if (!restHasSlash && !replaced.endsWith('/')) return undefined
+  if (restHasSlash && replaced.endsWith('/')) scope.notes.tell(directive, 'sends one slash where nginx would send two')
+  return replaced
 }
 
 const nextUpstream: Readonly<Record<string, readonly string[]>> = {

@@ -1,6 +1,6 @@
 /** `server` blocks of `http`: who listens where, and which server a request belongs to. */
-import { isHost } from '../config/index.ts'
-import { locationsOf, orderedPaths } from './nginx-locations.ts'
+import { isHost, isIpv6 } from '../config/index.ts'
+import { type Location, locationsOf, orderedPaths } from './nginx-locations.ts'
 import { type NginxImport, type RouteDraft, routeOf, unsupportedRoute } from './nginx-route.ts'
 import type { Directive } from './nginx-syntax.ts'
 import { isFile, nginxSize, nginxTimeMs, ourSize, ourTime, wholeNumber } from './nginx-values.ts'
@@ -82,7 +82,7 @@ function listensOf(scope: Scope, server: Directive): readonly Listening[] {
     const isPortAlone = /^\d{1,5}$/.test(target)
     const address = isPortAlone ? '0.0.0.0' : host === '*' ? '0.0.0.0' : host.replace(/^\[|\]$/g, '')
     const number = Number(isPortAlone ? target : port)
-    if (target.startsWith('unix:') || host === '' || number > 65_535) {
+    if (target.startsWith('unix:') || !(isHost(address) || isIpv6(address)) || number > 65_535) {
       scope.notes.tell(directive, 'is no address and port: left out')
       return []
     }
@@ -151,10 +151,20 @@ function serverRoutes(server: Server, names: readonly string[], shared: NginxImp
   const routes: RouteDraft[] = []
   const whole = isWhole ? routeOf(scope, undefined, shared) : undefined
   if (whole !== undefined) return [{ ...host, ...whole }]
-  const paths = orderedPaths(locationsOf(scope))
+  const locations = locationsOf(scope)
+  for (const path of new Set(slashRedirects(locations)))
+    routes.push({
+      ...host,
+      path: { exact: path },
+      redirect: { location: `$scheme://$http_host${inLocation(path)}/$is_args$args`, status: 301 },
+    })
+  const paths = orderedPaths(locations)
   for (const { path, location } of paths) {
     if (location.scope.own('internal').length > 0) continue
     const route = routeOf(location.scope, location, shared) ?? unsupportedRoute(location.scope, location.directive)
+    // A string is a prefix here.
+    if (typeof path === 'string' && !path.endsWith('/') && !('path' in route))
+      scope.notes.tell(location.directive, `takes ${path} and what is below it; nginx would also take ${path}x`)
     routes.push({ ...host, ...(path === '/' ? {} : { path }), ...withoutUndefined(route) })
   }
   if (paths.some(({ path }) => path === '/')) return routes
@@ -169,6 +179,24 @@ function serverRoutes(server: Server, names: readonly string[], shared: NginxImp
       ),
     },
   ]
+}
+
+/**
+ * `location /x/ { proxy_pass … }` redirects `/x` to `/x/`, unless another location takes it; expressions do not
+ * (`auto_redirect` in ngx_http_core_find_static_location).
+ */
+function slashRedirects(locations: readonly Location[]): readonly string[] {
+  const taken = new Set(locations.filter(({ kind }) => kind !== 'regex').map(({ value }) => value))
+  return locations.flatMap(({ kind, value, scope }) => {
+    const bare = value.slice(0, -1)
+    const passes = scope.directives.some(({ name }) => name === 'proxy_pass' || name === 'grpc_pass')
+    return kind !== 'regex' && value.endsWith('/') && bare !== '' && passes && !taken.has(bare) ? [bare] : []
+  })
+}
+
+/** A path in a template of a location: `$` would begin a variable there, and some characters no URL may hold. */
+function inLocation(path: string): string {
+  return path.replace(/[^A-Za-z0-9\-._~!&'()*+,;=:@%/]/g, (char) => encodeURIComponent(char))
 }
 
 function withoutUndefined(route: RouteDraft): RouteDraft {

@@ -55,8 +55,10 @@ export function ourRegex(source: string): { readonly regex: string; readonly ign
   let regex = source.replace(/\(\?P</g, '(?<')
   const ignoreCase = regex.startsWith('(?i)')
   if (ignoreCase) regex = regex.slice(4)
-  // Possessive and atomic groups, \A \z \K \h \R, inline flags, POSIX classes: another meaning, or none.
-  if (/\(\?[>i-]|[+*?}]\+|\\[AzZKhHRGQE]|\[\[:/.test(regex) || regex.length > 900) return undefined
+  // Possessive and atomic groups, \A \z \K \h \R, inline flags, POSIX classes: another meaning, or none. nginx compares with
+  // decoded paths: blanks, `%` and what is not ASCII are escaped in ours.
+  if (!/^[!-$&-~]*$/.test(regex) || /\(\?[>i-]|[+*?}]\+|\\[AzZKhHRGQE]|\[\[:/.test(regex) || regex.length > 900)
+    return undefined
   if (/\([^()]*[+*}][^()]*\)[+*{]/.test(regex)) return undefined
   try {
     new RegExp(regex)
@@ -64,6 +66,15 @@ export function ourRegex(source: string): { readonly regex: string; readonly ign
     return undefined
   }
   return { regex, ignoreCase }
+}
+
+/**
+ * The path of a `location`, which nginx compares with decoded paths, as our routes are written: there `%` begins an escape.
+ * Undefined when it can be no path of a request.
+ */
+export function ourPath(text: string): string | undefined {
+  if (!text.startsWith('/') || /[\p{Cc}\p{Cs}]/u.test(text)) return undefined
+  return text.replace(/[%?#\\ ]|[^!-~]+/gu, (part) => encodeURIComponent(part))
 }
 
 export function escapeRegex(text: string): string {

@@ -3,6 +3,7 @@ export { limiterName, RateLimits, rateLimitsOf } from './rate-limits.ts'
 export {
   leaseBatch,
   type RateLimitGrant,
+  type RateLimitLease,
   RateLimitOwner,
   type RateLimitShare,
   SharedRateLimiter,

@@ -19,7 +19,7 @@ export const rateLimitKeysMax = 65_536
 /** A bucket, in a list from the most to the least recently used. */
 export interface Bucket {
   readonly key: string
-  /** As of `atMs`. */
+  /** As of `atMs`. Below 0: owed. */
   tokens: number
   atMs: number
   newer: Bucket | undefined
@@ -101,10 +101,15 @@ export class LocalRateLimiter implements RateLimiter {
     return (1 - bucket.tokens) / this.perMs
   }
 
+  /** Takes `tokens` that were spent already: the bucket may owe some afterwards. */
+  charge(key: string, tokens: number, nowMs: number): void {
+    this.refilled(key, nowMs).tokens -= tokens
+  }
+
   /** Takes up to `tokens` whole ones; how many it got. */
   takeSome(key: string, tokens: number, nowMs: number): number {
     const bucket = this.refilled(key, nowMs)
-    const granted = Math.min(Math.floor(bucket.tokens), tokens)
+    const granted = Math.max(0, Math.min(Math.floor(bucket.tokens), tokens))
     bucket.tokens -= granted
     return granted
   }

@@ -1,4 +1,5 @@
 export { type AcceptorOptions, startProcesses } from './acceptor.ts'
+export { startGrowingProxy } from './growing-proxy.ts'
 export { createWorkerOutside, type OwnedOutside } from './outside.ts'
-export { startSingleProcess } from './single-process.ts'
+export { type SingleProcess, startSingleProcess } from './single-process.ts'
 export { mergeViews, type ProxyStatus, type RunningProxy, type WorkerStatus } from './status.ts'

@@ -29,7 +29,7 @@ export interface OwnedOutside extends WorkerOutside {
 
 export function createWorkerOutside(options: OutsideOptions): OwnedOutside {
   const { logLevel, logFormat, logFields, registry } = options
-  const runtime = createNodeRuntime({ logLevel, logFormat, logFields })
+  const runtime = createNodeRuntime({ logLevel, logFormat, logFields, packsReads: true })
   const opened = registry === undefined ? undefined : openRegistry(registry)
   return {
     ...runtime,

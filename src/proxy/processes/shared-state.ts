@@ -1,8 +1,8 @@
 /** What is known once for all workers: health by active checks, rate limits, requests under way. Lives in the acceptor. */
 import type { HealthSnapshot } from '../../traffic/index.ts'
-import type { ProxyConfig } from '../config/index.ts'
+import type { ProxyConfig, ProxyUpstreamConfig } from '../config/index.ts'
 import { RateLimitOwner, rateLimitsOf } from '../limits/index.ts'
-import { type ActiveCounts, type WorkerOutside, WorkerUpstreams } from '../worker/index.ts'
+import { type ActiveCounts, type UpstreamNetworks, type WorkerOutside, WorkerUpstreams } from '../worker/index.ts'
 import type { FromWorker } from './messages.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
@@ -16,16 +16,19 @@ export class SharedState {
   private readonly listening = new Map<string, () => void>()
   private readonly active = new Map<WorkerProcess, ActiveCounts>()
 
-  constructor(outside: WorkerOutside, workers: ReadonlySet<WorkerProcess>) {
+  constructor(outside: WorkerOutside, workers: ReadonlySet<WorkerProcess>, callerId: string) {
     this.outside = outside
     this.workers = workers
-    this.checked = new WorkerUpstreams(outside, { activeChecks: true })
+    this.checked = new WorkerUpstreams(outside, { activeChecks: true, callerId })
   }
 
-  /** Rejects, and changes nothing, when a file that the checks need cannot be read. */
-  async reconfigure(config: ProxyConfig): Promise<void> {
-    const wanted = config.upstreams.filter(({ settings }) => settings.activeCheck !== undefined)
-    const networks = await this.checked.prepare(wanted)
+  /** Reads what the checks need. Rejects when a file cannot be read; nothing has changed then. */
+  prepare(config: ProxyConfig): Promise<UpstreamNetworks> {
+    return this.checked.prepare(checkedOf(config))
+  }
+
+  apply(config: ProxyConfig, networks: UpstreamNetworks): void {
+    const wanted = checkedOf(config)
     this.limits.reconfigure(rateLimitsOf(config.listeners.filter((listener) => listener.protocol === 'http')))
     this.checked.apply(wanted, networks)
     this.checked.retain(wanted, 0)
@@ -49,10 +52,9 @@ export class SharedState {
     return [...this.checked.byName.values()].map(({ upstream }) => upstream.exportHealth())
   }
 
-  told(worker: WorkerProcess, message: Exclude<FromWorker, { type: 'answer' }>): void {
+  told(worker: WorkerProcess, message: Exclude<FromWorker, { type: 'answer' | 'socket' }>): void {
     if (message.type === 'lease') {
-      const { limiter, key, tokens } = message
-      const grant = this.limits.request(limiter, key, tokens, this.outside.clock.monotonicMs())
+      const grant = this.limits.request(message.lease, this.outside.clock.monotonicMs())
       worker.send({ type: 'grant', grant })
     } else {
       this.active.set(worker, message.active)
@@ -80,6 +82,10 @@ export class SharedState {
       worker.send({ type: 'foreign-active', active: sum(others) })
     }
   }
+}
+
+function checkedOf(config: ProxyConfig): ProxyUpstreamConfig[] {
+  return config.upstreams.filter(({ settings }) => settings.activeCheck !== undefined)
 }
 
 function sum(all: readonly ActiveCounts[]): ActiveCounts {

@@ -1,11 +1,18 @@
 /** A proxy that is one process: for one worker, for tests, and for embedding. */
+import type { BoundSocket } from '../../runtime/index.ts'
 import type { ProxyConfig } from '../config/index.ts'
 import { startWorker, type WorkerOutside } from '../worker/index.ts'
 import { mergeViews, type RunningProxy } from './status.ts'
 
-export async function startSingleProcess(config: ProxyConfig, outside: WorkerOutside): Promise<RunningProxy> {
+export interface SingleProcess extends RunningProxy {
+  /** What it accepts from, by `listenerKey`. Its own: closed with it. */
+  sockets(): ReadonlyMap<string, BoundSocket>
+}
+
+export async function startSingleProcess(config: ProxyConfig, outside: WorkerOutside): Promise<SingleProcess> {
   const worker = await startWorker(config, outside)
   return {
+    sockets: () => worker.sockets(),
     reload: (next) => worker.reconfigure(next),
     reopenLogs: () => worker.reopenLogs(),
     setEndpointDraining: async (upstream, endpoint, draining) =>

@@ -96,7 +96,9 @@ function addEndpoints(a: EndpointView, b: EndpointView): EndpointView {
     successes: a.successes + b.successes,
     failures: a.failures + b.failures,
     ejections: a.ejections + b.ejections,
+    ejectionsByCause: addNumbers(a.ejectionsByCause, b.ejectionsByCause),
     latencyMs: Math.max(a.latencyMs, b.latencyMs),
+    phi: a.phi === undefined || b.phi === undefined ? (a.phi ?? b.phi) : Math.max(a.phi, b.phi),
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { BoundSocket } from '../../runtime/index.ts'
 import { createPortOpener } from '../../runtime/node/index.ts'
+import type { RateLimitShare } from '../limits/index.ts'
 import { type ProxyWorker, startWorker } from '../worker/index.ts'
 import type { FromWorker, ToWorker, WorkerRequest } from './messages.ts'
 import { createWorkerOutside, type OwnedOutside } from './outside.ts'
@@ -31,6 +32,10 @@ function receive(message: ToWorker, handle: unknown): void {
   switch (message.type) {
     case 'socket':
       sockets.set(message.key, createPortOpener().received(message.address, handle))
+      break
+    case 'forget-socket':
+      sockets.get(message.key)?.close()
+      sockets.delete(message.key)
       break
     case 'request':
       void answer(message.id, message.request)
@@ -64,6 +69,10 @@ async function carryOut(request: WorkerRequest): Promise<Pick<FromWorker & { typ
     await start(request)
     return {}
   }
+  if (request.type === 'return-sockets') {
+    for (const [key, { address, handle }] of sockets) process.send?.({ type: 'socket', key, address }, handle as never)
+    return {}
+  }
   if (request.type === 'drain') {
     await worker?.drain(request.timeoutMs)
     await outside?.close()
@@ -85,18 +94,24 @@ async function carryOut(request: WorkerRequest): Promise<Pick<FromWorker & { typ
 }
 
 async function start(request: WorkerRequest & { type: 'start' }): Promise<void> {
-  const { config, ticketKeys, isShared, logLevel, logFormat, registry } = request
+  const { config, ticketKeys, callerId, logLevel, logFormat, registry } = request
   outside = createWorkerOutside({ logLevel, logFormat, registry, logFields: { worker: process.pid } })
-  const rateLimitShare = {
-    request: (limiter: string, key: string, tokens: number) => send({ type: 'lease', limiter, key, tokens }),
-  }
+  const rateLimitShare: RateLimitShare = { request: (lease) => send({ type: 'lease', lease }) }
   worker = await startWorker(config, outside, {
-    socketFor: (key) => sockets.get(key),
+    socketFor,
     ticketKeys,
     activeChecks: false,
-    rateLimitShare: isShared ? rateLimitShare : undefined,
+    callerId,
+    rateLimitShare,
   })
-  if (isShared) tellActive('{}')
+  tellActive('{}')
+}
+
+/** A worker binds no address itself: what it bound would be its own, and gone with it. */
+function socketFor(key: string): BoundSocket {
+  const socket = sockets.get(key)
+  if (socket === undefined) throw new Error(`the socket for ${key} was not handed to this worker`)
+  return socket
 }
 
 /** Tells of the requests under way when they are others than `told`. */

@@ -1,6 +1,6 @@
 /** Writes the header that `read.ts` reads; the grammar stands there. */
 import type { Address } from '../../runtime/index.ts'
-import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from './ip-address.ts'
+import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from '../ip/index.ts'
 
 export type ProxyHeaderVersion = 1 | 2
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { isIPv6 } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { ipv6Bytes, ipv6Text } from '../ip/index.ts'
 import { encodeProxyHeader, proxyHeaderBytesMax, readProxyHeader } from './index.ts'
-import { ipv6Bytes, ipv6Text } from './ip-address.ts'
 
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 const hex = (text: string): Uint8Array => Buffer.from(text.replaceAll(/\s/g, ''), 'hex')

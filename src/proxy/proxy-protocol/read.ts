@@ -12,7 +12,7 @@
  * Strict where §2 says "must": a header that is not exactly this is refused, and what follows it is not touched.
  */
 import type { Address } from '../../runtime/index.ts'
-import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from './ip-address.ts'
+import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from '../ip/index.ts'
 
 /** What has been made of the first bytes of a connection. */
 export type ProxyHeaderResult =

@@ -2,6 +2,7 @@
 import type { EndpointAddress } from '../../traffic/upstream/index.ts'
 import type { HttpListenerConfig, RouteConfig } from '../config/index.ts'
 import { logFormat, quoted, replacement, template } from './haproxy-text.ts'
+import { pcreOf } from './pcre.ts'
 import {
   addressText,
   escapeRegex,
@@ -171,13 +172,31 @@ function rewrites({ rewrite, match: { path } }: RouteConfig): string[] {
   if (path.type === 'exact') return [`http-request set-path ${logFormat(target)}`]
   if (path.type === 'regex') {
     // The whole path is replaced, whatever part of it the expression took.
-    const source = `${path.value.ignoreCase ? '(?i)' : ''}^[\\s\\S]*?(?:${path.value.source})[\\s\\S]*$`
-    return [`http-request replace-path ${quoted(source)} ${replacement(target)}`]
+    const source = `${path.value.ignoreCase ? '(?i)' : ''}^[\\s\\S]*?(?:${pcreOf(path.value.source)})[\\s\\S]*$`
+    return [
+      "http-request set-path %[var(txn.path)] if { var(txn.path) -m reg -- '^[A-Za-z0-9/._~!$&*+,;=:@-]*$' }",
+      `http-request replace-path ${quoted(source)} ${replacement(target)}`,
+    ]
   }
+  const pattern = anySpelling(path.value)
+  const replaced = (text: string): string => replacement(text.replaceAll('$', '$$$$'))
+  if (path.value.endsWith('/') && !target.endsWith('/'))
+    return [
+      `http-request replace-path ${quoted(`^${pattern}(.+)$`)} ${replaced(`${target}/`)}\\1`,
+      `http-request replace-path ${quoted(`^${pattern}$`)} ${replaced(target)}`,
+    ]
   const slash = target.endsWith('/') && !path.value.endsWith('/') ? '/?' : ''
-  return [
-    `http-request replace-path ${quoted(`^${escapeRegex(path.value)}${slash}(.*)$`)} ${replacement(`${target.replaceAll('$', '$$$$')}$1`)}`,
-  ]
+  return [`http-request replace-path ${quoted(`^${pattern}${slash}(.*)$`)} ${replaced(target)}\\1`]
+}
+
+/** `text` as it stands, or with its reserved characters escaped (RFC 3986 §2.2). */
+function anySpelling(text: string): string {
+  return text.replace(/%[0-9A-Fa-f]{2}|./g, (part) => {
+    if (/^[A-Za-z0-9\-._~]$/.test(part)) return escapeRegex(part)
+    const hex = part.length === 3 ? part.slice(1) : part.charCodeAt(0).toString(16).padStart(2, '0')
+    const escaped = `%${hex.replace(/[A-Fa-f]/g, (digit) => `[${digit.toLowerCase()}${digit.toUpperCase()}]`)}`
+    return part.length === 3 ? escaped : `(?:${escapeRegex(part)}|${escaped})`
+  })
 }
 
 function requestHeaders(route: RouteConfig, listener: HttpListenerConfig, warnings: Warnings): string[] {

@@ -38,6 +38,9 @@ const fetches: Readonly<Record<TemplateVariable, string>> = {
   request_uri: '%[var(txn.target)]',
   scheme: '%[ssl_fc,iif(https,http)]',
   server_port: '%[dst_port]',
+  ssl_client_fingerprint: '%[ssl_c_sha1,hex,lower]',
+  ssl_client_s_dn: '%[ssl_c_s_dn(,0,rfc2253)]',
+  ssl_client_verify: '%[ssl_c_used,iif(SUCCESS,NONE)]',
   uri: '%[path]',
 }
 

@@ -12,8 +12,10 @@ import type {
 } from '../config/index.ts'
 import { answeringBackend, forwardingBackend, section, tcpBackend } from './haproxy-backend.ts'
 import { quoted } from './haproxy-text.ts'
+import { pcreOf } from './pcre.ts'
 import {
   addressText,
+  decodedPath,
   type Rendered,
   type RenderedUpstream,
   type RenderInput,
@@ -49,6 +51,8 @@ export function renderHaproxy(input: RenderInput): Rendered {
     ...warnings.comments(),
     ...section('global', '', [
       // No maxconn: HAProxy takes what the limit of open files allows, and would not start above it.
+      // For normalize-uri.
+      'expose-experimental-directives',
       `nbthread ${config.workers}`,
       `hard-stop-after ${Math.max(1, config.drainTimeoutMs)}ms`,
       ...(log === undefined ? [] : ['log stdout format raw local0']),
@@ -107,6 +111,7 @@ function httpListener(listener: HttpListenerConfig, parts: HaproxyParts): string
       'http-request set-var(txn.authority) req.hdr(host)',
       "http-request set-var(txn.host) 'req.hdr(host),lower,regsub(:[0-9]+$,)'",
       'http-request set-var(txn.target) pathq',
+      ...canonicalPaths,
       ...before,
       ...rules,
       `default_backend b_${id}_none`,
@@ -115,6 +120,20 @@ function httpListener(listener: HttpListenerConfig, parts: HaproxyParts): string
     ...none,
   ]
 }
+
+/**
+ * No other spelling of a path slips past a route: escapes that need none are decoded, `//`, `/./` and `/../` resolved, and
+ * comparisons see the rest decoded. What leads above the root, or holds control characters, is refused.
+ */
+const canonicalPaths = [
+  'http-request normalize-uri percent-decode-unreserved strict',
+  'http-request normalize-uri path-merge-slashes',
+  'http-request normalize-uri path-strip-dot',
+  'http-request normalize-uri path-strip-dotdot',
+  "http-request set-var(txn.path) 'path,url_dec,regsub(//+,/,g)'",
+  "http-request return status 400 if { path -m reg -i -- '%([01][0-9a-f]|7f)' }",
+  "http-request return status 400 if { var(txn.path) -m reg -- '/\\.\\.?(/|$)' }",
+]
 
 const combined = '%ci - - [%T] "%HM %HU %HV" %ST %B "-" "-"'
 const json =
@@ -196,16 +215,18 @@ function routeRules(route: RouteConfig, id: string, listener: HttpListenerConfig
 }
 
 function pathTests({ match: { path } }: RouteConfig): string[] {
-  if (path.type === 'exact') return [`path -m str -- ${quoted(path.value)}`]
-  if (path.type === 'regex') return [`path -m reg${path.value.ignoreCase ? ' -i' : ''} -- ${quoted(path.value.source)}`]
-  if (path.value.endsWith('/')) return [`path -m beg -- ${quoted(path.value)}`]
-  return [`path -m str -- ${quoted(path.value)}`, `path -m beg -- ${quoted(`${path.value}/`)}`]
+  const [fetch, value] = ['var(txn.path)', path.type === 'regex' ? '' : decodedPath(path.value)]
+  if (path.type === 'exact') return [`${fetch} -m str -- ${quoted(value)}`]
+  if (path.type === 'regex')
+    return [`${fetch} -m reg${path.value.ignoreCase ? ' -i' : ''} -- ${quoted(pcreOf(path.value.source))}`]
+  if (value.endsWith('/')) return [`${fetch} -m beg -- ${quoted(value)}`]
+  return [`${fetch} -m str -- ${quoted(value)}`, `${fetch} -m beg -- ${quoted(`${value}/`)}`]
 }
 
 function headerTest({ name, test }: HeaderMatch): string {
   const fetch = `req.fhdr(${name})`
   if (test.type === 'present' || test.type === 'absent') return `${fetch} -m found`
-  if (test.type === 'regex') return `${fetch} -m reg -- ${quoted(test.value.source)}`
+  if (test.type === 'regex') return `${fetch} -m reg -- ${quoted(pcreOf(test.value.source))}`
   return `${fetch} -m ${test.type === 'exact' ? 'str' : 'beg'} -- ${quoted(test.value)}`
 }
 

@@ -2,7 +2,8 @@
 import type { HttpListenerConfig, RouteConfig } from '../config/index.ts'
 import { literal, quoted, template, wordBytesMax } from './nginx-text.ts'
 import { upstreamName } from './nginx-upstream.ts'
-import { escapeRegex, type RenderedUpstream, seconds, type Warnings, warnRoute } from './rendering.ts'
+import { pcreOf } from './pcre.ts'
+import { decodedPath, escapeRegex, type RenderedUpstream, seconds, type Warnings, warnRoute } from './rendering.ts'
 
 /** What bodies need outside of them, collected while they are written. */
 export interface NginxParts {
@@ -54,7 +55,7 @@ function groups(route: RouteConfig): string[] {
   const numbers = [...new Set([...texts.matchAll(/\$([1-9])/g)].map(([, number]) => number!))]
   if (numbers.length === 0) return []
   const sets = numbers.map((number) => `set $synod_${number} $${number};`).join(' ')
-  return [`if ($uri ${path.value.ignoreCase ? '~*' : '~'} ${quoted(path.value.source)}) { ${sets} }`]
+  return [`if ($uri ${path.value.ignoreCase ? '~*' : '~'} ${quoted(pcreOf(path.value.source))}) { ${sets} }`]
 }
 
 function respond(route: RouteConfig, parts: NginxParts): string[] {
@@ -79,13 +80,18 @@ function rewrites(route: RouteConfig): string[] {
   const { path } = route.match
   if (path.type === 'regex') {
     const flags = path.value.ignoreCase ? '(?i)' : ''
-    return [`rewrite ${quoted(flags + path.value.source)} ${replacement(target)} break;`]
+    return [`rewrite ${quoted(flags + pcreOf(path.value.source))} ${replacement(target)} break;`]
   }
   if (path.type === 'exact') return [`rewrite "^" ${replacement(target)} break;`]
+  const pattern = escapeRegex(decodedPath(path.value))
+  const front = target.replaceAll('$', '$$$$')
+  if (path.value.endsWith('/') && !target.endsWith('/'))
+    return [
+      `rewrite ${quoted(`^${pattern}$`)} ${replacement(front)} break;`,
+      `rewrite ${quoted(`^${pattern}(.+)$`)} ${replacement(`${front}/$1`)} break;`,
+    ]
   const slash = target.endsWith('/') && !path.value.endsWith('/') ? '/?' : ''
-  return [
-    `rewrite ${quoted(`^${escapeRegex(path.value)}${slash}(.*)$`)} ${replacement(`${target.replaceAll('$', '$$$$')}$1`)} break;`,
-  ]
+  return [`rewrite ${quoted(`^${pattern}${slash}(.*)$`)} ${replacement(`${front}$1`)} break;`]
 }
 
 /** nginx knows `$1` in a replacement; its arguments are kept. */

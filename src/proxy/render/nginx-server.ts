@@ -7,7 +7,8 @@
 import type { HeaderMatch, HttpListenerConfig, RouteConfig } from '../config/index.ts'
 import { locationBody, type NginxParts } from './nginx-location.ts'
 import { quoted } from './nginx-text.ts'
-import { addressText, escapeRegex, pathRegex, seconds } from './rendering.ts'
+import { pcreOf } from './pcre.ts'
+import { addressText, decodedRegex, escapeRegex, seconds } from './rendering.ts'
 
 /** The servers of a listener. */
 export function nginxServers(listener: HttpListenerConfig, parts: NginxParts): string[] {
@@ -136,7 +137,7 @@ function pathLocations(listener: HttpListenerConfig, routes: readonly RouteConfi
     const body = [`# ${route.name}`, ...locationBody(route, listener, parts)]
     // The rest is never reached.
     if (path.type === 'prefix' && path.value === '/') return [...lines, ...block('location /', body)]
-    const { source, ignoreCase } = pathRegex(decoded(path))
+    const { source, ignoreCase } = decodedRegex(path)
     lines.push(...block(`location ${ignoreCase ? '~*' : '~'} ${quoted(source)}`, body))
   }
   return [...lines, ...block('location /', ['return 404;'])]
@@ -179,7 +180,7 @@ function routeBit({ match }: RouteConfig, id: string, parts: NginxParts): string
     tests.push(name)
     parts.http.push(`map ${source} $${name} { ${lines} }`)
   }
-  const { source, ignoreCase } = pathRegex(decoded(match.path))
+  const { source, ignoreCase } = decodedRegex(match.path)
   test('$uri', `${quoted(`~${ignoreCase ? '*' : ''}${source}`)} 1; default 0;`)
   if (match.methods.length > 0)
     test('$request_method', `${quoted(`~^(${match.methods.map(escapeRegex).join('|')})$`)} 1; default 0;`)
@@ -206,17 +207,6 @@ function headerTest(
   if (test.type === 'absent') return add(source, '"" 1; default 0;')
   // Plain keys of a map ignore case: a regular expression does not.
   const regex =
-    test.type === 'regex' ? test.value.source : `^${escapeRegex(test.value)}${test.type === 'exact' ? '$' : ''}`
+    test.type === 'regex' ? pcreOf(test.value.source) : `^${escapeRegex(test.value)}${test.type === 'exact' ? '$' : ''}`
   add(source, `${quoted(`~${regex}`)} 1; default 0;`)
-}
-
-/** nginx compares paths after decoding them. */
-function decoded(path: RouteConfig['match']['path']): RouteConfig['match']['path'] {
-  if (path.type === 'regex' || !path.value.includes('%')) return path
-  try {
-    const value = decodeURIComponent(path.value)
-    return /\p{Cc}/u.test(value) ? path : { ...path, value }
-  } catch {
-    return path
-  }
 }

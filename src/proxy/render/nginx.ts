@@ -72,6 +72,7 @@ function httpBasics({ config }: RenderInput): string[] {
   return [
     'server_tokens off;',
     'merge_slashes on;',
+    'absolute_redirect off;',
     'tcp_nodelay on;',
     'proxy_buffering on;',
     'proxy_request_buffering off;',

@@ -1,6 +1,7 @@
 /** What is rendered, and what the result tells. */
 import type { EndpointAddress } from '../../traffic/upstream/index.ts'
 import type { ProxyConfig, ProxyUpstreamConfig, RouteConfig, RouteMatch } from '../config/index.ts'
+import { pcreOf } from './pcre.ts'
 
 export interface RenderInput {
   readonly config: ProxyConfig
@@ -72,10 +73,20 @@ export function addressText({ host, port }: { readonly host: string; readonly po
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** A prefix as a regular expression: `/api` takes `/api` and `/api/x`, `/api/` what begins with it. */
-export function pathRegex(path: RouteMatch['path']): { readonly source: string; readonly ignoreCase: boolean } {
-  if (path.type === 'regex') return { source: path.value.source, ignoreCase: path.value.ignoreCase }
-  const escaped = escapeRegex(path.value)
+/** A path's value with its escapes decoded: nginx compares paths so, and HAProxy is made to. */
+export function decodedPath(value: string): string {
+  try {
+    const decoded = decodeURIComponent(value)
+    return /\p{Cc}/u.test(decoded) ? value : decoded
+  } catch {
+    return value
+  }
+}
+
+/** A path as a regular expression for decoded paths: `/api` takes `/api` and `/api/x`, `/api/` what begins with it. */
+export function decodedRegex(path: RouteMatch['path']): { readonly source: string; readonly ignoreCase: boolean } {
+  if (path.type === 'regex') return { source: pcreOf(path.value.source), ignoreCase: path.value.ignoreCase }
+  const escaped = escapeRegex(decodedPath(path.value))
   if (path.type === 'exact') return { source: `^${escaped}$`, ignoreCase: false }
   return { source: path.value.endsWith('/') ? `^${escaped}` : `^${escaped}(/|$)`, ignoreCase: false }
 }

@@ -2,8 +2,10 @@
  * The one form of a path that routes are compared with, so that no other spelling of it slips past a route.
  *
  * - `%XX` of a printable ASCII character becomes the character; others stay, in upper case. Bytes above 0x7F are escaped.
- *   `%25`, `%3F`, `%23` and `%5C` stay: decoded they would mean something else. `%2F` becomes `/` in `matched` only.
+ *   `%25`, `%3F`, `%23` and `%5C` stay: decoded they would mean something else. In `matched`, `%2F` and `%5C` become `/`.
  * - `//` counts as `/`, and `.` and `..` segments are removed (RFC 3986 §5.2.4), also when written `%2e`.
+ * - The parameters of segments (`/private;x`, RFC 3986 §3.3) are left out of `matched`: Java's servers take them off before
+ *   they look for what is asked, others do not, and neither may lead past a route.
  * - Refused (400): `..` above the root; `%00` and other escaped control bytes; a `%` without two digits; `\`, `#`, blanks;
  *   a dot segment next to `%2F` or `%5C`, or with a parameter (`..;x`): servers disagree on where those lead.
  *
@@ -24,6 +26,7 @@ const slash = 0x2f
 const percent = 0x25
 const dot = 0x2e
 const question = 0x3f
+const semicolon = 0x3b
 
 /** Where the query (`?` included) begins; the length of `target` when there is none. */
 export function queryStart(target: string): number {
@@ -48,7 +51,7 @@ function plainEnd(target: string): number {
     if (unit === question) return i
     // Any segment that begins with a dot takes the slow way, which tells `.well-known` from `..`.
     if (previous === slash && (unit === slash || unit === dot)) return -1
-    if (unit === percent || isOutsidePlainPath(unit)) return -1
+    if (unit === percent || unit === semicolon || isOutsidePlainPath(unit)) return -1
     previous = unit
   }
   return target.length
@@ -76,8 +79,21 @@ function canonicalSlow(path: string): CanonicalPath | undefined {
   }
   const escaped = `/${segments.join('/')}`
   if (hasHiddenDots(escaped)) return undefined
-  const matched = escaped.includes('%2F') ? escaped.replaceAll('%2F', '/').replace(/\/{2,}/g, '/') : escaped
-  return { matched, escaped, forwarded: removedDots ? escaped : path }
+  return { matched: comparedForm(escaped), escaped, forwarded: removedDots ? escapedPath(escaped) : path }
+}
+
+function comparedForm(escaped: string): string {
+  if (!/;|%2F|%5C/.test(escaped)) return escaped
+  return withoutParameters(escaped.replace(/%2F|%5C/g, '/')).replace(/\/{2,}/g, '/')
+}
+
+function withoutParameters(path: string): string {
+  return path.replace(/;[^/]*/g, '')
+}
+
+/** A path that was decoded, fit for a request line again: what no URI may hold as it stands (RFC 3986 §2) is escaped. */
+export function escapedPath(path: string): string {
+  return path.replace(/["<>`]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
 /** Dot segments whose border is an escaped slash or backslash. */
@@ -122,9 +138,9 @@ function isDecodable(byte: number): boolean {
 
 /**
  * A path from the configuration in the form of {@link CanonicalPath.matched}: bytes above 0x7F as UTF-8 escapes, escapes
- * of printable characters decoded. Dots and slashes stand as written.
+ * of printable characters decoded, parameters left out. Dots and slashes stand as written.
  */
 export function canonicalPattern(path: string): string {
   const bytes = Buffer.from(path, 'utf8').latin1Slice(0, Buffer.byteLength(path))
-  return (decodePrintable(bytes.replaceAll(' ', '%20')) ?? path).replaceAll('%2F', '/')
+  return withoutParameters((decodePrintable(bytes.replaceAll(' ', '%20')) ?? path).replace(/%2F|%5C/g, '/'))
 }

@@ -4,6 +4,7 @@ import type { RequestHead } from '../http/index.ts'
 import { canonicalPattern } from './canonical-path.ts'
 import { type CompiledEdits, compileEdits } from './header-edits.ts'
 import { hostName } from './host-name.ts'
+import { withoutIgnoreCase } from './ignore-case.ts'
 import { SmoothSplit } from './split.ts'
 import { compileTemplate, type Template } from './template.ts'
 
@@ -39,7 +40,7 @@ export class CompiledRoute {
     // A sticky or global expression would remember where it stopped.
     this.regex =
       match.path.type === 'regex'
-        ? new RegExp(match.path.value, match.path.value.flags.replace(/[gy]/g, ''))
+        ? withoutIgnoreCase(new RegExp(match.path.value, match.path.value.flags.replace(/[gy]/g, '')))
         : undefined
     this.hosts = match.hosts.map(hostName)
     this.methods = match.methods.length === 0 ? undefined : new Set(match.methods)

@@ -1,4 +1,4 @@
-export { type CanonicalPath, canonicalPath, queryStart } from './canonical-path.ts'
+export { type CanonicalPath, canonicalPath, escapedPath, queryStart } from './canonical-path.ts'
 export { CompiledRoute, type RouteFound } from './compiled-route.ts'
 export { appendEdits, applyEdits, type CompiledEdits, compileEdits } from './header-edits.ts'
 export { hostName } from './host-name.ts'

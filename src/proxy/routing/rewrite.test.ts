@@ -39,6 +39,10 @@ describe('rewriting a path', () => {
     ['/api', '/v2', '/api/a%2Fb', '/v2/a%2Fb'],
     ['/api', '/v2', '/%61pi//x/../a%20b', '/v2/a%20b'],
     ['/a/b', '/v2', '/a%2Fb/c', '/v2/c'],
+    ['/a', '/v2', '/a%2Fb/c', '/v2/b/c'],
+    ['/a', '/v2', '/a;x=1/c', '/v2/c'],
+    ['/a', '/v2', '/a;x=1', '/v2'],
+    ['/a/', '/v2/', '/a/c;x=1', '/v2/c;x=1'],
   ]
   for (const [pattern, replacement, target, result] of prefixes) {
     it(`${target}: prefix ${pattern} by ${replacement} is ${result}`, () => {

@@ -17,9 +17,16 @@ export function rewritePath(
   if (match.type === 'regex') {
     return rooted(replacement.replace(/\$([0-9])/g, (_whole, digit: string) => groups?.[Number(digit)] ?? ''))
   }
-  // Where the prefix itself was spelled with %2F, only the decoded form has it at its beginning.
-  const whole = path.escaped.startsWith(pattern) ? path.escaped : path.matched
-  return joined(replacement, whole.slice(pattern.length))
+  return joined(
+    replacement,
+    (startsWithPrefix(path.escaped, pattern) ? path.escaped : path.matched).slice(pattern.length),
+  )
+}
+
+/** Where the prefix itself, or its end, was spelled with %2F or has parameters, only the compared form begins with it. */
+function startsWithPrefix(path: string, pattern: string): boolean {
+  if (!path.startsWith(pattern)) return false
+  return path.length === pattern.length || pattern.endsWith('/') || path[pattern.length] === '/'
 }
 
 function joined(front: string, rest: string): string {

@@ -6,6 +6,11 @@
  * `regex` path) have nginx's meaning; `$$` is a dollar sign, and any other `$` stands for itself.
  */
 
+/*
+ * Of the client's certificate: `$ssl_client_s_dn` (its subject by RFC 2253), `$ssl_client_fingerprint` (SHA-1), both empty
+ * without one, and `$ssl_client_verify` (`SUCCESS`, or `NONE`; empty without TLS).
+ */
+
 /** What the variables stand for. */
 export interface TemplateValues {
   readonly clientAddress: string
@@ -13,6 +18,8 @@ export interface TemplateValues {
   readonly authority: string
   readonly host: string
   readonly localPort: number
+  readonly isTls?: boolean | undefined
+  readonly clientCertificate?: { readonly subject: string; readonly fingerprint: string } | undefined
   readonly method: string
   readonly target: string
   readonly path: string
@@ -33,6 +40,12 @@ const variables: ReadonlyMap<string, Variable> = new Map<string, Variable>([
   ['request_uri', (values) => values.target],
   ['uri', (values) => values.path],
   ['args', (values) => values.query],
+  ['ssl_client_s_dn', (values) => values.clientCertificate?.subject ?? ''],
+  ['ssl_client_fingerprint', (values) => values.clientCertificate?.fingerprint ?? ''],
+  [
+    'ssl_client_verify',
+    (values) => (values.isTls !== true ? '' : values.clientCertificate === undefined ? 'NONE' : 'SUCCESS'),
+  ],
   ['is_args', (values) => (values.query === '' ? '' : '?')],
 ])
 

@@ -20,6 +20,8 @@ export type ClientHelloResult =
 export const clientHelloBytesMax = 16 << 10
 
 const recordBytesMax = 1 << 14
+/** A hello in records of one octet would be looked through again with each of them. */
+const recordsMax = 64
 const hostNamePattern = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/
 const more: ClientHelloResult = { type: 'more' }
 
@@ -49,7 +51,7 @@ function joinFragments(bytes: Uint8Array): Uint8Array | string | undefined {
     // Empty handshake fragments are forbidden (RFC 8446 §5.1), and would let a peer send records for ever.
     if (length === 0 || length > recordBytesMax) return `a TLS record of ${length} bytes`
     const fragment = bytes.subarray(at + 5, at + 5 + length)
-    fragments.push(fragment)
+    if (fragments.push(fragment) > recordsMax) return `a ClientHello in more than ${recordsMax} records`
     held += fragment.length
     if (wanted < 0) {
       const start = fragments.length === 1 ? fragment : Buffer.concat(fragments)

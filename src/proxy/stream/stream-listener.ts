@@ -142,8 +142,8 @@ export class StreamListener {
 
   private sweep(idleSweepsMax: number): void {
     for (const session of this.sessions) {
-      if (session.isFlushing && session.isFlushed) session.destroy()
-      else if (++session.idleSweeps > idleSweepsMax) {
+      if (session.isFlushing) session.resetIfFlushed()
+      if (++session.idleSweeps > idleSweepsMax) {
         this.counters.idleTimeouts++
         session.destroy()
       }

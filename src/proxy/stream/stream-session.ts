@@ -9,9 +9,17 @@
  * I2. Every `upstream.begin` is followed by one `end`: at the failure to connect, or when the session ends.
  * I3. A side whose peer cannot take more is paused until that peer drains, so that memory stays flat.
  * I4. The end of one direction is passed on and the other direction goes on (half-close, RFC 9293 §3.6). A side that
- *     breaks takes the other one down as soon as what was queued for it is sent.
+ *     breaks takes the other one down as soon as what was queued for it is sent, by a reset: what was cut off never
+ *     looks whole.
  */
-import type { CloseReason, Connection, ConnectionHandler, ConnectionOrigin, Timer } from '../../runtime/index.ts'
+import {
+  type CloseReason,
+  type Connection,
+  type ConnectionHandler,
+  type ConnectionOrigin,
+  resetConnection,
+  type Timer,
+} from '../../runtime/index.ts'
 import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import { encodeProxyHeader } from '../proxy-protocol/index.ts'
 import { clientHelloBytesMax, readClientHello } from './client-hello.ts'
@@ -69,7 +77,7 @@ export class StreamSession implements ConnectionHandler {
       // The endpoint is gone, and the client does not know yet.
       if (remote === undefined) return
       this.listener.counters.bytesFromClients += bytes.length
-      if (!remote.connection.write(bytes)) this.client.pause()
+      if (!pass(bytes, this.client, remote.connection)) this.client.pause()
     } else if (this.state === 'reading') this.readHello(bytes)
     // A piece that was on its way when the client was paused.
     else if (this.state === 'connecting') this.hold(bytes)
@@ -82,7 +90,8 @@ export class StreamSession implements ConnectionHandler {
   }
 
   onDrain(): void {
-    this.remote?.connection.resume()
+    if (this.isFlushing) this.resetIfFlushed()
+    else this.remote?.connection.resume()
   }
 
   onClose(reason: CloseReason): void {
@@ -97,9 +106,10 @@ export class StreamSession implements ConnectionHandler {
     this.remote?.connection.destroy()
   }
 
-  /** Whether what `isFlushing` waits for is sent. */
-  get isFlushed(): boolean {
-    return this.client.queuedBytes === 0 && (this.remote?.connection.queuedBytes ?? 0) === 0
+  /** Breaks what is left, once what was queued for it is sent. */
+  resetIfFlushed(): void {
+    const left = this.remote?.connection ?? this.client
+    if (left.queuedBytes === 0) resetConnection(left)
   }
 
   /** The endpoint accepted. */
@@ -122,7 +132,8 @@ export class StreamSession implements ConnectionHandler {
   fromRemote(bytes: Uint8Array): void {
     this.idleSweeps = 0
     this.listener.counters.bytesToClients += bytes.length
-    if (!this.client.write(bytes)) this.remote?.connection.pause()
+    const { remote } = this
+    if (remote !== undefined && !pass(bytes, remote.connection, this.client)) remote.connection.pause()
   }
 
   remoteEnded(): void {
@@ -130,7 +141,8 @@ export class StreamSession implements ConnectionHandler {
   }
 
   remoteDrained(): void {
-    if (this.state === 'open') this.client.resume()
+    if (this.isFlushing) this.resetIfFlushed()
+    else if (this.state === 'open') this.client.resume()
   }
 
   remoteClosed(remote: RemoteSide, reason: CloseReason): void {
@@ -141,7 +153,7 @@ export class StreamSession implements ConnectionHandler {
       return
     }
     this.endAttempt('success')
-    if (reason !== 'ended') this.flushThenClose(this.client)
+    if (reason !== 'ended') this.flushThenReset(this.client)
     this.finish()
   }
 
@@ -188,7 +200,7 @@ export class StreamSession implements ConnectionHandler {
     this.attempts++
     this.endpoint = endpoint
     this.attemptBeganMs = this.listener.clock.monotonicMs()
-    upstream.begin(endpoint)
+    upstream.begin(endpoint, this.attempts > 1)
     const { host, port } = endpoint.address
     const connection = network.connect({ host, port }, { timeoutMs: upstream.settings.connectTimeoutMs })
     this.remote = new RemoteSide(connection, this)
@@ -233,16 +245,13 @@ export class StreamSession implements ConnectionHandler {
     const remote = this.remote
     if (remote === undefined) return
     if (this.state === 'open' && reason === 'ended') remote.connection.end()
-    else if (this.state === 'open') this.flushThenClose(remote.connection)
+    else if (this.state === 'open') this.flushThenReset(remote.connection)
     else remote.connection.destroy()
   }
 
-  private flushThenClose(connection: Connection): void {
-    if (connection.queuedBytes === 0) connection.destroy()
-    else {
-      this.isFlushing = true
-      connection.end()
-    }
+  private flushThenReset(connection: Connection): void {
+    if (connection.queuedBytes === 0) resetConnection(connection)
+    else this.isFlushing = true
   }
 
   /** Both sides are gone. */
@@ -253,6 +262,13 @@ export class StreamSession implements ConnectionHandler {
     this.held = undefined
     this.listener.ended(this)
   }
+}
+
+/** Writes `bytes`, whose memory can be read into again once the operating system has them. False: enough is queued. */
+function pass(bytes: Uint8Array, from: Connection, to: Connection): boolean {
+  const wantsMore = to.write(bytes)
+  if (to.queuedBytes === 0 && to.freesWritten === true) from.giveBack?.(bytes)
+  return wantsMore
 }
 
 /** The endpoint's side: what arrives from it goes to the client. */

@@ -10,11 +10,14 @@ class Ground {
   nowMs = 0
   file: string | undefined = 'old'
   loaded: string | undefined = 'old'
+  /** What was there before a write whose reload is not known to have succeeded. */
+  previous: { readonly text: string | undefined } | undefined
   wanted = 'old'
   refused = new Set<string>()
   unloadable = new Set<string>()
   reloads: { readonly atMs: number; readonly text: string | undefined }[] = []
   reports: SyncReport[] = []
+  beforeValidate: () => Promise<void> = async () => {}
   private timers: { atMs: number; run: () => void }[] = []
   readonly sync: ConfigSync
 
@@ -29,9 +32,16 @@ class Ground {
     }
     const clock = { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs }
     const target: SyncTarget = {
-      read: async () => this.file,
-      validate: async (text) => (this.refused.has(text) ? 'bad' : undefined),
+      read: async () =>
+        this.previous === undefined
+          ? { text: this.file, isCertain: true }
+          : { text: this.previous.text, isCertain: false },
+      validate: async (text) => {
+        await this.beforeValidate()
+        return this.refused.has(text) ? 'bad' : undefined
+      },
       write: async (text) => {
+        this.previous ??= { text: this.file }
         this.file = text
         return undefined
       },
@@ -40,6 +50,9 @@ class Ground {
         if (this.file !== undefined && this.unloadable.has(this.file)) return 'no worker'
         this.loaded = this.file
         return undefined
+      },
+      loaded: async () => {
+        this.previous = undefined
       },
     }
     this.sync = new ConfigSync(
@@ -137,9 +150,59 @@ describe('ConfigSync', () => {
   test('nothing begins after close', async () => {
     const ground = new Ground()
     ground.want('new')
-    ground.sync.close()
+    await ground.sync.close()
     ground.sync.changed()
     await ground.pass(60_000)
     assert.equal(ground.reloads.length, 0)
+  })
+
+  test('a round that was cut off before its reload is made up for, though the file is as it should be (Y6)', async () => {
+    const ground = new Ground()
+    Object.assign(ground, { file: 'new', loaded: 'old', previous: { text: 'old' } })
+    ground.want('new')
+    await ground.pass(200)
+    assert.deepEqual([ground.loaded, ground.previous], ['new', undefined])
+  })
+
+  test('when a cut off round left what the engine refuses, the one before is put back (Y6)', async () => {
+    const ground = new Ground()
+    Object.assign(ground, { file: 'new', loaded: 'old', previous: { text: 'old' } })
+    ground.refused.add('new')
+    ground.want('new')
+    await ground.pass(200)
+    assert.deepEqual([ground.file, ground.loaded, ground.previous], ['old', 'old', undefined])
+  })
+
+  test('what could not be loaded again is loaded when it is wanted again (Y6)', async () => {
+    const ground = new Ground()
+    ground.unloadable.add('new').add('old')
+    ground.want('new')
+    await ground.pass(200)
+    assert.deepEqual(ground.reports, [{ result: 'rolled-back', reason: 'no worker', restored: 'no worker' }])
+    ground.loaded = undefined
+    ground.unloadable.clear()
+    ground.want('old')
+    await ground.pass(2_000)
+    assert.deepEqual([ground.loaded, ground.previous], ['old', undefined])
+  })
+
+  test('close waits for the round under way', async () => {
+    const ground = new Ground()
+    let letGo = (): void => {}
+    const validated = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    ground.beforeValidate = () => validated
+    ground.want('new')
+    await ground.pass(200)
+    let isClosed = false
+    const closing = ground.sync.close().then(() => {
+      isClosed = true
+    })
+    await ground.pass(200)
+    assert.equal(isClosed, false)
+    letGo()
+    await closing
+    assert.equal(ground.loaded, 'new')
   })
 })

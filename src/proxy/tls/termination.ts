@@ -22,11 +22,9 @@ export interface TlsFiles {
 export async function readTlsFiles(config: TlsTerminationConfig, disk: Disk): Promise<TlsFiles> {
   const certificates: LoadedCertificate[] = []
   for (const { certFile, keyFile } of config.certificates) {
-    const [cert, key] = [await readText(certFile, disk), await readText(keyFile, disk)]
-    certificates.push(loadCertificate(certFile, cert, keyFile, key))
+    certificates.push(await readCertificate(certFile, keyFile, disk))
   }
-  const clientCa = config.clientCaFile === undefined ? undefined : await readText(config.clientCaFile, disk)
-  if (clientCa !== undefined) checkAuthorities(config.clientCaFile!, clientCa)
+  const clientCa = config.clientCaFile === undefined ? undefined : await readAuthorities(config.clientCaFile, disk)
   const parts = [...certificates.flatMap(({ cert, key }) => [cert, key]), clientCa ?? '']
   return { certificates, clientCa, fingerprint: parts.join('\0') }
 }
@@ -48,6 +46,19 @@ export function tlsServerSettings(
     ticketKeys: options.ticketKeys,
     handshakeTimeoutMs,
   }
+}
+
+/** A certificate and its key, checked. Rejects with a {@link CertificateError}. */
+export async function readCertificate(certFile: string, keyFile: string, disk: Disk): Promise<LoadedCertificate> {
+  const [cert, key] = [await readText(certFile, disk), await readText(keyFile, disk)]
+  return loadCertificate(certFile, cert, keyFile, key)
+}
+
+/** The PEM text of authorities, checked. Rejects with a {@link CertificateError}. */
+export async function readAuthorities(file: string, disk: Disk): Promise<string> {
+  const text = await readText(file, disk)
+  checkAuthorities(file, text)
+  return text
 }
 
 async function readText(path: string, disk: Disk): Promise<string> {

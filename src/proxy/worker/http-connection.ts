@@ -9,6 +9,8 @@ import type { ClientInfo, DownstreamProtocol } from '../http/index.ts'
 import type { HttpService } from './http-service.ts'
 
 const noBytes = new Uint8Array(0)
+/** A client that connected just before a drain gets this long to send its first bytes: it could not know. */
+const firstBytesMs = 1_000
 
 export class HttpConnection implements ConnectionHandler {
   private readonly connection: Connection
@@ -17,6 +19,8 @@ export class HttpConnection implements ConnectionHandler {
   private served: ServedConnection | undefined
   private held: Uint8Array = noBytes
   private timer: Timer | undefined
+  /** Set when a drain began before the first bytes came. */
+  private drainMs: number | undefined
 
   /** `protocol`: known already, by ALPN or because there is only one. Undefined: the first bytes tell. */
   constructor(
@@ -54,8 +58,12 @@ export class HttpConnection implements ConnectionHandler {
   }
 
   shutdown(drainMs: number): void {
-    if (this.served === undefined) this.connection.destroy()
-    else this.served.shutdown(drainMs)
+    if (this.served !== undefined) this.served.shutdown(drainMs)
+    else if (this.drainMs === undefined) {
+      this.drainMs = drainMs
+      this.timer?.cancel()
+      this.timer = this.service.scheduler.setTimer(Math.min(firstBytesMs, drainMs), () => this.connection.destroy())
+    }
   }
 
   destroy(): void {
@@ -77,5 +85,6 @@ export class HttpConnection implements ConnectionHandler {
     const { http1, http2 } = this.service
     this.served = (isHttp2 ? http2 : http1).accept(this.connection, this.client, noBytes)
     this.served.onData(first)
+    if (this.drainMs !== undefined) this.served.shutdown(this.drainMs)
   }
 }

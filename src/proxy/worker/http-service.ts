@@ -52,7 +52,12 @@ export class HttpService implements ListenerService {
       address: origin.remote.host,
       port: origin.remote.port,
       localPort: origin.local.port,
-      tls: tls && { version: tls.version, cipher: tls.cipher, serverName: tls.serverName },
+      tls: tls && {
+        version: tls.version,
+        cipher: tls.cipher,
+        serverName: tls.serverName,
+        clientCertificate: tls.clientCertificate,
+      },
       listener: this.config.name,
     }
     this.open.add(new HttpConnection(connection, client, this, this.knownProtocol(tls?.alpnProtocol)))

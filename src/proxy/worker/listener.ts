@@ -5,6 +5,7 @@
  *     a service that was replaced is in `retired` until its last connection is closed.
  */
 import type {
+  BoundSocket,
   Connection,
   ConnectionOrigin,
   Port,
@@ -31,6 +32,8 @@ export class WorkerListener {
   service: ListenerService
   /** Set once open. */
   port: Port | undefined
+  /** What `port` accepts from. */
+  socket: BoundSocket | undefined
   accepted = 0
   readonly refusals: Record<PortRefusal, number> = { 'too-many': 0, preamble: 0, handshake: 0 }
   /** Fingerprint of the TLS files in use; empty without TLS. */

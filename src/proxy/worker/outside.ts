@@ -29,6 +29,8 @@ export interface WorkerOptions {
   readonly ticketKeys?: Uint8Array | undefined
   /** False: another process checks the endpoints, and tells by `importHealth`. Default true. */
   readonly activeChecks?: boolean | undefined
+  /** Names the proxy among the callers of an upstream: workers of one name choose the same `subset`. Default: drawn at random. */
+  readonly callerId?: string | undefined
   /** Where rate limits are counted together. Default: this worker counts alone. */
   readonly rateLimitShare?: RateLimitShare | undefined
 }

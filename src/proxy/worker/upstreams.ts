@@ -2,6 +2,7 @@
  * The upstreams of a worker, by name. Owned by `ProxyWorker`.
  *
  * I1. An upstream that the configuration no longer names is closed after the drain time: what is under way ends on it.
+ * I2. `newcomers` are open and not used yet: from `prepare` until `apply` takes them or `forgetNewcomers` closes them.
  */
 import type { Disk, Network, Timer } from '../../runtime/index.ts'
 import { type HealthSnapshot, openUpstream, type UpstreamView } from '../../traffic/upstream/index.ts'
@@ -10,11 +11,10 @@ import { ProxyUpstream } from '../exchange/index.ts'
 import { createHttp1Pool } from '../http1/index.ts'
 import { createHttp2Pool } from '../http2/index.ts'
 import type { StreamTarget } from '../stream/index.ts'
+import { readAuthorities, readCertificate } from '../tls/index.ts'
 import type { UpstreamTlsOptions, WorkerOptions, WorkerOutside } from './outside.ts'
 
 const pools = { http1: createHttp1Pool, http2: createHttp2Pool }
-/** A larger file is no certificate. */
-const fileBytesMax = 1 << 20
 
 interface KeptUpstream {
   readonly proxied: ProxyUpstream
@@ -22,6 +22,9 @@ interface KeptUpstream {
   /** What `network` was made from. */
   readonly networkKey: string
 }
+
+/** So long requests for a new upstream may have to wait for the configuration that names it. */
+const knownMsMax = 2_000
 
 /** What is read from disk before anything changes. */
 export type UpstreamNetworks = ReadonlyMap<string, { readonly network: Network; readonly key: string }>
@@ -32,6 +35,7 @@ export class WorkerUpstreams {
   private readonly outside: WorkerOutside
   private readonly options: WorkerOptions
   private readonly kept = new Map<string, KeptUpstream>()
+  private readonly newcomers = new Map<string, KeptUpstream>()
   private readonly leaving = new Map<ProxyUpstream, Timer>()
 
   constructor(outside: WorkerOutside, options: WorkerOptions) {
@@ -39,7 +43,11 @@ export class WorkerUpstreams {
     this.options = options
   }
 
-  /** Reads what TLS towards the upstreams needs. Rejects when a file cannot be read or used; nothing has changed then. */
+  /**
+   * Reads what TLS towards the upstreams needs, opens those that are new, and waits until their endpoints are known, so that
+   * no request comes before; for a while: a source that does not answer keeps nothing else waiting. Rejects when a file
+   * cannot be read or used; nothing has changed then.
+   */
   async prepare(configs: readonly ProxyUpstreamConfig[]): Promise<UpstreamNetworks> {
     const networks = new Map<string, { readonly network: Network; readonly key: string }>()
     for (const config of configs) {
@@ -51,21 +59,49 @@ export class WorkerUpstreams {
       if (known?.networkKey === key) networks.set(name, { network: known.network, key })
       else networks.set(name, { network: tls === undefined ? this.outside.network : this.outside.tlsNetwork(tls), key })
     }
+    for (const config of configs) {
+      const { name } = config.settings
+      const { network, key } = networks.get(name)!
+      if (!this.kept.has(name)) this.newcomers.set(name, this.open(config, network, key))
+    }
+    await this.newcomersKnown()
     return networks
   }
 
-  /** Opens those that are new and reconfigures the others. */
+  /** The configuration is not taken after all. */
+  forgetNewcomers(): void {
+    for (const { proxied } of this.newcomers.values()) proxied.close()
+    this.newcomers.clear()
+  }
+
+  private async newcomersKnown(): Promise<void> {
+    const giveUp = new AbortController()
+    const timer = this.outside.scheduler.setTimer(knownMsMax, () => giveUp.abort())
+    const waiting = [...this.newcomers].map(async ([upstream, { proxied }]) => {
+      await proxied.upstream.ready(giveUp.signal).catch((error: Error) => {
+        this.outside.logger.warn('the endpoints of an upstream are not known yet', { upstream, reason: error.message })
+      })
+    })
+    await Promise.all(waiting)
+    timer.cancel()
+  }
+
+  /** Takes those that are new into use and reconfigures the others. */
   apply(configs: readonly ProxyUpstreamConfig[], networks: UpstreamNetworks): void {
     for (const config of configs) {
       const { name } = config.settings
       const { network, key } = networks.get(name)!
       const known = this.kept.get(name)
-      if (known === undefined) this.open(config, network, key)
-      else {
+      if (known === undefined) {
+        const newcomer = this.newcomers.get(name)!
+        this.kept.set(name, newcomer)
+        this.byName.set(name, newcomer.proxied)
+      } else {
         known.proxied.reconfigure(config, network)
         this.kept.set(name, { proxied: known.proxied, network, networkKey: key })
       }
     }
+    this.newcomers.clear()
   }
 
   /** Lets go of those that `configs` has no more, once what is under way had its time. */
@@ -120,6 +156,7 @@ export class WorkerUpstreams {
   }
 
   close(): void {
+    this.forgetNewcomers()
     for (const [proxied, timer] of this.leaving) {
       timer.cancel()
       proxied.close()
@@ -130,14 +167,13 @@ export class WorkerUpstreams {
     this.byName.clear()
   }
 
-  private open(config: ProxyUpstreamConfig, network: Network, networkKey: string): void {
+  private open(config: ProxyUpstreamConfig, network: Network, networkKey: string): KeptUpstream {
     const { outside } = this
-    const { activeChecks } = this.options
-    const upstream = openUpstream(config.settings, outside, { activeChecks, checkNetwork: network })
+    const { activeChecks, callerId } = this.options
+    const upstream = openUpstream(config.settings, outside, { activeChecks, callerId, checkNetwork: network })
     const { clock, scheduler } = outside
     const proxied = new ProxyUpstream({ upstream, config, network, pools, clock, scheduler })
-    this.kept.set(config.settings.name, { proxied, network, networkKey })
-    this.byName.set(config.settings.name, proxied)
+    return { proxied, network, networkKey }
   }
 }
 
@@ -149,19 +185,13 @@ async function readTls(
   protocol: ProxyUpstreamConfig['protocol'],
   disk: Disk,
 ): Promise<UpstreamTlsOptions> {
-  const read = async (path: string | undefined): Promise<string | undefined> => {
-    if (path === undefined) return undefined
-    const file = await disk.open(path, 'read')
-    try {
-      return Buffer.from(await file.read(0, Math.min(await file.sizeBytes(), fileBytesMax))).toString('utf8')
-    } finally {
-      await file.close()
-    }
-  }
+  const { caFile, certFile, keyFile } = tls
+  const own =
+    certFile === undefined || keyFile === undefined ? undefined : await readCertificate(certFile, keyFile, disk)
   return {
-    ca: await read(tls.caFile),
-    cert: await read(tls.certFile),
-    key: await read(tls.keyFile),
+    ca: caFile === undefined ? undefined : await readAuthorities(caFile, disk),
+    cert: own?.cert,
+    key: own?.key,
     serverName: tls.serverName,
     rejectUnauthorized: tls.verify,
     // Servers without ALPN speak HTTP/1.1; none is offered, since one that selects none would be refused.

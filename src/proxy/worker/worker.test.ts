@@ -25,7 +25,7 @@ after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup()
 })
 
-const runtime = createNodeRuntime({ logLevel: 'error' })
+const runtime = createNodeRuntime({ logLevel: 'error', packsReads: true })
 const outside: WorkerOutside = {
   ...runtime,
   ports: createPortOpener(),
@@ -98,6 +98,44 @@ upstreams:
 # ${port}
 `
 }
+
+test('a new upstream gets requests once its endpoints are known, at the start and at a reload', async () => {
+  const port = await backend('app')
+  /** Lets the registry answer, by service. */
+  const answers = new Map<string, () => void>()
+  const registry: NonNullable<WorkerOutside['registry']> = {
+    async *watch(service) {
+      await new Promise<void>((resolve) => answers.set(service, resolve))
+      yield [{ id: 'a', address: '127.0.0.1', port, metadata: {}, healthy: true, reason: '' }]
+    },
+  }
+  const text = (service: string): string => `
+registry: synod://127.0.0.1:1
+listeners: [{ name: web, address: '127.0.0.1:0', routes: [{ path: /, to: ${service} }] }]
+upstreams: { ${service}: { registry: ${service} } }
+`
+  const answered = async (service: string): Promise<void> => {
+    while (!answers.has(service)) await new Promise((resolve) => setImmediate(resolve))
+    // Whoever did not wait would have asked by now.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    answers.get(service)!()
+  }
+  const starting = startWorker(parse(text('first')), { ...outside, registry })
+  await answered('first')
+  const worker = await starting
+  cleanups.push(() => worker.stop())
+  assert.deepEqual(await get(portOf(worker, 'web'), '/one'), { status: 200, body: 'app /one' })
+  const reloading = worker.reconfigure(parse(text('second')))
+  while (!answers.has('second')) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(await get(portOf(worker, 'web'), '/two'), { status: 200, body: 'app /two' })
+  await answered('second')
+  await reloading
+  assert.deepEqual(await get(portOf(worker, 'web'), '/three'), { status: 200, body: 'app /three' })
+  assert.deepEqual(
+    worker.view().upstreams.map(({ name }) => name),
+    ['second'],
+  )
+})
 
 test('HTTP/1.1 and HTTP/2 on one plain port, and TCP on another', async () => {
   const app = await backend('app')

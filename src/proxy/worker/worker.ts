@@ -45,6 +45,8 @@ export class ProxyWorker {
   private isDraining = false
   private readonly upstreams: WorkerUpstreams
   private readonly listeners = new Map<string, WorkerListener>()
+  /** Those that the configuration has no more, while their last requests end. */
+  private readonly leaving = new Set<WorkerListener>()
   private readonly handlers = new WeakMap<ListenerService, ExchangeHandler>()
   private readonly metrics = new ProxyMetrics()
   private readonly limits: RateLimits
@@ -55,6 +57,8 @@ export class ProxyWorker {
   /** The last of the changes under way (I2). Never rejects. */
   private changes: Promise<unknown> = Promise.resolve()
   private certificateTimer: Timer | undefined
+  /** Why certificates could not be reloaded, as told last: what stays wrong is told once. */
+  private certificateProblem = ''
 
   constructor(config: ProxyConfig, outside: WorkerOutside, options: WorkerOptions) {
     this.config = config
@@ -91,16 +95,25 @@ export class ProxyWorker {
    */
   reconfigure(config: ProxyConfig): Promise<void> {
     return this.inOrder(async () => {
-      const prepared = await this.prepare(config)
-      const opened = await this.openPorts(config, prepared)
       try {
-        this.applyPorts(config, prepared)
+        await this.take(config)
       } catch (error) {
-        for (const listener of opened.values()) listener.port?.close()
+        this.upstreams.forgetNewcomers()
         throw error
       }
-      this.commit(config, prepared, opened)
     })
+  }
+
+  private async take(config: ProxyConfig): Promise<void> {
+    const prepared = await this.prepare(config)
+    const opened = await this.openPorts(config, prepared)
+    try {
+      this.applyPorts(config, prepared)
+    } catch (error) {
+      for (const listener of opened.values()) listener.port?.close()
+      throw error
+    }
+    this.commit(config, prepared, opened)
   }
 
   /** New keys for session tickets; connections go on. */
@@ -133,19 +146,30 @@ export class ProxyWorker {
     return this.upstreams.setDraining(upstream, endpoint, draining)
   }
 
-  /** Reads the certificate files again; those that changed are used from now on. Rejects with why not. */
+  /**
+   * Reads the certificate files again; those that changed are used from now on. Rejects with what is wrong, after all
+   * listeners whose files are good have been served.
+   */
   reloadCertificates(): Promise<void> {
     return this.inOrder(async () => {
+      const problems: string[] = []
       for (const listener of this.listeners.values()) {
-        const { config } = listener
-        if (config.protocol !== 'http' || config.tls === undefined) continue
-        const { settings, fingerprint } = await this.prepareTls(config)
-        if (fingerprint === listener.tlsFingerprint) continue
-        listener.applyPort(config, settings)
-        listener.tlsFingerprint = fingerprint
-        this.outside.logger.info('certificates changed', { listener: config.name })
+        await this.reloadCertificatesOf(listener).catch((error: Error) =>
+          problems.push(`${listener.config.name}: ${error.message}`),
+        )
       }
+      if (problems.length > 0) throw new Error(problems.join('; '))
     })
+  }
+
+  private async reloadCertificatesOf(listener: WorkerListener): Promise<void> {
+    const { config } = listener
+    if (config.protocol !== 'http' || config.tls === undefined) return
+    const { settings, fingerprint } = await this.prepareTls(config)
+    if (fingerprint === listener.tlsFingerprint) return
+    listener.applyPort(config, settings)
+    listener.tlsFingerprint = fingerprint
+    this.outside.logger.info('certificates changed', { listener: config.name })
   }
 
   /** Opens the access log again, for whoever renamed its file. */
@@ -158,7 +182,7 @@ export class ProxyWorker {
   async drain(timeoutMs: number): Promise<void> {
     this.isDraining = true
     await this.changes
-    await Promise.all([...this.listeners.values()].map((listener) => listener.close(timeoutMs)))
+    await Promise.all([...this.listeners.values(), ...this.leaving].map((listener) => listener.close(timeoutMs)))
     await this.stop()
   }
 
@@ -167,10 +191,15 @@ export class ProxyWorker {
     this.isDraining = true
     this.certificateTimer?.cancel()
     this.ownTicketKeys?.stop()
-    for (const listener of this.listeners.values()) listener.destroyAll()
+    for (const listener of [...this.listeners.values(), ...this.leaving]) listener.destroyAll()
     this.upstreams.close()
     this.accessLog?.flush()
     await this.accessFile?.close()
+  }
+
+  /** What it accepts from, by `listenerKey`. Closed by the worker with their ports. */
+  sockets(): Map<string, BoundSocket> {
+    return new Map([...this.listeners].map(([key, { socket }]) => [key, socket!]))
   }
 
   view(): WorkerView {
@@ -191,9 +220,9 @@ export class ProxyWorker {
   }
 
   private async prepare(config: ProxyConfig): Promise<Prepared> {
-    const networks = await this.upstreams.prepare(config.upstreams)
     const tls = new Map<string, PreparedTls>()
     for (const listener of config.listeners) tls.set(listenerKey(listener), await this.prepareTls(listener))
+    const networks = await this.upstreams.prepare(config.upstreams)
     return { networks, tls }
   }
 
@@ -224,7 +253,8 @@ export class ProxyWorker {
       }
       await Promise.all(
         [...opened].map(async ([key, listener]) => {
-          listener.port = await ports.open(sockets.get(key)!, listener.settings())
+          listener.socket = sockets.get(key)!
+          listener.port = await ports.open(listener.socket, listener.settings())
         }),
       )
     } catch (error) {
@@ -265,7 +295,8 @@ export class ProxyWorker {
     for (const [key, listener] of this.listeners) {
       if (keys.has(key)) continue
       this.listeners.delete(key)
-      void listener.close(drainTimeoutMs)
+      this.leaving.add(listener)
+      void listener.close(drainTimeoutMs).then(() => this.leaving.delete(listener))
     }
     this.upstreams.retain(config.upstreams, drainTimeoutMs)
     const https = config.listeners.filter((each) => each.protocol === 'http')
@@ -333,10 +364,14 @@ export class ProxyWorker {
     this.certificateTimer = this.outside.scheduler.setTimer(certificateCheckMs, () => {
       const failed = (error: unknown): void => {
         const reason = error instanceof Error ? error.message : String(error)
+        if (reason === this.certificateProblem) return
+        this.certificateProblem = reason
         this.outside.logger.error('the certificates cannot be reloaded; the old ones go on', { reason })
       }
       void this.reloadCertificates()
-        .catch(failed)
+        .then(() => {
+          this.certificateProblem = ''
+        }, failed)
         .then(() => {
           if (!this.isDraining) this.watchCertificates()
         })

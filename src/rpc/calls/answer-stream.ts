@@ -1,7 +1,8 @@
 /**
  * The answers of a streaming call, for its caller to iterate.
  *
- * I1. At most `queuedMax` messages and those of one more read wait in `queue`; then the server is held back.
+ * I1. At most `queuedMax` messages, or `queuedBytesMax` bytes of them and one message more, and those of one more read wait
+ *     in `queue`; then the server is held back. `queuedBytes` is what came since the queue was empty.
  * I2. At most one `next` waits, in `waiter`, and only while `queue` is empty.
  */
 
@@ -13,6 +14,7 @@ export interface AnswerSource {
 }
 
 const queuedMax = 16
+const queuedBytesMax = 1 << 20
 const finished: IteratorResult<unknown> = { done: true, value: undefined }
 
 interface Waiter {
@@ -23,6 +25,7 @@ interface Waiter {
 export class AnswerStream implements AsyncIterableIterator<unknown> {
   private readonly source: AnswerSource
   private queue: unknown[] = []
+  private queuedBytes = 0
   private waiter: Waiter | undefined = undefined
   private isPaused = false
   private isOver = false
@@ -32,7 +35,8 @@ export class AnswerStream implements AsyncIterableIterator<unknown> {
     this.source = source
   }
 
-  push(message: unknown): void {
+  /** `byteLength`: of the message as it was sent. */
+  push(message: unknown, byteLength: number): void {
     if (this.isOver) return
     const waiter = this.waiter
     if (waiter !== undefined) {
@@ -41,7 +45,8 @@ export class AnswerStream implements AsyncIterableIterator<unknown> {
       return
     }
     this.queue.push(message)
-    if (this.queue.length < queuedMax || this.isPaused) return
+    this.queuedBytes += byteLength
+    if ((this.queue.length < queuedMax && this.queuedBytes <= queuedBytesMax) || this.isPaused) return
     this.isPaused = true
     this.source.pause()
   }
@@ -60,9 +65,12 @@ export class AnswerStream implements AsyncIterableIterator<unknown> {
   next(): Promise<IteratorResult<unknown>> {
     if (this.queue.length > 0) {
       const value = this.queue.shift()
-      if (this.queue.length === 0 && this.isPaused) {
-        this.isPaused = false
-        this.source.resume()
+      if (this.queue.length === 0) {
+        this.queuedBytes = 0
+        if (this.isPaused) {
+          this.isPaused = false
+          this.source.resume()
+        }
       }
       return Promise.resolve({ done: false, value })
     }

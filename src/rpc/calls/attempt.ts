@@ -24,12 +24,16 @@ export class Attempt implements CallEvents {
   /** From the beginning to the head of the answer; negative while there is none. */
   private answeredAfterMs = -1
 
-  constructor(run: CallRun, endpoint: UpstreamEndpoint, takesOneAnswer: boolean) {
+  constructor(
+    run: CallRun,
+    endpoint: UpstreamEndpoint,
+    { takesOneAnswer, isRetry }: { readonly takesOneAnswer: boolean; readonly isRetry: boolean },
+  ) {
     this.run = run
     this.endpoint = endpoint
     this.takesOneAnswer = takesOneAnswer
     this.beganMs = run.path.clock.monotonicMs()
-    run.path.upstream.begin(endpoint)
+    run.path.upstream.begin(endpoint, isRetry)
   }
 
   onHeaders(metadata: Metadata): void {

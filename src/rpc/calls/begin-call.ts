@@ -63,7 +63,7 @@ function startStream(start: CallStart): AsyncIterable<unknown> {
         call?.cancel(misfit)
         return
       }
-      answers.push(message)
+      answers.push(message, bytes.length)
     },
     onEnd: (error) => answers.end(misfit ?? error),
   })
@@ -80,15 +80,25 @@ interface AnswerEvents {
 function runOf(start: CallStart, events: AnswerEvents): () => CallRun {
   const { path, plan, requests, encode, options, onDone } = start
   let pump: RequestPump | undefined
+  let thrown: RpcError | undefined
+  /** What a program's own listener throws is told by its call, and harms nobody else's on the connection. */
+  const tell = (what: string, listener: ((metadata: Metadata) => void) | undefined, metadata: Metadata): void => {
+    try {
+      listener?.(metadata)
+    } catch (error) {
+      const outcome = 'unknown'
+      thrown ??= new RpcError('INTERNAL', `the call's own ${what} threw: ${String(error)}`, { outcome, cause: error })
+    }
+  }
   const sink: CallSink = {
-    onHeaders: (metadata: Metadata) => options.onHeaders?.(metadata),
+    onHeaders: (metadata) => tell('onHeaders', options.onHeaders, metadata),
     onMessage: (bytes) => events.onMessage(bytes),
     onDrain: () => pump?.onDrain(),
     onDone(error, trailers) {
       pump?.stop()
-      options.onTrailers?.(trailers)
-      onDone(error)
-      events.onEnd(error)
+      tell('onTrailers', options.onTrailers, trailers)
+      onDone(error ?? thrown)
+      events.onEnd(error ?? thrown)
     },
   }
   return () => {

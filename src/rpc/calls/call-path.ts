@@ -3,6 +3,7 @@ import type { Clock, Random, Scheduler } from '../../runtime/index.ts'
 import type { Upstream } from '../../traffic/upstream/index.ts'
 import { DeadlineQueue } from '../../wire/grpc/index.ts'
 import type { ChannelLimits, ClientTransport, TransportRuntime } from '../transport/index.ts'
+import type { CallRun } from './call-run.ts'
 import { EndpointChannels } from './endpoint-channels.ts'
 
 export interface CallPathInit {
@@ -24,6 +25,8 @@ export class CallPath {
   /** Every source of endpoints has answered once. */
   isReady = false
   isClosed = false
+  /** Calls that have no attempt under way, and wait. */
+  readonly waiting = new Set<CallRun>()
   private readonly ownsUpstream: boolean
   private readonly ready: Promise<void>
 
@@ -50,7 +53,9 @@ export class CallPath {
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
-    this.channels.close('the client was closed')
+    const reason = 'the client was closed'
+    for (const run of [...this.waiting]) run.closed(reason)
+    this.channels.close(reason)
     if (this.ownsUpstream) this.upstream.close()
   }
 }

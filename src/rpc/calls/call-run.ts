@@ -8,6 +8,10 @@
  *     `replayBytesMax` of it; `isReplayable` says which. There is one attempt at a time then.
  * I4. `mayBeApplied`: an attempt that is over may have done something at its server. A call that is not idempotent is made
  *     again only while that is false, so it is done at most once.
+ * I5. A call that has no attempt under way is in `path.waiting`, from `start` to its end: it waits for endpoints to be known,
+ *     for one that can be chosen, or for the pause before an endpoint is tried again. A client that closes ends it there.
+ * I6. An attempt beyond the first is made only where there is somewhere to make it, and then with leave of the budget
+ *     unless the one before never reached a server.
  */
 import type { Timer } from '../../runtime/index.ts'
 import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
@@ -65,8 +69,12 @@ export class CallRun implements DeadlineEntry {
   private mayBeApplied = false
   private isOver = false
   private lastFailure: string | undefined = undefined
+  /** How the last attempt ended, where it failed: what the call fails with when no other can be made. */
+  private lastEnd: { readonly error: RpcError; readonly trailers: Metadata } | undefined = undefined
   private hedgeTimer: Timer | undefined = undefined
   private pauseTimer: Timer | undefined = undefined
+  private pauses = 0
+  private stopListening: (() => void) | undefined = undefined
   private sent: Uint8Array[] = []
   private sentBytes = 0
   private isReplayable = true
@@ -84,14 +92,18 @@ export class CallRun implements DeadlineEntry {
     const { signals, deadlineMs } = this.plan
     for (const signal of signals) {
       if (signal.aborted) {
-        this.cancel(signal.reason)
+        this.aborted(signal.reason)
         return
       }
       signal.addEventListener('abort', this.onAbort, { once: true })
     }
     if (deadlineMs !== Number.POSITIVE_INFINITY) this.path.deadlines.add(this)
-    if (this.path.isReady) this.launch()
-    else this.path.whenReady(this.launchFirst)
+    if (this.path.isReady) {
+      this.launch()
+      return
+    }
+    this.path.waiting.add(this)
+    this.path.whenReady(this.launchFirst)
   }
 
   /** Sends a message of a streamed request. False: wait for `onDrain`. */
@@ -141,6 +153,11 @@ export class CallRun implements DeadlineEntry {
     this.giveUp('DEADLINE_EXCEEDED', `the deadline passed before an answer came${last}`, 'failure')
   }
 
+  /** The client was closed while the call waited (I5). */
+  closed(reason: string): void {
+    this.finish(localError('UNAVAILABLE', reason, this.mayBeApplied), noMetadata)
+  }
+
   // What follows is for its attempts.
 
   answered(attempt: Attempt): void {
@@ -152,7 +169,7 @@ export class CallRun implements DeadlineEntry {
     if (this.attempts.has(attempt)) this.sink.onDrain()
   }
 
-  attemptEnded(attempt: Attempt, end: CallEnd): void {
+  attemptEnded(attempt: Attempt, end: CallEnd, isTimedOut = false): void {
     this.attempts.delete(attempt)
     if (this.isOver) return
     if (end.code === undefined) {
@@ -160,28 +177,36 @@ export class CallRun implements DeadlineEntry {
       return
     }
     this.lastFailure = `${attempt.endpoint.address.id}: ${end.message}`
-    const wasNothing = didNothing(end)
-    const mayRetry = this.committed === undefined && this.isReplayable && this.mayRetry(end, wasNothing)
+    const mayRetry = this.committed === undefined && this.isReplayable && this.mayRetry(end, isTimedOut)
     const error = errorOfEnd(end as CallEnd & { code: RpcCode }, this.mayBeApplied)
     if (error.outcome === 'unknown') this.mayBeApplied = true
+    this.lastEnd = { error, trailers: end.trailers }
     if (!mayRetry) this.finish(error, end.trailers)
     else if (this.attempts.size === 0 && !this.launchAgain(end)) this.finish(error, end.trailers)
   }
 
   private readonly launchFirst = (): void => {
-    if (!this.isOver) this.launch()
+    if (!this.isOver && this.attemptsMade === 0) this.launch()
   }
 
+  /** Makes an attempt wherever one can be made. */
   private launch(): void {
-    const endpoint = this.choose()
-    if (typeof endpoint === 'string') {
-      if (this.attempts.size === 0) this.refused(endpoint)
+    // The timer of the deadline may be late: what nobody waits for is not sent.
+    if (this.path.clock.monotonicMs() >= this.deadlineMs) {
+      this.onDeadline()
       return
     }
+    const endpoint = this.choose()
+    if (typeof endpoint === 'string') this.refused(endpoint)
+    else this.launchAt(endpoint)
+  }
+
+  private launchAt(endpoint: UpstreamEndpoint): void {
     const { service, method, message, metadata, attemptTimeoutMs, hedgeAfterMs, isIdempotent } = this.plan
     const { path } = this
     const takesOneAnswer = method.kind === 'unary' || method.kind === 'client-streaming'
-    const attempt = new Attempt(this, endpoint, takesOneAnswer)
+    const attempt = new Attempt(this, endpoint, { takesOneAnswer, isRetry: this.attemptsMade > 0 })
+    this.path.waiting.delete(this)
     this.tried.add(endpoint)
     this.attempts.add(attempt)
     this.attemptsMade++
@@ -197,24 +222,27 @@ export class CallRun implements DeadlineEntry {
     }
   }
 
-  /** An endpoint that was not tried and is not known to be down; else one not tried; else any. */
+  /** An endpoint that was not tried and is not known to be down; else any. */
   private choose(): UpstreamEndpoint | string {
-    const { upstream, channels } = this.path
-    const { key } = this.plan
-    const { tried } = this
-    const best = upstream.pick({ key, isExcluded: (one) => tried.has(one) || channels.isDown(one) })
-    if (typeof best !== 'string') return best
-    const fresh = upstream.pick({ key, isExcluded: (one) => tried.has(one) })
-    if (typeof fresh !== 'string' || tried.size === 0) return fresh
-    return this.attempts.size > 0 ? fresh : upstream.pick({ key })
+    const best = this.chooseFresh()
+    return typeof best !== 'string' ? best : this.path.upstream.pick({ key: this.plan.key })
   }
+
+  private chooseFresh(): UpstreamEndpoint | string {
+    const { upstream, channels } = this.path
+    const isExcluded = this.tried.size === 0 ? channels.isDown : this.isTriedOrDown
+    return upstream.pick({ key: this.plan.key, isExcluded })
+  }
+
+  private readonly isTriedOrDown = (endpoint: UpstreamEndpoint): boolean =>
+    this.tried.has(endpoint) || this.path.channels.isDown(endpoint)
 
   private replay({ call }: Attempt): void {
     let isLow = true
     for (const message of this.sent) isLow = call!.send(message)
     if (this.requestEnded) call!.end()
     // What was sent before is sent again; whoever waited goes on when the transport says so, or now.
-    if (isLow && this.attemptsMade > 1) this.sink.onDrain()
+    if (isLow && this.sent.length > 0) this.sink.onDrain()
   }
 
   private forgetSent(): void {
@@ -223,59 +251,82 @@ export class CallRun implements DeadlineEntry {
   }
 
   private hedge(): void {
-    if (this.isOver || this.attemptsMade >= this.plan.attemptsMax) return
-    if (this.path.upstream.takeRetry()) this.launch()
+    if (this.isOver || this.attempts.size === 0 || this.attemptsMade >= this.plan.attemptsMax) return
+    const endpoint = this.chooseFresh()
+    if (typeof endpoint !== 'string' && this.path.upstream.takeRetry()) this.launchAt(endpoint)
   }
 
   private attemptTimedOut(attempt: Attempt, attemptTimeoutMs: number): void {
     if (attempt === this.committed || attempt.isOver) return
     attempt.cancel('failure')
-    this.attemptEnded(attempt, {
+    const end: CallEnd = {
       code: 'UNAVAILABLE',
       message: `no answer within ${attemptTimeoutMs} ms`,
       trailers: noMetadata,
       isUnprocessed: false,
       origin: 'local',
-    })
+    }
+    this.attemptEnded(attempt, end, true)
   }
 
-  private mayRetry(end: CallEnd, wasNothing: boolean): boolean {
-    if (wasNothing) return true
-    return this.plan.isIdempotent && this.plan.retryOn.includes(end.code!)
+  private mayRetry(end: CallEnd, isTimedOut: boolean): boolean {
+    if (didNothing(end)) return true
+    return this.plan.isIdempotent && (isTimedOut || this.plan.retryOn.includes(end.code!))
   }
 
   /** Makes one more attempt, now or after a pause; false when none may be made. */
   private launchAgain(end: CallEnd): boolean {
     const { attemptsMax, waitForReady } = this.plan
+    const { upstream, isClosed } = this.path
     const keepsWaiting = waitForReady && end.isUnprocessed
-    if (this.attemptsMade >= attemptsMax && !keepsWaiting) return false
+    if (isClosed || (this.attemptsMade >= attemptsMax && !keepsWaiting)) return false
+    const endpoint = this.chooseFresh()
     // What never reached a server costs servers nothing.
-    if (!end.isUnprocessed && !this.path.upstream.takeRetry()) return false
-    const isFreshLeft = this.path.upstream.endpoints.some((one) => !this.tried.has(one))
-    if (isFreshLeft) this.launch()
-    else this.launchAfterPause()
+    if (!end.isUnprocessed && !upstream.takeRetry()) return false
+    if (typeof endpoint !== 'string') this.launchAt(endpoint)
+    else this.pauseThenLaunch()
     return true
   }
 
-  private launchAfterPause(): void {
-    const { scheduler, random } = this.path
-    const doubled = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.attemptsMade, 16))
-    this.pauseTimer = scheduler.setTimer(doubled * (1 - random.float() / 2), () => {
-      this.tried.clear()
-      this.launch()
-    })
+  private pauseThenLaunch(): void {
+    const { scheduler, random, waiting } = this.path
+    const doubled = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.pauses++, 16))
+    waiting.add(this)
+    this.pauseTimer = scheduler.setTimer(doubled * (1 - random.float() / 2), this.launchPaused)
   }
 
+  private readonly launchPaused = (): void => {
+    if (this.isOver) return
+    this.stopPause()
+    this.tried.clear()
+    this.launch()
+  }
+
+  private stopPause(): void {
+    this.pauseTimer?.cancel()
+    this.pauseTimer = undefined
+    this.stopListening?.()
+    this.stopListening = undefined
+  }
+
+  /** No endpoint can be chosen at all. */
   private refused(refusal: string): void {
+    const { upstream, isClosed } = this.path
     const why = refusalTexts[refusal] ?? refusal
-    this.lastFailure ??= why
-    if (this.plan.waitForReady) {
-      this.attemptsMade++
-      this.launchAfterPause()
+    if (this.plan.waitForReady && !isClosed) {
+      this.lastFailure ??= why
+      this.pauseThenLaunch()
+      // As soon as there is one, whatever is left of the pause.
+      this.stopListening = upstream.onChange(() => {
+        if (upstream.endpoints.some(({ state }) => state === 'ready')) this.launchPaused()
+      })
       return
     }
-    const before = this.lastFailure === why ? '' : `; before that: ${this.lastFailure}`
-    const message = `no endpoint of '${this.path.upstream.name}' can be called: ${why}${before}`
+    if (this.lastEnd !== undefined) {
+      this.finish(this.lastEnd.error, this.lastEnd.trailers)
+      return
+    }
+    const message = `no endpoint of '${upstream.name}' can be called: ${why}`
     this.finish(localError('UNAVAILABLE', message, this.mayBeApplied), noMetadata)
   }
 
@@ -314,8 +365,9 @@ export class CallRun implements DeadlineEntry {
     this.finish(localError(code, message, this.mayBeApplied || isUnderWay, cause), noMetadata)
   }
 
-  private readonly onAbort = (event: Event): void => {
-    const { reason } = event.target as AbortSignal
+  private readonly onAbort = (event: Event): void => this.aborted((event.target as AbortSignal).reason)
+
+  private aborted(reason: unknown): void {
     const isDeadline = (reason as { code?: unknown } | undefined)?.code === 'DEADLINE_EXCEEDED'
     if (isDeadline) this.onDeadline()
     else this.cancel(reason)
@@ -326,7 +378,8 @@ export class CallRun implements DeadlineEntry {
     this.isOver = true
     if (this.deadlineSlot >= 0) this.path.deadlines.remove(this)
     this.hedgeTimer?.cancel()
-    this.pauseTimer?.cancel()
+    this.stopPause()
+    this.path.waiting.delete(this)
     for (const signal of this.plan.signals) signal.removeEventListener('abort', this.onAbort)
     for (const attempt of this.attempts) attempt.cancel('cancelled')
     this.attempts.clear()

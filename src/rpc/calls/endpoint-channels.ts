@@ -32,9 +32,7 @@ export class EndpointChannels {
   }
 
   /** Whether calls to it would fail at once. */
-  isDown(endpoint: UpstreamEndpoint): boolean {
-    return this.channels.get(endpoint)?.isDown === true
-  }
+  readonly isDown = (endpoint: UpstreamEndpoint): boolean => this.channels.get(endpoint)?.isDown === true
 
   close(reason: string): void {
     this.stopListening()

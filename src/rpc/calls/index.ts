@@ -3,6 +3,7 @@ export type {
   ClientInterceptor,
   ClientLimitOptions,
   ClientOptions,
+  ClientTlsOptions,
   OutgoingCall,
   RetryOptions,
 } from './options.ts'

@@ -1,6 +1,6 @@
 import type { Registry } from '../../client/index.ts'
 import type { Logger } from '../../runtime/index.ts'
-import type { Upstream, UpstreamSettings } from '../../traffic/upstream/index.ts'
+import type { Upstream, UpstreamChoices } from '../../traffic/upstream/index.ts'
 import type { CallOrigin, Metadata, MetadataInit, Method, RpcCode, Service } from '../service/index.ts'
 import type { ChannelLimits, ClientTransport, TransportRuntime } from '../transport/index.ts'
 
@@ -80,6 +80,19 @@ export const channelLimitsDefault: ChannelLimits = {
 export const requestBytesMaxDefault = 64 << 20
 export const timeoutMsDefault = 30_000
 
+/** Whom a client trusts, and as whom it appears. PEM. */
+export interface ClientTlsOptions {
+  /** Certificates of the authorities to trust. Default: those that Node brings along. */
+  readonly ca?: string | Uint8Array | undefined
+  /** The client's own certificate chain, for servers that ask for one. With `key`. */
+  readonly cert?: string | Uint8Array | undefined
+  readonly key?: string | Uint8Array | undefined
+  /** The name that the servers' certificates must carry. Default: the host or address of each endpoint. */
+  readonly serverName?: string | undefined
+  /** False accepts any certificate, and with it anyone in between. Default true. */
+  readonly rejectUnauthorized?: boolean | undefined
+}
+
 /** How a client reaches its service. */
 export interface ClientOptions {
   /**
@@ -90,7 +103,7 @@ export interface ClientOptions {
   /** The plane of `connect()`, for `synod:///`. */
   readonly synod?: { readonly registry: Registry } | undefined
   /** Balancing, health checks, outlier ejection, circuit, retry budget. */
-  readonly upstream?: Partial<Omit<UpstreamSettings, 'name' | 'sources'>> | undefined
+  readonly upstream?: UpstreamChoices | undefined
   /** Default: gRPC. */
   readonly transport?: ClientTransport | undefined
   readonly interceptors?: readonly ClientInterceptor[] | undefined
@@ -99,6 +112,8 @@ export interface ClientOptions {
   readonly retry?: RetryOptions | undefined
   readonly limits?: ClientLimitOptions | undefined
   readonly logger?: Logger | undefined
-  /** The outside world; default: this machine's. Give another `network` for TLS. */
+  /** Connects by TLS. `{}` trusts the authorities that Node knows. Default: plain TCP. */
+  readonly tls?: ClientTlsOptions | undefined
+  /** The outside world; default: this machine's. */
   readonly runtime?: Partial<TransportRuntime> | undefined
 }

@@ -4,7 +4,8 @@ import type { CallRun } from './call-run.ts'
 
 export class RequestPump {
   private readonly call: CallRun
-  private readonly iterator: AsyncIterator<unknown> | Iterator<unknown>
+  private readonly requests: Requests<unknown>
+  private iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined = undefined
   private readonly encode: (request: unknown) => Uint8Array
   private isStopped = false
   private wake: (() => void) | undefined = undefined
@@ -14,17 +15,17 @@ export class RequestPump {
   constructor(call: CallRun, requests: Requests<unknown>, encode: (request: unknown) => Uint8Array) {
     this.call = call
     this.encode = encode
-    this.iterator =
-      Symbol.asyncIterator in requests
-        ? (requests as AsyncIterable<unknown>)[Symbol.asyncIterator]()
-        : (requests as Iterable<unknown>)[Symbol.iterator]()
+    this.requests = requests
   }
 
   /** Ends with the request or with the call; never rejects. */
   async run(): Promise<void> {
+    if (this.isStopped) return
     try {
+      const iterator = iteratorOf(this.requests)
+      this.iterator = iterator
       for (;;) {
-        const step = await this.iterator.next()
+        const step = await iterator.next()
         if (this.isStopped) return
         if (step.done === true) break
         this.hasDrained = false
@@ -49,7 +50,7 @@ export class RequestPump {
     this.isStopped = true
     this.wake?.()
     try {
-      const left = this.iterator.return?.()
+      const left = this.iterator?.return?.()
       if (left instanceof Promise) left.catch(() => {})
     } catch {
       // What a caller's iterator does at its end concerns nobody any more.
@@ -62,4 +63,8 @@ export class RequestPump {
       this.wake = resolve
     })
   }
+}
+
+function iteratorOf(requests: Requests<unknown>): AsyncIterator<unknown> | Iterator<unknown> {
+  return Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]()
 }

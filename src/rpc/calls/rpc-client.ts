@@ -3,8 +3,9 @@
  *
  * I1. `open` counts the calls under way by method, where there is a bound on them.
  */
-import { createNodeRuntime, NodeNameService, NodeTextFiles } from '../../runtime/node/index.ts'
-import { openUpstream, type Upstream, upstreamSettingsDefault } from '../../traffic/upstream/index.ts'
+import { createNodeRuntime, NodeCommands, NodeNameService, NodeTextFiles } from '../../runtime/node/index.ts'
+import { openUpstream, type Upstream, upstreamSettings } from '../../traffic/upstream/index.ts'
+import { CallCounts, countFor } from '../metrics/index.ts'
 import {
   type Callers,
   type MetadataValue,
@@ -16,7 +17,7 @@ import {
   type ServiceMethods,
 } from '../service/index.ts'
 import { type CallSpan, clientSpan, noTrace } from '../tracing/index.ts'
-import type { ClientTransport, TransportRuntime } from '../transport/index.ts'
+import { type ClientTransport, type TransportRuntime, tlsNetwork } from '../transport/index.ts'
 import { startCall } from './begin-call.ts'
 import { CallPath } from './call-path.ts'
 import type { CallPlan } from './call-run.ts'
@@ -46,31 +47,54 @@ export function openClient<Methods extends ServiceMethods>(
   options: ClientOptions,
   transport: ClientTransport,
 ): RpcClient<Methods> {
-  const here = createNodeRuntime({ logLevel: 'error' })
-  const { clock, scheduler, random, network, logger } = { ...here, ...options.runtime }
-  const outside = { clock, scheduler, random, network, logger: options.logger ?? logger }
+  const spoken = options.transport ?? transport
+  const outside = outsideOf(options, spoken)
   const limits = { ...channelLimitsDefault, ...options.limits }
   const ownsUpstream = typeof options.target === 'string'
   const upstream = upstreamOf(options, outside)
-  const path = new CallPath({ upstream, ownsUpstream, transport: options.transport ?? transport, outside, limits })
+  const path = new CallPath({ upstream, ownsUpstream, transport: spoken, outside, limits })
   const calls = new ServiceCalls(path, service, options)
   const functions = Object.entries(service.methods).map(([name, method]) => [name, calls.functionOf(method)])
   const dispose = { [Symbol.asyncDispose]: async () => path.close() }
-  return Object.assign(Object.fromEntries(functions), dispose) as RpcClient<Methods>
+  const client = Object.assign(Object.fromEntries(functions), dispose) as RpcClient<Methods>
+  countFor(client, () => ({ kind: 'client', name: upstream.name, counts: calls.counts, upstream }))
+  return client
+}
+
+function outsideOf({ runtime, tls, logger }: ClientOptions, { alpnProtocols }: ClientTransport): TransportRuntime {
+  const here = { ...createNodeRuntime({ logLevel: 'error' }), ...runtime }
+  const { clock, scheduler, random } = here
+  const own = logger ?? here.logger
+  if (tls === undefined) {
+    return { clock, scheduler, random, network: here.network, logger: own, isSecure: runtime?.isSecure }
+  }
+  if (runtime?.network !== undefined) {
+    throw new RpcError('INVALID_ARGUMENT', 'both `tls` and a network are given: give one of them')
+  }
+  const network = tlsNetwork({ ...tls, alpnProtocols: alpnProtocols ?? [] }, own)
+  return { clock, scheduler, random, network, logger: own, isSecure: true }
 }
 
 function upstreamOf(options: ClientOptions, outside: TransportRuntime): Upstream {
-  const { target, synod } = options
+  const { target, synod, tls, upstream } = options
   if (typeof target !== 'string') return target
   const source = sourceOfTarget(target)
   if (source.type === 'registry' && synod === undefined) {
     const message = `the target '${target}' is in Synod's registry: give the plane of connect() as 'synod'`
     throw new RpcError('INVALID_ARGUMENT', message)
   }
-  return openUpstream(
-    { ...upstreamSettingsDefault, ...options.upstream, name: target, sources: [source] },
-    { ...outside, names: new NodeNameService(), files: new NodeTextFiles(), registry: synod?.registry },
-  )
+  const names = new NodeNameService()
+  const world = {
+    ...outside,
+    names,
+    files: new NodeTextFiles(),
+    commands: new NodeCommands(),
+    registry: synod?.registry,
+  }
+  // Checks that speak another protocol than the calls offer none.
+  const isOther = tls !== undefined && upstream?.activeCheck !== undefined && upstream.activeCheck.check.type !== 'grpc'
+  const checkNetwork = isOther ? tlsNetwork({ ...tls, alpnProtocols: [] }, outside.logger) : undefined
+  return openUpstream(upstreamSettings(target, [source], upstream), world, { checkNetwork })
 }
 
 class ServiceCalls {
@@ -78,6 +102,7 @@ class ServiceCalls {
   private readonly service: Service
   private readonly options: ClientOptions
   private readonly interceptors: readonly ClientInterceptor[]
+  readonly counts = new CallCounts()
   private readonly open = new Map<string, number>()
 
   constructor(path: CallPath, service: Service, options: ClientOptions) {
@@ -111,9 +136,16 @@ class ServiceCalls {
   private begin(call: OutgoingCall): Promise<unknown> | AsyncIterable<unknown> {
     const { service, method, request, options } = call
     const span = clientSpan(service.name, method.name, options.context ?? noTrace)
+    const counts = this.counts.of(service.name, method.name)
+    const beganMs = this.path.clock.monotonicMs()
+    counts.begin()
     const isStream = method.kind === 'client-streaming' || method.kind === 'bidi-streaming'
     try {
       if (this.path.isClosed) throw new RpcError('CANCELLED', 'the client was closed: open another')
+      if (isStream && !isIterable(request)) {
+        const what = `the requests of ${service.name}/${method.name} are no stream`
+        throw new RpcError('INVALID_ARGUMENT', `${what}: give an array, an iterable, or an async iterable`)
+      }
       const message = isStream ? undefined : this.encode(method, request)
       const plan = this.planOf(call, span, message)
       const release = this.claim(method)
@@ -126,11 +158,13 @@ class ServiceCalls {
         onDone: (error) => {
           release()
           span.end(error)
+          counts.end(error?.code, this.path.clock.monotonicMs() - beganMs)
         },
       })
     } catch (error) {
       span.end(error)
       const refused = error instanceof RpcError ? error : new RpcError('INTERNAL', String(error), { cause: error })
+      counts.end(refused.code, 0)
       const isPromised = method.kind === 'unary' || method.kind === 'client-streaming'
       const rejected: Promise<never> = Promise.reject(refused)
       return isPromised ? rejected : deferredAnswers(rejected)
@@ -198,6 +232,14 @@ class ServiceCalls {
     this.open.set(name, open + 1)
     return () => this.open.set(name, this.open.get(name)! - 1)
   }
+}
+
+function isIterable(value: unknown): boolean {
+  if (typeof value === 'string') return false
+  const { [Symbol.iterator]: each, [Symbol.asyncIterator]: eachLater } = Object(value) as Partial<
+    Iterable<unknown> & AsyncIterable<unknown>
+  >
+  return typeof each === 'function' || typeof eachLater === 'function'
 }
 
 function encodeRequest(service: Service, method: Method, request: unknown): Uint8Array {

@@ -7,6 +7,7 @@ import type { GrpcJs } from './grpc-js-module.ts'
 import { registerBalancer } from './registry-balancer.ts'
 import { type PolicyChoice, resolverClass } from './registry-resolver.ts'
 
+/** How plain grpc-js finds and spreads. */
 export interface SynodResolverOptions {
   /** Default `synod`: targets are `synod:///SERVICE`. */
   readonly scheme?: string | undefined
@@ -23,7 +24,9 @@ export interface SynodResolverOptions {
 /**
  * Teaches `@grpc/grpc-js` to find services in Synod's registry: afterwards `new OrdersClient('synod:///orders', credentials)`
  * follows the healthy instances of `orders` by watch. While the registry cannot be reached, what is known stays in use.
- * The registration is for the whole process and for good: grpc-js knows no other. Throws `INVALID_ARGUMENT` for a policy
+ * The registration is for the whole process and for good: grpc-js knows no other. A call whose server dies is made again
+ * where the channel's `grpc.service_config` has a `retryPolicy` for it: grpc-js makes none again by itself but those that
+ * certainly reached no server. Throws `INVALID_ARGUMENT` for a policy
  * that there is not.
  *
  * @example

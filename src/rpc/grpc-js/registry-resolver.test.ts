@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import * as grpc from '@grpc/grpc-js'
 import { connect, type PlaneByEngine } from '../../client/index.ts'
-import { createServer, type RpcServer } from '../index.ts'
+import { createServer, implement, RpcError, type RpcServer } from '../index.ts'
 import { type OrdersPeer, peerClient } from '../testing/grpc-js-peer.ts'
-import { ordersOf } from '../testing/orders-service.ts'
+import { orders, ordersOf } from '../testing/orders-service.ts'
 import { until } from '../testing/until.ts'
 import { registerSynodResolver } from './index.ts'
 
@@ -46,6 +46,43 @@ describe('grpc-js with the resolver of the registry', () => {
     assert.equal(error.code, grpc.status.UNAVAILABLE)
     assert.match(error.details, /no healthy instance of 'nobody'/)
     client.close()
+  })
+
+  it("keeps to the channel's own retry policy, timeouts and balancing", async () => {
+    let failures = 0
+    const flaky = implement(orders, {
+      getOrder: ({ id }) => {
+        if (id === 'twice' && failures++ < 2) throw new RpcError('UNAVAILABLE', 'not now')
+        return { id, item: 'book', count: 1 }
+      },
+      placeOrder: () => new Promise<never>(() => {}),
+    })
+    const register = { synod: plane, service: 'flaky' }
+    const servers = [
+      await createServer({ services: [flaky], register }),
+      await createServer({ services: [flaky], register }),
+    ]
+    const backoff = { initialBackoff: '0.01s', maxBackoff: '0.01s', backoffMultiplier: 1 }
+    const retryPolicy = { maxAttempts: 3, ...backoff, retryableStatusCodes: ['UNAVAILABLE'] }
+    const methodConfig = [
+      { name: [{ service: 'synod.testing.v1.Orders', method: 'PlaceOrder' }], timeout: '0.05s' },
+      { name: [{}], retryPolicy },
+    ]
+    for (const loadBalancingConfig of [[], [{ pick_first: {} }]]) {
+      failures = 0
+      const config = { loadBalancingConfig, methodConfig }
+      const client = peerClient('synod:///flaky', { 'grpc.service_config': JSON.stringify(config) })
+      const error = await new Promise((resolve) => client.GetOrder({ id: 'twice' }, resolve))
+      assert.equal(error, null)
+      assert.equal(failures, 3)
+      const late = await servedBy(client).then(
+        () => assert.fail('it succeeded'),
+        (reason: grpc.ServiceError) => reason,
+      )
+      assert.equal(late.code, grpc.status.DEADLINE_EXCEEDED)
+      client.close()
+    }
+    await Promise.all(servers.map((server) => server.close({ drainMs: 0 })))
   })
 
   it('honours weights by our policies', async () => {

@@ -5,10 +5,11 @@
  *     or is closed, and makes another when it wakes.
  * I2. A failure of the registry is told only while nothing is known.
  */
-import type { experimental, ServiceConfig, StatusObject } from '@grpc/grpc-js'
+import type { ChannelOptions, experimental, ServiceConfig, StatusObject } from '@grpc/grpc-js'
 import type { Instance, Registry } from '../../client/index.ts'
 import type { BalancePolicy } from '../../core/balance/index.ts'
 import type { TransportRuntime } from '../transport/index.ts'
+import { channelConfigOf } from './channel-config.ts'
 import type { GrpcJs } from './grpc-js-module.ts'
 import { balancerName } from './registry-balancer.ts'
 
@@ -39,8 +40,9 @@ export function resolverClass(setup: ResolverSetup): ResolverConstructor {
   return class RegistryResolver {
     private readonly follower: Follower
 
-    constructor(target: Target, listener: Listener) {
-      this.follower = new Follower(setup, decodeURIComponent(target.path), listener)
+    constructor(target: Target, listener: Listener, options: ChannelOptions) {
+      const ofChannel = channelConfigOf(setup.grpcJs, options)
+      this.follower = new Follower(setup, decodeURIComponent(target.path), listener, ofChannel)
     }
 
     updateResolution(): void {
@@ -61,13 +63,15 @@ class Follower {
   private readonly setup: ResolverSetup
   private readonly service: string
   private readonly listener: Listener
+  private readonly ofChannel: ServiceConfig
   private leaving: AbortController | undefined = undefined
   private isKnown = false
 
-  constructor(setup: ResolverSetup, service: string, listener: Listener) {
+  constructor(setup: ResolverSetup, service: string, listener: Listener, ofChannel: ServiceConfig) {
     this.setup = setup
     this.service = service
     this.listener = listener
+    this.ofChannel = ofChannel
   }
 
   start(): void {
@@ -109,7 +113,10 @@ class Follower {
     }
     this.isKnown = true
     const endpoints = reachable.map(({ address, port }) => ({ addresses: [{ host: address, port: port! }] }))
-    this.listener(statusOrFromValue(endpoints), {}, statusOrFromValue(this.configOf(reachable)), '')
+    // A channel that names its policy gets all of its own config: null leaves that to grpc-js.
+    const isOwn = this.ofChannel.loadBalancingConfig.length > 0
+    const config = isOwn ? null : statusOrFromValue({ ...this.ofChannel, ...this.policyOf(reachable) })
+    this.listener(statusOrFromValue(endpoints), {}, config, '')
   }
 
   private tellFailure(details: string): void {
@@ -120,16 +127,16 @@ class Follower {
     this.listener(grpcJs.experimental.statusOrFromError(error), {}, null, '')
   }
 
-  private configOf(instances: readonly Instance[]): ServiceConfig {
+  private policyOf(instances: readonly Instance[]): Pick<ServiceConfig, 'loadBalancingConfig'> {
     const { choice } = this.setup
-    if (typeof choice === 'string') return { loadBalancingConfig: [{ [choice]: {} }], methodConfig: [] }
+    if (typeof choice === 'string') return { loadBalancingConfig: [{ [choice]: {} }] }
     const weights: Record<string, number> = {}
     for (const { address, port, metadata } of instances) {
       const weight = Number(metadata['weight'] ?? 1)
       weights[`${address}:${port}`] = weight > 0 ? Math.min(weight, weightMax) : 1
     }
     const config = { policy: choice.policy, keyMetadata: choice.keyMetadata, weights }
-    return { loadBalancingConfig: [{ [balancerName]: config }], methodConfig: [] }
+    return { loadBalancingConfig: [{ [balancerName]: config }] }
   }
 }
 

@@ -5,16 +5,21 @@
  *     metadata is made for its call.
  */
 import type { FieldPair, HeaderTemplate, HpackEncoder } from '../../wire/http2/index.ts'
-import type { Metadata } from '../service/index.ts'
+import { contractName, type Metadata } from '../service/index.ts'
+import type { TransportRequest } from '../transport/index.ts'
 import { fieldsOfMetadata } from './metadata-fields.ts'
 
 const templatesMax = 1_024
 const userAgent = 'synod-rpc'
+/** Of requests and answers whose messages may be compressed. */
+export const gzipEncoding: FieldPair = ['grpc-encoding', 'gzip']
 
 /** What requests have in common. */
 export interface RequestHeadings {
   readonly scheme: 'http' | 'https'
   readonly authority: string
+  /** Whether messages may be compressed. */
+  readonly sendsGzip: boolean
 }
 
 /** The fields that every request of a channel carries. */
@@ -28,6 +33,14 @@ export function memorableRequestFields({ authority }: RequestHeadings): readonly
   ]
 }
 
+interface RequestParts {
+  readonly path: string
+  readonly encoding: string | undefined
+  readonly contract: string | undefined
+  readonly timeoutText: string
+  readonly metadata: Metadata
+}
+
 export class RequestTemplates {
   private readonly encoder: HpackEncoder
   private readonly headings: RequestHeadings
@@ -38,19 +51,22 @@ export class RequestTemplates {
     this.headings = headings
   }
 
-  find(path: string, encoding: string | undefined, timeoutText: string, metadata: Metadata): HeaderTemplate {
-    if (metadata.size > 0) return this.make(path, encoding, timeoutText, metadata)
+  /** `path`: of `service` and `method`, which say the rest of the head. */
+  find(path: string, { service, method, metadata }: TransportRequest, timeoutText: string): HeaderTemplate {
+    const { encoding } = service
+    const { contract } = method
+    if (metadata.size > 0) return this.make({ path, encoding, contract, timeoutText, metadata })
     const key = encoding === undefined ? `${path} ${timeoutText}` : `${path} ${timeoutText} ${encoding}`
     let template = this.templates.get(key)
     if (template === undefined) {
-      template = this.make(path, encoding, timeoutText, metadata)
+      template = this.make({ path, encoding, contract, timeoutText, metadata })
       if (this.templates.size >= templatesMax) this.templates.clear()
       this.templates.set(key, template)
     }
     return template
   }
 
-  private make(path: string, encoding: string | undefined, timeoutText: string, metadata: Metadata): HeaderTemplate {
+  private make({ path, encoding, contract, timeoutText, metadata }: RequestParts): HeaderTemplate {
     const fields: FieldPair[] = [
       [':method', 'POST'],
       [':scheme', this.headings.scheme],
@@ -61,6 +77,8 @@ export class RequestTemplates {
       ['user-agent', userAgent],
       ['grpc-accept-encoding', 'identity,gzip'],
     ]
+    if (this.headings.sendsGzip) fields.push(gzipEncoding)
+    if (contract !== undefined) fields.push([contractName, contract])
     if (timeoutText !== '') fields.push(['grpc-timeout', timeoutText])
     fields.push(...fieldsOfMetadata(metadata))
     return this.encoder.template(fields)

@@ -5,14 +5,15 @@
  * I2. What is sent before the stream is open waits in `unsent`; its sender hears `false` at once and `onDrain` when the
  *     stream takes it, so one message waits there, or few.
  * I3. While paused, whole messages wait in `held`, and their bytes are not credited to the server's window: it can have at
- *     most its window of them here.
+ *     most its window of them here. Compressed ones take more: `heldBytes` of all together, bounded too.
  */
-import { GrpcStatusCode, MessageReader, messagePrefix, messagePrefixBytes } from '../../wire/grpc/index.ts'
+import { type GrpcFailure, GrpcStatusCode, MessageReader, messagePrefixBytes } from '../../wire/grpc/index.ts'
 import type { ClientStream, ResponseHead, ResponseReceiver, StreamFailure } from '../../wire/http2-client/index.ts'
 import type { CallEnd, CallEvents, TransportCall, TransportRequest } from '../transport/index.ts'
 import type { ChannelConnection } from './channel-connection.ts'
 import type { GrpcClientChannel } from './client-channel.ts'
 import { endOfFailure, endOfTrailers, localEnd, meaningOfHead } from './response-meaning.ts'
+import { sentMessage } from './sent-message.ts'
 import { rpcCodeOf } from './status.ts'
 
 export class GrpcClientCall implements TransportCall, ResponseReceiver {
@@ -28,6 +29,7 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
   private hasWaitedTwice = false
   private isPaused = false
   private held: Uint8Array[] = []
+  private heldBytes = 0
   /** Received bytes that are not credited yet. */
   private withheldBytes = 0
   /** The end that waits behind `held`. */
@@ -41,9 +43,8 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
 
   /** Opens it on a connection that can open a stream. */
   start(connection: ChannelConnection): void {
-    const { service, method, metadata, message } = this.request
-    const path = `/${service.name}/${method.name}`
-    const template = connection.templates.find(path, service.encoding, this.timeoutText(), metadata)
+    const { service, method, message } = this.request
+    const template = connection.templates.find(`/${service.name}/${method.name}`, this.request, this.timeoutText())
     this.connection = connection
     const stream = connection.http2.open(template, this)
     this.stream = stream
@@ -52,7 +53,7 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
       return
     }
     let isLow = true
-    for (const one of this.unsent) isLow = stream.send(messagePrefix(one.length), one)
+    for (const one of this.unsent) isLow = stream.send(...sentMessage(one, connection.sendsGzip))
     this.unsent = []
     if (this.isEnding) stream.end()
     if (isLow) this.channel.defer(() => this.onDrain())
@@ -61,7 +62,7 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
   send(message: Uint8Array): boolean {
     if (this.isDone || this.isEnding) return true
     const stream = this.stream
-    if (stream !== undefined) return stream.send(messagePrefix(message.length), message)
+    if (stream !== undefined) return stream.send(...sentMessage(message, this.connection!.sendsGzip))
     this.unsent.push(message)
     return false
   }
@@ -159,16 +160,23 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
     this.finish(endOfFailure(failure, isWhole))
   }
 
-  private readonly take = (message: Uint8Array): undefined => {
+  private readonly take = (message: Uint8Array): GrpcFailure | undefined => {
     if (this.isDone) return
-    if (this.isPaused || this.held.length > 0) this.held.push(message)
-    else this.events.onMessage(message)
+    if (!this.isPaused && this.held.length === 0) {
+      this.events.onMessage(message)
+      return
+    }
+    this.held.push(message)
+    this.heldBytes += message.length
+    if (this.heldBytes > Math.max(heldBytesMin, 4 * this.channel.limits.messageBytesMax)) return tooManyHeld
+    return
   }
 
   private sendWhole(stream: ClientStream, message: Uint8Array): void {
-    const writer = stream.beginWhole(messagePrefixBytes + message.length)
+    const { sendsGzip } = this.connection!
+    const writer = sendsGzip ? undefined : stream.beginWhole(messagePrefixBytes + message.length)
     if (writer === undefined) {
-      stream.send(messagePrefix(message.length), message)
+      stream.send(...sentMessage(message, sendsGzip))
       stream.end()
       return
     }
@@ -179,7 +187,11 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
 
   private deliverHeld(): void {
     let at = 0
-    while (at < this.held.length && !this.isPaused && !this.isDone) this.events.onMessage(this.held[at++]!)
+    while (at < this.held.length && !this.isPaused && !this.isDone) {
+      const message = this.held[at++]!
+      this.heldBytes -= message.length
+      this.events.onMessage(message)
+    }
     this.held = at >= this.held.length ? [] : this.held.slice(at)
     if (this.isDone || this.held.length > 0) return
     this.credit()
@@ -212,6 +224,13 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
     this.held = []
     this.reader?.drop()
   }
+}
+
+/** What messages that nobody reads yet may take in any case. */
+const heldBytesMin = 64 << 20
+const tooManyHeld: GrpcFailure = {
+  status: GrpcStatusCode.resourceExhausted,
+  message: 'the compressed messages of the server that wait to be read are too long: read faster',
 }
 
 const unexpectedHead = 'the server said success before it answered'

@@ -9,6 +9,7 @@ import {
   type HealthProvider,
   HealthStatus,
   healthRoutes,
+  ownDescriptors,
   reflectionRoutes,
 } from '../../wire/grpc/index.ts'
 import { Http1Server, PortServer } from '../../wire/http1/index.ts'
@@ -35,6 +36,8 @@ export class GrpcListener implements ProtocolServer, ListeningTransport {
   /** Unfinished requests of one connection together. */
   readonly bufferedBytesMax: number
   readonly onCall: (call: IncomingCall) => void
+  /** Whether answers are compressed for clients that read that. */
+  readonly sendsGzip: boolean
   address: Address
   callsOpen = 0
   private readonly init: ServerTransportInit
@@ -42,7 +45,8 @@ export class GrpcListener implements ProtocolServer, ListeningTransport {
   private readonly ledger = new MemoryLedger(heldBytesMax)
   private readonly arena = new OutputArena()
 
-  constructor(init: ServerTransportInit) {
+  constructor(init: ServerTransportInit, sendsGzip: boolean) {
+    this.sendsGzip = sendsGzip
     const { clock, scheduler, network, logger } = init.outside
     this.init = init
     this.clock = clock
@@ -51,10 +55,11 @@ export class GrpcListener implements ProtocolServer, ListeningTransport {
     this.address = init.address
     this.bufferedBytesMax = Math.max(64 << 20, 4 * init.limits.messageBytesMax)
     this.deadlines = new DeadlineQueue(clock, scheduler)
-    const files = [...new Set(init.services.flatMap(({ files = [] }) => files))]
+    const own = ownDescriptors()
+    const files = [...new Set([...own.files, ...init.services.flatMap(({ files = [] }) => files)])]
     this.methods = new ServedMethods(init.services, [
       healthRoutes(healthOf(init)),
-      reflectionRoutes({ files, services: servicesShown(init) }),
+      reflectionRoutes({ files, services: [...new Set([...servicesShown(init), ...own.services])] }),
     ])
     this.port = new PortServer({
       network,
@@ -115,7 +120,7 @@ function healthOf(init: ServerTransportInit): HealthProvider {
   }
 }
 
-/** What reflection lists: what is served and can be described. */
+/** What reflection lists, beside gRPC's own: what is served and can be described. */
 function servicesShown({ services }: ServerTransportInit): string[] {
   return services.filter(({ files }) => files !== undefined).map(({ name }) => name)
 }

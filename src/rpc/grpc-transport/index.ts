@@ -1,3 +1,3 @@
 export { type GrpcClientOptions, grpcClientTransport } from './client-transport.ts'
-export { grpcServerTransport } from './server-transport.ts'
+export { type GrpcServerOptions, grpcServerTransport } from './server-transport.ts'
 export { grpcStatusOf, rpcCodeOf } from './status.ts'

@@ -1,7 +1,7 @@
 /** What a request's head says about its call: what serves it, or why nothing does. Derived once for equal header blocks. */
 import { GrpcStatusCode } from '../../wire/grpc/index.ts'
 import type { RequestHead } from '../../wire/http2/index.ts'
-import type { Metadata } from '../service/index.ts'
+import { contractClash, contractName, type Metadata, type Method, type Service } from '../service/index.ts'
 import { metadataOfFields } from './metadata-fields.ts'
 import type { ServedMethod, ServedMethods } from './served-methods.ts'
 
@@ -11,6 +11,8 @@ export interface RequestPlan {
   /** Undefined without a deadline. */
   readonly timeoutMs: number | undefined
   readonly isGzip: boolean
+  /** Whether the client reads compressed answers. */
+  readonly acceptsGzip: boolean
   readonly metadata: Metadata
 }
 
@@ -48,7 +50,14 @@ export function planOf(head: RequestHead, methods: ServedMethods): RequestPlan |
   if (asked !== spoken) {
     return refusal(`this service is spoken in ${spoken}, and the request is in ${JSON.stringify(asked.slice(0, 100))}`)
   }
-  return { served, timeoutMs, isGzip: encoding === 'gzip', metadata: metadataOfFields(head.fields) }
+  const clash = served.kind === 'method' ? clashOf(head, served.service, served.method) : undefined
+  if (clash !== undefined) return { httpStatus: 200, status: GrpcStatusCode.failedPrecondition, message: clash }
+  const acceptsGzip = /(?:^|,)\s*gzip\s*(?:,|$)/.test(head.get('grpc-accept-encoding') ?? '')
+  return { served, timeoutMs, isGzip: encoding === 'gzip', acceptsGzip, metadata: metadataOfFields(head.fields) }
+}
+
+function clashOf(head: RequestHead, service: Service, method: Method): string | undefined {
+  return contractClash(`${service.name}/${method.name}`, head.get(contractName), method.contract)
 }
 
 function refusal(message: string): RequestRefusal {

@@ -36,16 +36,33 @@ interface HeadMeaning {
   readonly metadata: Metadata
 }
 
+/** Equal header lists mean one thing at the beginning of an answer and another at its end: both are kept apart. */
+interface Memo {
+  meaning: HeadMeaning | undefined
+  end: CallEnd | undefined
+}
+
 /** What a head that messages follow means. */
 export function meaningOfHead(head: ResponseHead): HeadMeaning {
-  head.memo ??= { refusal: refusalOf(head), isGzip: head.get('grpc-encoding') === 'gzip', metadata: metadataOf(head) }
-  return head.memo as HeadMeaning
+  const memo = memoOf(head)
+  memo.meaning ??= {
+    refusal: refusalOf(head),
+    isGzip: head.get('grpc-encoding') === 'gzip',
+    metadata: metadataOf(head),
+  }
+  return memo.meaning
 }
 
 /** How a call ended, by its trailers or by a head that is the whole answer. Derived once for equal ones. */
 export function endOfTrailers(head: ResponseHead): CallEnd {
-  head.memo ??= endOf(head)
-  return head.memo as CallEnd
+  const memo = memoOf(head)
+  memo.end ??= endOf(head)
+  return memo.end
+}
+
+function memoOf(head: ResponseHead): Memo {
+  head.memo ??= { meaning: undefined, end: undefined } satisfies Memo
+  return head.memo as Memo
 }
 
 /** What an early end of a stream means. `isWhole`: the server may have got enough of the request to act on it. */

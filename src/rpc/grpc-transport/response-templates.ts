@@ -2,7 +2,7 @@
 import { encodeGrpcMessage } from '../../wire/grpc/index.ts'
 import type { FieldPair, HeaderTemplate, HpackEncoder } from '../../wire/http2/index.ts'
 import type { Metadata } from '../service/index.ts'
-import { contentTypeOf } from './call-templates.ts'
+import { contentTypeOf, gzipEncoding } from './call-templates.ts'
 import { fieldsOfMetadata } from './metadata-fields.ts'
 
 const statusOk: FieldPair = ['grpc-status', '0']
@@ -24,6 +24,7 @@ export class ResponseTemplates {
   readonly trailersOk: HeaderTemplate
   private readonly encoder: HpackEncoder
   private readonly heads = new Map<string | undefined, HeaderTemplate>()
+  private readonly gzipHeads = new Map<string | undefined, HeaderTemplate>()
 
   constructor(encoder: HpackEncoder) {
     this.encoder = encoder
@@ -31,13 +32,15 @@ export class ResponseTemplates {
   }
 
   /** Response-Headers of a call that has messages to send. */
-  head(encoding: string | undefined, metadata: Metadata): HeaderTemplate {
-    if (metadata.size > 0) return this.encoder.template([...headFields(encoding), ...fieldsOfMetadata(metadata)])
-    let template = this.heads.get(encoding)
+  head(encoding: string | undefined, metadata: Metadata, isGzip: boolean): HeaderTemplate {
+    const fields = isGzip ? gzipHeadFields : headFields
+    if (metadata.size > 0) return this.encoder.template([...fields(encoding), ...fieldsOfMetadata(metadata)])
+    const heads = isGzip ? this.gzipHeads : this.heads
+    let template = heads.get(encoding)
     if (template === undefined) {
-      template = this.encoder.template(headFields(encoding))
-      if (this.heads.size >= encodingsMax) this.heads.clear()
-      this.heads.set(encoding, template)
+      template = this.encoder.template(fields(encoding))
+      if (heads.size >= encodingsMax) heads.clear()
+      heads.set(encoding, template)
     }
     return template
   }
@@ -60,6 +63,10 @@ export class ResponseTemplates {
 
 function headFields(encoding: string | undefined): FieldPair[] {
   return [[':status', '200'], ['content-type', contentTypeOf(encoding)], acceptEncoding]
+}
+
+function gzipHeadFields(encoding: string | undefined): FieldPair[] {
+  return [...headFields(encoding), gzipEncoding]
 }
 
 function statusFields(status: number, message: string): FieldPair[] {

@@ -2,24 +2,20 @@
  * One call at a server, on one HTTP/2 stream.
  *
  * I1. Once `isDone` nothing is sent and no event is told. `onCancel` comes when the call ends otherwise than by `end`.
- * I2. While paused, or before `receive`, whole messages wait in `held`, charged to the connection's budget, and their bytes
- *     are not credited to the client's window.
+ * I2. While paused, or before `receive`, whole messages wait in `held`, charged to the connection's budget with what they
+ *     take here (`heldBytes`: compressed ones are longer than their bytes), and their bytes are not credited to the
+ *     client's window.
  * I3. A request of one message is told when it is complete, and before its half-close; what is wrong with it is refused
  *     before anything is told.
  * I4. `deadlineSlot >= 0` while the call is in the connection's deadline queue: for its deadline, or, while a request of one
  *     message is incomplete, for the end of the time that it may take.
  */
-import {
-  type DeadlineEntry,
-  GrpcStatusCode,
-  MessageReader,
-  messagePrefix,
-  messagePrefixBytes,
-} from '../../wire/grpc/index.ts'
+import { type DeadlineEntry, GrpcStatusCode, MessageReader, messagePrefixBytes } from '../../wire/grpc/index.ts'
 import { type Http2Stream, type StreamReceiver, streamHighWaterBytes } from '../../wire/http2/index.ts'
 import { type Metadata, type Method, noMetadata, type RpcCode, type Service } from '../service/index.ts'
 import type { IncomingCall, IncomingEvents } from '../transport/index.ts'
 import type { RequestPlan } from './request-plan.ts'
+import { sentMessage } from './sent-message.ts'
 import type { GrpcServedConnection } from './server-connection.ts'
 import { grpcStatusOf } from './status.ts'
 
@@ -33,6 +29,7 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
   private readonly stream: Http2Stream
   private readonly reader: MessageReader
   private readonly takesOneMessage: boolean
+  private readonly sendsGzip: boolean
   private events: IncomingEvents | undefined = undefined
   private headSent = false
   private isDone = false
@@ -41,6 +38,7 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
   private isDelivering = false
   private messages = 0
   private held: Uint8Array[] = []
+  private heldBytes = 0
   private withheldBytes = 0
   private chargedBytes = 0
   private requestEnded = false
@@ -58,6 +56,7 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
     this.service = served.service
     this.method = served.method
     this.metadata = plan.metadata
+    this.sendsGzip = plan.acceptsGzip && connection.server.sendsGzip
     const { messageBytesMax } = connection.server.limits
     this.reader = new MessageReader(messageBytesMax, plan.isGzip, connection.budget)
     this.takesOneMessage = this.method.kind === 'unary' || this.method.kind === 'server-streaming'
@@ -88,15 +87,15 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
   sendHeaders(metadata: Metadata): void {
     if (this.isDone || this.headSent) return
     this.headSent = true
-    this.stream.sendHeaders(this.connection.templates.head(this.service.encoding, metadata), false)
+    this.stream.sendHeaders(this.connection.templates.head(this.service.encoding, metadata, this.sendsGzip), false)
   }
 
   send(message: Uint8Array): boolean {
     if (this.isDone) return true
     this.sendHeaders(noMetadata)
-    const writer = this.stream.beginDirect(messagePrefixBytes + message.length)
+    const writer = this.sendsGzip ? undefined : this.stream.beginDirect(messagePrefixBytes + message.length)
     if (writer === undefined) {
-      const isLow = this.stream.send([messagePrefix(message.length), message])
+      const isLow = this.stream.send(sentMessage(message, this.sendsGzip))
       return isLow && this.stream.queuedBytes <= streamHighWaterBytes
     }
     writer.dataHeader(this.stream.id, messagePrefixBytes + message.length, false)
@@ -150,6 +149,7 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
     if (this.takesOneMessage && this.messages > 0) return secondMessage
     this.messages++
     this.held.push(message)
+    this.heldBytes += message.length
     return undefined
   }
 
@@ -169,7 +169,11 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
     }
     this.isDelivering = true
     let at = 0
-    while (at < this.held.length && !this.isPaused && !this.isDone) events.onMessage(this.held[at++]!)
+    while (at < this.held.length && !this.isPaused && !this.isDone) {
+      const message = this.held[at++]!
+      this.heldBytes -= message.length
+      events.onMessage(message)
+    }
     this.isDelivering = false
     if (this.isDone) return
     this.held = at === this.held.length ? [] : this.held.slice(at)
@@ -189,9 +193,10 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
 
   /** See I2. A request of one message that is still arriving is bounded by its size. */
   private chargeHeld(): boolean {
-    if (this.held.length === 0) return true
-    if (!this.connection.budget.claim(this.withheldBytes - this.chargedBytes)) return false
-    this.chargedBytes = this.withheldBytes
+    if (this.held.length === 0 || this.takesOneMessage) return true
+    const byteLength = Math.max(this.withheldBytes, this.heldBytes)
+    if (!this.connection.budget.claim(byteLength - this.chargedBytes)) return false
+    this.chargedBytes = byteLength
     return true
   }
 
@@ -222,7 +227,7 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
     if (this.headSent) this.stream.end(templates.trailers(status, message, trailers))
     else if (status === GrpcStatusCode.ok) {
       // A stream of no messages: clients take a success in the head for one too, but not all do.
-      this.stream.sendHeaders(templates.head(this.service.encoding, noMetadata), false)
+      this.stream.sendHeaders(templates.head(this.service.encoding, noMetadata, false), false)
       this.stream.end(templates.trailers(status, message, trailers))
     } else this.stream.sendHeaders(templates.trailersOnly(200, status, message, trailers), true)
   }

@@ -1,6 +1,7 @@
 /** `synod/grpc`: services of `.proto` files, by code that protoc-gen-es or the tools of grpc-js generate, and gRPC itself. */
 export {
   type GrpcClientOptions,
+  type GrpcServerOptions,
   grpcClientTransport,
   grpcServerTransport,
   grpcStatusOf,

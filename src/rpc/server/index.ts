@@ -5,6 +5,7 @@ export type {
   ServerInterceptor,
   ServerLimitOptions,
   ServerOptions,
+  ServerTlsOptions,
 } from './options.ts'
 export type { MethodCount, RpcServer } from './rpc-server.ts'
 export { type ServerDefaults, startServer } from './start-server.ts'

@@ -29,7 +29,10 @@ export interface RegisterServerOptions {
   readonly service?: string | undefined
   /** Names the instance; default: made up. */
   readonly id?: string | undefined
-  /** Where clients reach this server. Default: the host and port that it listens on. */
+  /**
+   * Where clients reach this server. Default: the host and port that it listens on. To be given where it listens on
+   * `0.0.0.0` or `::`.
+   */
   readonly address?: string | undefined
   readonly port?: number | undefined
   /** `weight`, `zone` and `priority` are read by balancers. */
@@ -56,6 +59,16 @@ export type ServerInterceptor = (
   next: (call: InterceptedCall) => Promise<unknown>,
 ) => Promise<unknown>
 
+/** As whom a server appears, and whom it lets in. PEM. */
+export interface ServerTlsOptions {
+  /** The server's certificate, with those in between up to the authority. */
+  readonly cert: string | Uint8Array
+  readonly key: string | Uint8Array
+  /** Given, only clients with a certificate of one of these authorities are let in. Default: all are. */
+  readonly ca?: string | Uint8Array | undefined
+}
+
+/** What a server serves, and where. */
 export interface ServerOptions {
   /** Made by `implement`. */
   readonly services: readonly ImplementedService[]
@@ -68,6 +81,8 @@ export interface ServerOptions {
   /** Registers the server once it listens; deregisters it first when it is closed. */
   readonly register?: RegisterServerOptions | readonly RegisterServerOptions[] | undefined
   readonly logger?: Logger | undefined
-  /** The outside world; default: this machine's. Give another `network` for TLS. */
+  /** Listens for TLS connections only. Default: plain TCP. */
+  readonly tls?: ServerTlsOptions | undefined
+  /** The outside world; default: this machine's. */
   readonly runtime?: Partial<TransportRuntime> | undefined
 }

@@ -1,12 +1,14 @@
 /**
  * The requests of a streaming call, for its handler to iterate.
  *
- * I1. At most `queuedMax` messages and those of one more read wait in `queue`; then the client is held back.
+ * I1. At most `queuedMax` messages, or `queuedBytesMax` bytes of them and one message more, and those of one more read wait
+ *     in `queue`; then the client is held back. `queuedBytes` is what came since the queue was empty.
  * I2. At most one `next` waits, in `waiter`, and only while `queue` is empty.
  */
 import type { IncomingCall } from '../transport/index.ts'
 
 const queuedMax = 16
+const queuedBytesMax = 1 << 20
 
 interface Waiter {
   resolve(result: IteratorResult<unknown>): void
@@ -18,6 +20,7 @@ const finished: IteratorResult<unknown> = { done: true, value: undefined }
 export class RequestStream implements AsyncIterableIterator<unknown> {
   private readonly call: Pick<IncomingCall, 'pause' | 'resume'>
   private queue: unknown[] = []
+  private queuedBytes = 0
   private waiter: Waiter | undefined = undefined
   private isPaused = false
   /** No more messages come: half-closed, failed with `failure`, or left by the handler. */
@@ -29,7 +32,8 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
     this.call = call
   }
 
-  push(message: unknown): void {
+  /** `byteLength`: of the message as it was sent. */
+  push(message: unknown, byteLength: number): void {
     if (this.isOver) return
     const waiter = this.waiter
     if (waiter !== undefined) {
@@ -38,7 +42,8 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
       return
     }
     this.queue.push(message)
-    if (this.queue.length < queuedMax || this.isPaused) return
+    this.queuedBytes += byteLength
+    if ((this.queue.length < queuedMax && this.queuedBytes <= queuedBytesMax) || this.isPaused) return
     this.isPaused = true
     this.call.pause()
   }
@@ -63,10 +68,7 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
   next(): Promise<IteratorResult<unknown>> {
     if (this.queue.length > 0) {
       const value = this.queue.shift()
-      if (this.queue.length === 0 && this.isPaused) {
-        this.isPaused = false
-        this.call.resume()
-      }
+      if (this.queue.length === 0) this.emptied()
       return Promise.resolve({ done: false, value })
     }
     if (this.failure !== undefined && !this.isLeft) return Promise.reject(this.failure)
@@ -77,15 +79,19 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
     })
   }
 
+  private emptied(): void {
+    this.queuedBytes = 0
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.call.resume()
+  }
+
   /** The handler reads no more: what comes is dropped, so that the client is not held back for ever. */
   return(): Promise<IteratorResult<unknown>> {
     this.isLeft = true
     this.isOver = true
     this.queue = []
-    if (this.isPaused) {
-      this.isPaused = false
-      this.call.resume()
-    }
+    this.emptied()
     return Promise.resolve(finished)
   }
 

@@ -7,6 +7,7 @@
  */
 import type { Registration } from '../../client/index.ts'
 import type { Address, Clock, Logger } from '../../runtime/index.ts'
+import { CallCounts } from '../metrics/index.ts'
 import { type CallContext, type RpcCode, RpcError } from '../service/index.ts'
 import type { IncomingCall, ListeningTransport } from '../transport/index.ts'
 import type { ImplementedService, ServiceHandler } from './implement.ts'
@@ -57,7 +58,7 @@ export class RunningServer implements RpcServer, CallHost {
   private readonly handlers = new Map<string, ReadonlyMap<string, ServiceHandler>>()
   private readonly open = new Set<ServedCall>()
   private readonly openByMethod = new Map<string, number>()
-  private readonly finished = new Map<string, Map<RpcCode | 'OK', number>>()
+  readonly callCounts = new CallCounts()
   private readonly notServing = new Set<string>()
   private readonly healthListeners = new Set<() => void>()
   private listening: ListeningTransport | undefined = undefined
@@ -89,7 +90,8 @@ export class RunningServer implements RpcServer, CallHost {
 
   counts(): MethodCount[] {
     const rows: MethodCount[] = []
-    for (const [method, codes] of this.finished) for (const [code, count] of codes) rows.push({ method, code, count })
+    for (const { service, method, codes } of this.callCounts.methods)
+      for (const [code, count] of codes) rows.push({ method: `${service}/${method}`, code, count })
     return rows
   }
 
@@ -117,6 +119,7 @@ export class RunningServer implements RpcServer, CallHost {
     const isFull = this.open.size >= this.init.callsMax || ofMethod >= methodMax
     this.open.add(call)
     this.openByMethod.set(name, ofMethod + 1)
+    this.callCounts.of(call.service, call.method).begin()
     if (isFull) call.refuse('RESOURCE_EXHAUSTED', `too many calls of ${name} are under way at this server: try another`)
     else if (this.handlerOf(call) === undefined) call.refuse('UNIMPLEMENTED', `${name} is not implemented here`)
     else call.start()
@@ -144,12 +147,7 @@ export class RunningServer implements RpcServer, CallHost {
     const left = (this.openByMethod.get(name) ?? 1) - 1
     if (left === 0) this.openByMethod.delete(name)
     else this.openByMethod.set(name, left)
-    let codes = this.finished.get(name)
-    if (codes === undefined) {
-      codes = new Map()
-      this.finished.set(name, codes)
-    }
-    codes.set(code ?? 'OK', (codes.get(code ?? 'OK') ?? 0) + 1)
+    this.callCounts.of(call.service, call.method).end(code, this.clock.monotonicMs() - call.beganMs)
   }
 
   statusOf(code: RpcCode): number {

@@ -10,15 +10,16 @@ import {
   addOutcome,
   type CallContext,
   checkMetadata,
+  contractName,
   detailsName,
   encodeErrorDetails,
   type Metadata,
-  type MetadataInit,
   type MetadataValue,
   metadataFrom,
   noMetadata,
   type RpcCode,
   RpcError,
+  schemaClash,
 } from '../service/index.ts'
 import { type CallSpan, serverSpan, traceOf } from '../tracing/index.ts'
 import type { IncomingCall, IncomingEvents } from '../transport/index.ts'
@@ -38,6 +39,7 @@ export interface CallHost {
 
 export class ServedCall implements CallContext, IncomingEvents {
   readonly incoming: IncomingCall
+  readonly beganMs: number
   private readonly host: CallHost
   private readonly span: CallSpan
   private readonly requests: RequestStream | undefined
@@ -54,6 +56,7 @@ export class ServedCall implements CallContext, IncomingEvents {
     const { service, method, metadata } = incoming
     this.host = host
     this.incoming = incoming
+    this.beganMs = host.clock.monotonicMs()
     this.span = serverSpan(service.name, method.name, traceOf(metadata.get('traceparent'), metadata.get('tracestate')))
     const isStream = method.kind === 'client-streaming' || method.kind === 'bidi-streaming'
     this.requests = isStream ? new RequestStream(incoming) : undefined
@@ -91,20 +94,27 @@ export class ServedCall implements CallContext, IncomingEvents {
     return this.controller.signal
   }
 
-  remainingMs(): number | undefined {
-    const { deadlineMs } = this.incoming
-    return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - this.host.clock.monotonicMs())
+  // Handlers may take these out of their context, `({ id }, { remainingMs }) => …`: each is bound where it is asked for.
+  get remainingMs(): CallContext['remainingMs'] {
+    return () => {
+      const { deadlineMs } = this.incoming
+      return deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - this.host.clock.monotonicMs())
+    }
   }
 
-  sendHeaders(metadata?: MetadataInit): void {
-    if (!this.isOver) this.incoming.sendHeaders(metadataFrom(metadata))
+  get sendHeaders(): CallContext['sendHeaders'] {
+    return (metadata) => {
+      if (!this.isOver) this.incoming.sendHeaders(metadataFrom(metadata))
+    }
   }
 
-  setTrailer(name: string, value: MetadataValue): void {
-    const lower = name.toLowerCase()
-    checkMetadata(lower, value)
-    this.trailers ??= new Map()
-    this.trailers.set(lower, value)
+  get setTrailer(): CallContext['setTrailer'] {
+    return (name, value) => {
+      const lower = name.toLowerCase()
+      checkMetadata(lower, value)
+      this.trailers ??= new Map()
+      this.trailers.set(lower, value)
+    }
   }
 
   /** Begins to serve it. */
@@ -131,7 +141,7 @@ export class ServedCall implements CallContext, IncomingEvents {
       return
     }
     if (this.requests !== undefined) {
-      this.requests.push(message)
+      this.requests.push(message, bytes.length)
       return
     }
     this.request = message
@@ -280,8 +290,12 @@ function faultOf(error: unknown): RpcError {
 function wrongRequest(call: ServedCall, error: unknown): RpcError {
   if (error instanceof RpcError) return error
   const why = error instanceof Error ? error.message : String(error)
-  return new RpcError('INVALID_ARGUMENT', `the request of ${call.service}/${call.method} is not one: ${why}`, {
-    outcome: call.incoming.method.kind === 'unary' ? 'not-applied' : 'unknown',
+  const { method } = call.incoming
+  const clash = schemaClash(call.metadata.get(contractName), method.contract)
+  const code = clash === undefined ? 'INVALID_ARGUMENT' : 'FAILED_PRECONDITION'
+  const reason = clash === undefined ? why : `${why}; ${clash}`
+  return new RpcError(code, `the request of ${call.service}/${call.method} is not one: ${reason}`, {
+    outcome: method.kind === 'unary' ? 'not-applied' : 'unknown',
     cause: error,
   })
 }

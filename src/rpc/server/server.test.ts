@@ -65,6 +65,42 @@ describe('a server', () => {
     assert.deepEqual([big.code, big.outcome], ['RESOURCE_EXHAUSTED', 'not-applied'])
   })
 
+  it('that listens on every address registers only by one that clients can reach', async () => {
+    const synod = await connect('memory:')
+    const host = '0.0.0.0'
+    const implementation = implement(echo, { say: (word) => word })
+    const services = [implementation]
+    const error = await failureOf(createServer({ services, address: { host }, register: { synod } }))
+    assert.deepEqual([error.code, /register: .*address/.test(error.message)], ['INVALID_ARGUMENT', true])
+    await using server = await createServer({
+      services,
+      address: { host },
+      register: { synod, address: '127.0.0.1' },
+    })
+    await using client = createClient(echo, { target: 'synod:///echo', synod })
+    assert.deepEqual([await client.say('a'), server.callsOpen], ['a', 0])
+    await server.close()
+    await synod.close()
+  })
+
+  it('handlers may take the parts out of their context', async () => {
+    const implementation = implement(echo, {
+      say(word, { remainingMs, sendHeaders, setTrailer, signal }) {
+        sendHeaders({ 'x-head': word })
+        setTrailer('x-tail', word)
+        return `${!signal.aborted && (remainingMs() ?? 0) > 0}`
+      },
+    })
+    await using server = await createServer({ services: [implementation] })
+    await using client = createClient(echo, { target: at(server) })
+    const told: unknown[] = []
+    const answer = await client.say('hi', {
+      onHeaders: (metadata) => told.push(metadata.get('x-head')),
+      onTrailers: (metadata) => told.push(metadata.get('x-tail')),
+    })
+    assert.deepEqual([answer, ...told], ['true', 'hi', 'hi'])
+  })
+
   it('interceptors run around calls at both ends, outermost first', async () => {
     const order: string[] = []
     const noting =

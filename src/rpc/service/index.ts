@@ -1,5 +1,6 @@
 export { type RpcCode, refusalCodes, retryableCodes, rpcCodes } from './codes.ts'
 export type { CallContext, CallOrigin } from './context.ts'
+export { contractClash, contractName, contractOf, schemaClash } from './contract.ts'
 export { decodeErrorDetails, type ErrorDetail, encodeErrorDetails } from './error-details.ts'
 export {
   checkMetadata,

@@ -4,6 +4,7 @@ import { type RpcCode, refusalCodes, retryableCodes } from './codes.ts'
 import type { ErrorDetail } from './error-details.ts'
 import type { Metadata } from './metadata.ts'
 
+/** What may be said of a failure besides its code and message. */
 export interface RpcErrorInit {
   /** Default: `not-applied` for codes of refusal and where the call never began, otherwise `unknown`. */
   readonly outcome?: Outcome | undefined

@@ -31,6 +31,8 @@ export interface Method<
   readonly response: Codec<Response, ResponseInit>
   /** May be sent again when its fate is unknown. */
   readonly isIdempotent: boolean
+  /** What clients and servers compare, where both have it: see `contract.ts`. */
+  readonly contract?: string | undefined
 }
 
 /** Methods by the name that programs call them by: `placeOrder`. */

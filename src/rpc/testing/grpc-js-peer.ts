@@ -33,7 +33,10 @@ export function peerClient(address: string, options: grpc.ClientOptions = {}): O
 }
 
 /** A server with the behaviour of `ordersOf`, and its port. */
-export async function peerServer(servedBy: string): Promise<{ readonly server: grpc.Server; readonly port: number }> {
+export async function peerServer(
+  servedBy: string,
+  credentials = grpc.ServerCredentials.createInsecure(),
+): Promise<{ readonly server: grpc.Server; readonly port: number }> {
   const server = new grpc.Server()
   server.addService(ordersDefinition, {
     PlaceOrder: (call: grpc.ServerUnaryCall<Message, object>, done: Done) => placeOrder(call, done, servedBy),
@@ -47,9 +50,7 @@ export async function peerServer(servedBy: string): Promise<{ readonly server: g
     },
   })
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    )
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)))
   })
   return { server, port }
 }

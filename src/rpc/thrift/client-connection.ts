@@ -21,6 +21,8 @@ export class ClientConnection implements ConnectionHandler {
   private isGone = false
   /** Why this side closed it. */
   private closingFor: string | undefined = undefined
+  /** It was closed for what the server sent. */
+  private isBroken = false
 
   constructor(channel: ThriftClientChannel) {
     const { address, outside, limits, framed } = channel.init
@@ -52,7 +54,7 @@ export class ClientConnection implements ConnectionHandler {
     try {
       this.splitter.push(bytes, (message) => this.onMessage(message))
     } catch (error) {
-      this.close(`the server's answer is no Thrift: ${(error as Error).message}`)
+      this.refuse(`the server's answer is no Thrift: ${(error as Error).message}`)
     }
   }
 
@@ -72,7 +74,7 @@ export class ClientConnection implements ConnectionHandler {
     if (!this.isOpen) call.finish(unsent('UNAVAILABLE', text, 'connect'))
     else
       call.finish({
-        code: this.closingFor === undefined ? 'UNAVAILABLE' : 'INTERNAL',
+        code: this.isBroken ? 'INTERNAL' : 'UNAVAILABLE',
         message: text,
         trailers: noMetadata,
         isUnprocessed: false,
@@ -96,13 +98,19 @@ export class ClientConnection implements ConnectionHandler {
     })
   }
 
+  private refuse(reason: string): void {
+    this.isBroken = true
+    this.close(reason)
+  }
+
   private onMessage({ envelope, struct }: ThriftMessage): void {
     const { call } = this
-    if (call === undefined) return this.close('the server answered without being asked')
+    if (call === undefined) return this.refuse('the server answered without being asked')
     if (envelope.sequence !== this.sequence || envelope.protocol !== call.service.protocol)
-      return this.close('the server answered another call than it was asked')
+      return this.refuse('the server answered another call than it was asked')
     if (envelope.type === MessageType.reply) return this.succeed(call, struct)
-    if (envelope.type !== MessageType.exception) return this.close(`the server sent a message of type ${envelope.type}`)
+    if (envelope.type !== MessageType.exception)
+      return this.refuse(`the server sent a message of type ${envelope.type}`)
     const { code, message } = decodeException(struct, envelope.protocol)
     this.release()
     call.finish({ code, message, trailers: noMetadata, isUnprocessed: code === 'UNIMPLEMENTED', origin: 'server' })

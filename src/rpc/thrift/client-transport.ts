@@ -1,6 +1,7 @@
 import type { ClientTransport } from '../transport/index.ts'
 import { ThriftClientChannel } from './client-channel.ts'
 
+/** How a client writes Thrift. */
 export interface ThriftClientOptions {
   /** Writes a length before each message (`TFramedTransport`); false: messages only (`TBufferedTransport`). Default true. */
   readonly framed?: boolean | undefined

@@ -1,4 +1,5 @@
 import { type CallOptions, type ClientOptions, openClient } from '../calls/index.ts'
+import { countAs } from '../metrics/index.ts'
 import { type RpcServer, type ServerOptions, startServer } from '../server/index.ts'
 import { rpcCodes } from '../service/index.ts'
 import { type ThriftClientOptions, thriftClientTransport } from './client-transport.ts'
@@ -36,7 +37,9 @@ export function createThriftClient<G extends GeneratedService>(
     return [name, unwrapped]
   })
   const dispose = { [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
-  return Object.assign(Object.fromEntries(functions), dispose) as ThriftClient<G>
+  const unwrapping = Object.assign(Object.fromEntries(functions), dispose) as ThriftClient<G>
+  countAs(unwrapping, client)
+  return unwrapping
 }
 
 /**

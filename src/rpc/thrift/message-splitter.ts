@@ -2,10 +2,13 @@
  * Cuts a stream of bytes into Thrift messages, framed (a length before each) or not: an unframed message ends where its
  * struct does.
  *
- * I1. `held` are the bytes that are not yet a whole message, at most `messageBytesMax` and what came with them.
+ * I1. `held` are the bytes that are not yet a whole message, at most `messageBytesMax` and what came with them. They lie in
+ *     `room`, where that is there, which has at most as much room again: so what arrives in many pieces is copied, and
+ *     walked, about once.
+ * I2. `begun` is how far an unframed message at the beginning of `held` was walked.
  */
 import { type Envelope, readEnvelope } from './message-envelope.ts'
-import { incomplete, structEnd, ThriftSyntaxError } from './struct-walk.ts'
+import { incomplete, type StructWalk, structEnd, structWalk, ThriftSyntaxError } from './struct-walk.ts'
 
 export interface ThriftMessage {
   readonly envelope: Envelope
@@ -22,6 +25,8 @@ export class MessageSplitter {
   /** Undefined until the first byte tells: a frame's length begins with 0, a message with 0x80 or 0x82. */
   framed: boolean | undefined
   private held: Buffer = Buffer.alloc(0)
+  private room: Buffer | undefined = undefined
+  private begun: { readonly envelope: Envelope; readonly walk: StructWalk } | undefined = undefined
   private readonly messageBytesMax: number
 
   constructor(messageBytesMax: number, framed?: boolean) {
@@ -36,8 +41,7 @@ export class MessageSplitter {
 
   /** Takes what arrived and calls `onMessage` for each whole message. Throws a {@link ThriftSyntaxError}. */
   push(bytes: Uint8Array, onMessage: (message: ThriftMessage) => void): void {
-    const arrived = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.held = this.held.length === 0 ? arrived : Buffer.concat([this.held, arrived])
+    this.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     let at = 0
     for (;;) {
       if (at === this.held.length) break
@@ -46,7 +50,32 @@ export class MessageSplitter {
       if (end === incomplete) break
       at = end
     }
-    this.held = at === this.held.length ? Buffer.alloc(0) : this.held.subarray(at)
+    if (at < this.held.length) this.held = this.held.subarray(at)
+    else {
+      this.held = noBytes
+      this.room = undefined
+    }
+  }
+
+  /** See I1. Messages handed on are views of what lies before: nothing is ever written there again. */
+  private append(arrived: Buffer): void {
+    const { held, room } = this
+    if (held.length === 0) {
+      this.held = arrived
+      return
+    }
+    const byteLength = held.length + arrived.length
+    const offset = room === undefined ? 0 : held.byteOffset - room.byteOffset
+    if (room !== undefined && offset + byteLength <= room.length) {
+      arrived.copy(room, offset + held.length)
+      this.held = room.subarray(offset, offset + byteLength)
+      return
+    }
+    const larger = Buffer.allocUnsafeSlow(2 * byteLength)
+    held.copy(larger)
+    arrived.copy(larger, held.length)
+    this.room = larger
+    this.held = larger.subarray(0, byteLength)
   }
 
   private frame(at: number, onMessage: (message: ThriftMessage) => void): number {
@@ -66,12 +95,16 @@ export class MessageSplitter {
   }
 
   private unframed(at: number, onMessage: (message: ThriftMessage) => void): number {
-    const envelope = readEnvelope(this.held, at)
-    const end = envelope === undefined ? incomplete : structEnd(this.held, envelope.structStart, envelope.protocol)
-    this.checkLength((end === incomplete ? this.held.length : end) - at)
-    if (envelope === undefined || end === incomplete) return incomplete
-    onMessage({ envelope, struct: this.held.subarray(envelope.structStart, end) })
-    return end
+    const message = this.held.subarray(at)
+    this.begun ??= begin(message)
+    const end =
+      this.begun === undefined ? incomplete : this.begun.walk.advance(message, this.begun.envelope.structStart)
+    this.checkLength(end === incomplete ? message.length : end)
+    if (this.begun === undefined || end === incomplete) return incomplete
+    const { envelope } = this.begun
+    this.begun = undefined
+    onMessage({ envelope, struct: message.subarray(envelope.structStart, end) })
+    return at + end
   }
 
   private checkLength(length: number): void {
@@ -80,4 +113,12 @@ export class MessageSplitter {
       `a message of ${length} bytes or more is longer than messageBytesMax, ${this.messageBytesMax}`,
     )
   }
+}
+
+const noBytes: Buffer = Buffer.alloc(0)
+
+/** Undefined: its envelope is not there yet. */
+function begin(message: Buffer): { readonly envelope: Envelope; readonly walk: StructWalk } | undefined {
+  const envelope = readEnvelope(message, 0)
+  return envelope === undefined ? undefined : { envelope, walk: structWalk(envelope.protocol) }
 }

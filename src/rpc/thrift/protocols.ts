@@ -1,12 +1,22 @@
 /** The `thrift` package's protocols, made to read and write structs only: envelopes and frames are the transport's. */
 import { createRequire } from 'node:module'
 import type * as Thrift from 'thrift'
+import { RpcError } from '../service/index.ts'
 
 /** How values are written. */
 export type ThriftProtocolName = 'binary' | 'compact'
 
 // The package is CommonJS, and its exports are known at run time only.
-const thrift = createRequire(import.meta.url)('thrift') as typeof Thrift
+const thrift = loadThrift()
+
+function loadThrift(): typeof Thrift {
+  try {
+    return createRequire(import.meta.url)('thrift') as typeof Thrift
+  } catch (cause) {
+    const message = 'synod/thrift stands on the package thrift, and it cannot be loaded: run `npm install thrift`'
+    throw new RpcError('FAILED_PRECONDITION', message, { cause })
+  }
+}
 
 /** The package's classes for application exceptions and the like. */
 export const ThriftLibrary: typeof Thrift.Thrift = thrift.Thrift

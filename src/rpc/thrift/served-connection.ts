@@ -1,7 +1,8 @@
 /**
  * One client of a Thrift server. Calls run at once, as they come; each is answered when it is done, by its number.
  *
- * I1. `calls` are those that are not yet answered; reading stops while there are `connectionCallsMax`.
+ * I1. `calls` are those that are not yet answered; reading stops while there are `connectionCallsMax`, or while
+ *     `unreadBytesMax` of answers wait for the client to take them. One read may hold a few more calls.
  */
 import type { CloseReason, Connection, ConnectionHandler, Timer } from '../../runtime/index.ts'
 import { type Metadata, type Method, noMetadata, type RpcCode, type Service } from '../service/index.ts'
@@ -11,7 +12,9 @@ import { type Envelope, MessageType, writeMessage } from './message-envelope.ts'
 import { MessageSplitter, type ThriftMessage } from './message-splitter.ts'
 import type { ServedMethod, ThriftListener } from './thrift-listener.ts'
 
-/** Answers that a client does not read may wait to this many bytes; then it is gone. */
+/** While more than this of answers waits for a client nothing more is read from it: the transport's high-water mark. */
+const unreadBytesMax = 1 << 20
+/** Answers to what was read before may wait to this many bytes; then it is gone. */
 const queuedBytesMax = 64 << 20
 
 export class ServedConnection implements ConnectionHandler {
@@ -44,8 +47,21 @@ export class ServedConnection implements ConnectionHandler {
     this.watchArrival()
   }
 
+  /**
+   * A client that ends its side has gone: it has no other way to give a call up. (Differs from servers that read again only
+   * after they have answered; like nginx with HTTP.) Oneway calls were not waited for anyway, and go on.
+   */
   onEnd(): void {
+    for (const call of [...this.calls]) {
+      if (call.envelope.type === MessageType.oneway) continue
+      this.calls.delete(call)
+      call.abandon()
+    }
     this.closeWhenIdle()
+  }
+
+  onDrain(): void {
+    this.updateReading()
   }
 
   onClose(_reason: CloseReason): void {
@@ -77,24 +93,30 @@ export class ServedConnection implements ConnectionHandler {
       this.connection.write(writeMessage(envelope.protocol, message, struct, this.splitter.framed === true))
       if (this.connection.queuedBytes > queuedBytesMax) return this.connection.destroy()
     }
-    if (this.isPaused && this.calls.size < this.listener.init.limits.connectionCallsMax) {
-      this.isPaused = false
-      this.connection.resume()
-    }
+    this.updateReading()
     if (this.isEnding && this.calls.size === 0) this.connection.end()
   }
 
+  private updateReading(): void {
+    const isFull = this.calls.size >= this.listener.init.limits.connectionCallsMax
+    const stops = isFull || this.connection.queuedBytes > unreadBytesMax
+    if (stops === this.isPaused || this.isGone) return
+    this.isPaused = stops
+    if (stops) this.connection.pause()
+    else this.connection.resume()
+  }
+
   private onMessage({ envelope, struct }: ThriftMessage): void {
+    // The time to arrive is each message's own: of a busy client some message is always under way.
+    this.arrivalTimer?.cancel()
+    this.arrivalTimer = undefined
     if (envelope.type !== MessageType.call && envelope.type !== MessageType.oneway) return this.connection.destroy()
     const served = this.listener.find(envelope.name, envelope.protocol)
     const call = new ThriftIncomingCall(this, envelope, served)
     this.calls.add(call)
     if (served === undefined) return call.end('UNIMPLEMENTED', `there is no method ${envelope.name}`, noMetadata)
     if (this.listener.isClosing) return call.end('UNAVAILABLE', 'the server is closing', noMetadata)
-    if (this.calls.size >= this.listener.init.limits.connectionCallsMax && !this.isPaused) {
-      this.isPaused = true
-      this.connection.pause()
-    }
+    this.updateReading()
     this.listener.init.onCall(call)
     call.deliver(struct)
   }

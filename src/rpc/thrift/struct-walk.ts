@@ -28,29 +28,69 @@ const depthMax = 64
 
 /** Where the struct that begins at `start` ends, or {@link incomplete}. Throws a {@link ThriftSyntaxError}. */
 export function structEnd(bytes: Uint8Array, start: number, protocol: ThriftProtocolName): number {
-  const walk = protocol === 'binary' ? new BinaryWalk(bytes, start) : new CompactWalk(bytes, start)
-  try {
-    walk.struct(1)
-    return walk.at
-  } catch (error) {
-    if (error === underrun) return incomplete
-    throw error
-  }
+  return structWalk(protocol).advance(bytes, start)
+}
+
+/** A walk of one struct, which goes on where it stopped when more bytes are there. */
+export function structWalk(protocol: ThriftProtocolName): StructWalk {
+  return protocol === 'binary' ? new BinaryWalk() : new CompactWalk()
 }
 
 /** Thrown instead of an error, which would cost a stack trace at every piece of a message. */
 const underrun = Symbol('underrun')
 
-abstract class Walk {
-  at: number
-  protected readonly bytes: Uint8Array
+/** In `left` of a struct: it ends by itself. */
+const open = -1
 
-  constructor(bytes: Uint8Array, start: number) {
+/**
+ * I1. `levels` structs and containers are open; of level i, `left[i]` values are to come (`open`: a struct), of type
+ *     `first[i]`, or by turns of `first[i]` and `second[i]`, which is 0 for all but maps.
+ * I2. `passed` bytes of the struct were walked, up to the beginning of a field or value: an underrun goes back there, so
+ *     what arrives in many pieces is walked once.
+ */
+export abstract class StructWalk {
+  protected at = 0
+  protected bytes: Uint8Array = noBytes
+  private passed = 0
+  private levels = 1
+  private readonly left: number[] = [open]
+  private readonly first: number[] = [0]
+  private readonly second: number[] = [0]
+
+  /**
+   * Goes on. `bytes` hold the struct from `start` as far as it is there: what they held before, and more. Where it ends,
+   * or {@link incomplete}. Throws a {@link ThriftSyntaxError}.
+   */
+  advance(bytes: Uint8Array, start: number): number {
     this.bytes = bytes
-    this.at = start
+    this.at = start + this.passed
+    try {
+      while (this.levels > 0) {
+        this.step(this.levels - 1)
+        this.passed = this.at - start
+      }
+      return this.at
+    } catch (error) {
+      if (error === underrun) return incomplete
+      throw error
+    } finally {
+      this.bytes = noBytes
+    }
   }
 
-  abstract struct(depth: number): void
+  /** The next field of a struct; false: it ended. */
+  protected abstract field(): boolean
+  protected abstract value(type: number): void
+
+  /** A struct begins. */
+  protected enterStruct(): void {
+    this.enter(open, 0, 0)
+  }
+
+  /** A container of `size` values begins, or of pairs where `second` is not 0. */
+  protected enterContainer(size: number, first: number, second: number): void {
+    this.enter(second === 0 ? size : size * 2, first, second)
+  }
 
   protected byte(): number {
     if (this.at >= this.bytes.length) throw underrun
@@ -62,11 +102,31 @@ abstract class Walk {
     this.at += byteLength
   }
 
-  /** Every element takes a byte at least, so a size is never more than what can follow. */
-  protected checkDepth(depth: number): void {
-    if (depth > depthMax) throw new ThriftSyntaxError(`structs and containers are nested deeper than ${depthMax}`)
+  /** Counted when the value was read, or begun: what it takes is never half counted. */
+  private step(level: number): void {
+    const left = this.left[level]!
+    if (left === open) {
+      if (!this.field()) this.levels--
+    } else if (left === 0) {
+      this.levels--
+    } else {
+      const second = this.second[level]!
+      this.value(second === 0 || left % 2 === 0 ? this.first[level]! : second)
+      this.left[level] = left - 1
+    }
+  }
+
+  private enter(left: number, first: number, second: number): void {
+    const level = this.levels
+    if (level >= depthMax) throw new ThriftSyntaxError(`structs and containers are nested deeper than ${depthMax}`)
+    this.left[level] = left
+    this.first[level] = first
+    this.second[level] = second
+    this.levels++
   }
 }
+
+const noBytes = new Uint8Array(0)
 
 /** Bytes that a value of a type takes; 0: it has a length of its own. */
 const binaryBytes: Readonly<Record<number, number>> = {
@@ -84,37 +144,34 @@ const binaryBytes: Readonly<Record<number, number>> = {
   16: 16,
 }
 
-class BinaryWalk extends Walk {
-  struct(depth: number): void {
-    this.checkDepth(depth)
-    for (;;) {
-      const type = this.byte()
-      if (type === 0) return
-      this.pass(2)
-      this.value(type, depth)
-    }
+class BinaryWalk extends StructWalk {
+  protected field(): boolean {
+    const type = this.byte()
+    if (type === 0) return false
+    this.pass(2)
+    this.value(type)
+    return true
   }
 
-  private value(type: number, depth: number): void {
+  protected value(type: number): void {
     const width = widthOf(binaryBytes, type)
-    if (width > 0) return this.pass(width)
-    if (type === 11) return this.pass(this.size())
-    if (type === 12) return this.struct(depth + 1)
-    this.checkDepth(depth + 1)
-    const first = this.byte()
-    const second = type === 13 ? this.byte() : undefined
-    const size = this.size()
-    if (size > 0) this.elements(first, second, size, depth + 1)
+    if (width > 0) this.pass(width)
+    else if (type === 11) this.pass(this.size())
+    else if (type === 12) this.enterStruct()
+    else this.container(type === 13)
   }
 
-  private elements(first: number, second: number | undefined, size: number, depth: number): void {
-    const width = widthOf(binaryBytes, first) + (second === undefined ? 0 : widthOf(binaryBytes, second))
-    const isFixed = widthOf(binaryBytes, first) > 0 && (second === undefined || widthOf(binaryBytes, second) > 0)
-    if (isFixed) return this.pass(size * width)
-    for (let left = size; left > 0; left--) {
-      this.value(first, depth)
-      if (second !== undefined) this.value(second, depth)
-    }
+  /** Every element takes a byte at least, so a size is never more than what can follow. */
+  private container(isMap: boolean): void {
+    const first = this.byte()
+    const second = isMap ? this.byte() : 0
+    const size = this.size()
+    if (size === 0) return
+    const firstWidth = widthOf(binaryBytes, first)
+    const secondWidth = isMap ? widthOf(binaryBytes, second) : 0
+    const isFixed = firstWidth > 0 && (!isMap || secondWidth > 0)
+    if (isFixed) this.pass(size * (firstWidth + secondWidth))
+    else this.enterContainer(size, first, second)
   }
 
   private size(): number {
@@ -145,50 +202,44 @@ const compactBytes: Readonly<Record<number, number>> = {
 }
 const varintBytesMax = 10
 
-class CompactWalk extends Walk {
-  struct(depth: number): void {
-    this.checkDepth(depth)
-    for (;;) {
-      const head = this.byte()
-      if (head === 0) return
-      const type = head & 0x0f
-      if (head >> 4 === 0) this.varint()
-      if (type !== 1 && type !== 2) this.value(type, depth)
-    }
+class CompactWalk extends StructWalk {
+  protected field(): boolean {
+    const head = this.byte()
+    if (head === 0) return false
+    const type = head & 0x0f
+    if (head >> 4 === 0) this.varint()
+    if (type !== 1 && type !== 2) this.value(type)
+    return true
   }
 
-  private value(type: number, depth: number): void {
+  protected value(type: number): void {
     const width = widthOf(compactBytes, type)
-    if (width > 0) return this.pass(width)
-    if (width < 0) {
-      this.varint()
-      return
-    }
-    if (type === 8) return this.pass(this.size())
-    if (type === 12) return this.struct(depth + 1)
-    this.checkDepth(depth + 1)
-    if (type === 11) this.map(depth + 1)
-    else this.list(depth + 1)
+    if (width > 0) this.pass(width)
+    else if (width < 0) this.varint()
+    else if (type === 8) this.pass(this.size())
+    else if (type === 12) this.enterStruct()
+    else if (type === 11) this.map()
+    else this.list()
   }
 
-  private list(depth: number): void {
+  private list(): void {
     const head = this.byte()
     const size = head >> 4 === 15 ? this.size() : head >> 4
     const type = head & 0x0f
     if (size === 0) return
     const width = widthOf(compactBytes, type)
-    if (width > 0) return this.pass(size * width)
-    for (let left = size; left > 0; left--) this.value(type, depth)
+    if (width > 0) this.pass(size * width)
+    else this.enterContainer(size, type, 0)
   }
 
-  private map(depth: number): void {
+  private map(): void {
     const size = this.size()
     if (size === 0) return
     const types = this.byte()
-    for (let left = size; left > 0; left--) {
-      this.value(types >> 4, depth)
-      this.value(types & 0x0f, depth)
-    }
+    const [first, second] = [types >> 4, types & 0x0f]
+    // Type 0 would read as a list's.
+    widthOf(compactBytes, second)
+    this.enterContainer(size, first, second)
   }
 
   private size(): number {

@@ -18,6 +18,7 @@ import {
   type ThriftRequest,
 } from './thrift-codecs.ts'
 
+/** What the generated code does not tell of a Thrift service. */
 export interface ThriftServiceOptions<Names extends string> {
   /** Of the service: for discovery, limits and traces, and before the colon of multiplexed method names. */
   readonly name: string

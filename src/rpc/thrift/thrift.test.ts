@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 import type * as Thrift from 'thrift'
 import { silentLogger } from '../../runtime/index.ts'
 import { RpcError } from '../service/index.ts'
+import { until } from '../testing/until.ts'
 import { createThriftClient, createThriftServer } from './create.ts'
 import { compactInventory, generated, inventory, types } from './testing/inventory.ts'
 import { implementThrift, type ThriftImplementation } from './thrift-service.ts'
@@ -120,6 +121,16 @@ describe('failures', () => {
     const target = `127.0.0.1:${(server.address() as AddressInfo).port}`
     await using client = createThriftClient(inventory, { target })
     await assert.rejects(client.reserve(['apple', 1]), { code: 'UNAVAILABLE', outcome: 'unknown' })
+  })
+
+  it('of a client that is closed are UNAVAILABLE, and unknown for calls that were sent', async (t) => {
+    const server = await start(t, { ...shop().implementation, reserve: () => new Promise<number>(() => {}) })
+    const client = createThriftClient(inventory, { target: `127.0.0.1:${server.address.port}` })
+    const call = assert.rejects(client.reserve(['apple', 1]), { code: 'UNAVAILABLE', outcome: 'unknown' })
+    await until(() => server.callsOpen === 1, 'the call is there')
+    await client[Symbol.asyncDispose]()
+    await call
+    await until(() => server.callsOpen === 0, 'the server hears of it')
   })
 
   it('to connect are told as not applied', async () => {

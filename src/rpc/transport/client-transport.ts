@@ -12,6 +12,8 @@ export interface TransportRuntime {
   readonly random: Random
   readonly logger: Logger
   readonly network: Network
+  /** Whether the network's connections are TLS, for protocols that say so. Default false. */
+  readonly isSecure?: boolean | undefined
 }
 
 /** Bounds of a client's channels. */
@@ -28,6 +30,8 @@ export interface ChannelLimits {
 export interface ClientTransport {
   /** For people: `grpc`. */
   readonly name: string
+  /** What it offers by ALPN where it goes over TLS. Default: nothing. */
+  readonly alpnProtocols?: readonly string[] | undefined
   open(address: Address, outside: TransportRuntime, limits: ChannelLimits): ClientChannel
 }
 

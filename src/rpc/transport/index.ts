@@ -16,3 +16,4 @@ export type {
   ServerTransport,
   ServerTransportInit,
 } from './server-transport.ts'
+export { tlsNetwork } from './tls.ts'

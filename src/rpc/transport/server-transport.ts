@@ -6,6 +6,8 @@ import type { TransportRuntime } from './client-transport.ts'
 /** Speaks one protocol to clients. */
 export interface ServerTransport {
   readonly name: string
+  /** What it takes by ALPN where it goes over TLS. Default: whatever is offered. */
+  readonly alpnProtocols?: readonly string[] | undefined
   /** Listens. Rejects with a `ListenError`. */
   listen(init: ServerTransportInit): Promise<ListeningTransport>
 }

@@ -2,7 +2,8 @@
  * Services without an interface definition language: an object of methods with validators, in the program's own code.
  * Messages travel as JSON over gRPC (`application/grpc+json`), and both ends check them.
  */
-import type { Method, MethodKind, Service } from '../service/index.ts'
+import { contractOf, type Method, type MethodKind, type Service } from '../service/index.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { jsonCodec } from './json-codec.ts'
 import type { Validator, ValidatorInput, ValidatorOutput } from './validator.ts'
 
@@ -13,6 +14,15 @@ export interface MethodContract<Request extends Validator, Response extends Vali
   readonly response: Response
   /** May be made again when its fate is unknown. Default false. */
   readonly idempotent?: boolean | undefined
+}
+
+/** What else may be said of a service. */
+export interface DefinedServiceOptions {
+  /**
+   * Must be equal at both ends: change it with what old clients, or old servers, would misunderstand though it fits. At
+   * most 64 of A-Z, a-z, 0-9, `_`, `.` and `-`. Default: empty.
+   */
+  readonly version?: string | undefined
 }
 
 /** A method before its service names it. */
@@ -74,6 +84,11 @@ export function bidiStreaming<Request extends Validator, Response extends Valida
  * what the validator makes of the message, defaults and transformations included; so does the caller. Messages must be what
  * JSON can say, and validators must not wait.
  *
+ * Both ends also compare their contracts: a method of another kind, or of another `version`, is refused with
+ * `FAILED_PRECONDITION`. Schemas may differ, so that servers and clients can be deployed one after the other; but a request
+ * that does not fit is `FAILED_PRECONDITION`, and says so, where they do (and can be told: zod's and others' describe
+ * themselves).
+ *
  * @example
  * const orders = defineService('orders', {
  *   place: unary({ request: z.object({ item: z.string() }), response: z.object({ id: z.string() }) }),
@@ -83,7 +98,9 @@ export function bidiStreaming<Request extends Validator, Response extends Valida
 export function defineService<const Definitions extends Readonly<Record<string, AnyDefinition>>>(
   name: string,
   definitions: Definitions,
+  options: DefinedServiceOptions = {},
 ): Service<DefinedMethods<Definitions>> {
+  const { version = '' } = options
   const methods: Record<string, Method> = {}
   for (const [key, definition] of Object.entries(definitions)) {
     methods[key] = {
@@ -92,6 +109,7 @@ export function defineService<const Definitions extends Readonly<Record<string, 
       request: jsonCodec(definition.request),
       response: jsonCodec(definition.response),
       isIdempotent: definition.idempotent ?? false,
+      contract: contractOf(definition.kind, version, fingerprintOf(definition.request, definition.response)),
     }
   }
   return {

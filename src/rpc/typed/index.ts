@@ -2,6 +2,7 @@ export {
   bidiStreaming,
   clientStreaming,
   type DefinedMethods,
+  type DefinedServiceOptions,
   defineService,
   type MethodContract,
   type MethodDefinition,

@@ -137,6 +137,51 @@ describe('a service defined in code', () => {
     assert.deepEqual([error.code, error.outcome], ['INTERNAL', 'unknown'])
   })
 
+  it('compares contracts: a method of another kind, or of another version', async () => {
+    const messages = { request: z.string(), response: z.string() }
+    const first = defineService('greeter', { greet: unary(messages) }, { version: '1' })
+    const streamed = defineService('greeter', { greet: serverStreaming(messages) }, { version: '1' })
+    const second = defineService('greeter', { greet: unary(messages) }, { version: '2' })
+    let served = 0
+    const greet = (you: string): string => {
+      served++
+      return `hello ${you}`
+    }
+    await using server = await createServer({ services: [implement(first, { greet })] })
+    const target = `127.0.0.1:${server.address.port}`
+    await using same = createClient(first, { target })
+    assert.equal(await same.greet('you', { metadata: { 'x-a': 'b' } }), 'hello you')
+    await using other = createClient(second, { target })
+    const error = await failureOf(other.greet('you'))
+    assert.deepEqual([error.code, error.outcome, error.retryable], ['FAILED_PRECONDITION', 'not-applied', false])
+    assert.match(error.message, /greeter\/greet has version '1' at this server and '2' at the client: deploy both/)
+    await using stream = createClient(streamed, { target })
+    const kinds = await failureOf(drainOf(stream.greet('you')))
+    assert.deepEqual([kinds.code, kinds.outcome], ['FAILED_PRECONDITION', 'not-applied'])
+    assert.match(kinds.message, /is unary at this server and server-streaming at the client/)
+    assert.equal(served, 1)
+    assert.throws(() => defineService('greeter', { greet: unary(messages) }, { version: 'a;b' }), RangeError)
+  })
+
+  it('lets schemas differ as long as messages fit, and then says that they do', async () => {
+    const make = (request: z.ZodType<object>) =>
+      defineService('carts', { add: unary({ request, response: z.number() }) })
+    const old = make(z.object({ item: z.string() }))
+    const grown = make(z.object({ item: z.string(), gift: z.boolean().optional() }))
+    const changed = make(z.object({ item: z.string(), count: z.number() }))
+    await using server = await createServer({ services: [implement(changed, { add: () => 1 })] })
+    await using tolerant = await createServer({ services: [implement(grown, { add: () => 2 })] })
+    await using fits = createClient(old, { target: `127.0.0.1:${tolerant.address.port}` })
+    assert.equal(await fits.add({ item: 'book' }), 2)
+    await using misfits = createClient(old, { target: `127.0.0.1:${server.address.port}` })
+    const error = await failureOf(misfits.add({ item: 'book' }))
+    assert.deepEqual([error.code, error.outcome], ['FAILED_PRECONDITION', 'not-applied'])
+    assert.match(
+      error.message,
+      /count: .*the client's schemas are not this server's \(fingerprint [0-9a-f]{16} and not/,
+    )
+  })
+
   it('refuses validators that wait', async () => {
     const slow = z.string().refine(async () => true)
     const service = defineService('slow', { call: unary({ request: slow, response: z.string() }) })

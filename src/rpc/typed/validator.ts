@@ -4,6 +4,7 @@ import type { StandardSchema } from '../../client/index.ts'
 /** Gives the message that `value` is, or throws what is wrong with it. */
 export type ValidatorFunction<Message = unknown> = (value: unknown) => Message
 
+/** What may stand for a message's type: a Standard Schema, or a function that gives the message back or throws. */
 export type Validator = StandardSchema | ValidatorFunction
 
 /** What a program gives where it sends such a message. */

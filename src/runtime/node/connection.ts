@@ -8,9 +8,12 @@
 import type * as net from 'node:net'
 import { assert } from '../../base/index.ts'
 import type { Address, CloseReason, Connection, ConnectionHandler } from '../index.ts'
+import { giveBackRead, type ScratchReader, ScratchSocket } from './scratch-socket.ts'
 
 /** Past this much in `queuedBytes`, `write` returns false. */
 export const highWaterMarkBytes = 1 << 20
+/** The same of connections that a port accepted: many of them may be of clients that take nothing of what they asked for. */
+export const portHighWaterMarkBytes = 128 << 10
 
 /** How every socket of this process is made. */
 export const socketOptions = {
@@ -35,8 +38,10 @@ const reasonOfErrno: Readonly<Record<string, CloseReason>> = {
   EAI_AGAIN: 'unreachable',
 }
 
-export class NodeConnection implements Connection {
+export class NodeConnection implements Connection, ScratchReader {
   readonly remoteAddress: string
+  readonly packsReads: boolean
+  readonly freesWritten = true
   closeDetail: string | undefined = undefined
   private readonly socket: net.Socket
   private handler: ConnectionHandler | undefined
@@ -44,9 +49,11 @@ export class NodeConnection implements Connection {
   private reason: CloseReason | undefined
   private connectTimer: NodeJS.Timeout | undefined
 
-  constructor(socket: net.Socket, remoteAddress: string) {
+  /** `packsReads`: for owners that do not keep views of what they read for long. */
+  constructor(socket: net.Socket, remoteAddress: string, packsReads: boolean) {
     this.socket = socket
     this.remoteAddress = remoteAddress
+    this.packsReads = packsReads
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.reason ??= reasonOfErrno[error.code ?? ''] ?? 'reset'
       this.closeDetail ??= error.message
@@ -67,14 +74,36 @@ export class NodeConnection implements Connection {
     })
     if (handler.onEnd !== undefined) socket.on('end', () => handler.onEnd?.())
     if (handler.onDrain !== undefined) socket.on('drain', () => handler.onDrain?.())
-    socket.on('data', (bytes: Buffer) => handler.onData(bytes))
+    if (socket instanceof ScratchSocket) {
+      socket.reader = this
+      socket.resume()
+    } else socket.on('data', (bytes: Buffer) => handler.onData(bytes))
+  }
+
+  /** For the socket alone. */
+  received(bytes: Buffer): void {
+    this.handler!.onData(bytes)
   }
 
   write(bytes: Uint8Array): boolean {
     // Node answers a write after `end` with an error event; here it does nothing.
     if (!this.socket.writable) return true
     this.socket.write(bytes)
-    return this.socket.writableLength <= highWaterMarkBytes
+    return this.socket.writableLength <= this.socket.writableHighWaterMark
+  }
+
+  writeBoth(first: Uint8Array, second: Uint8Array): boolean {
+    const { socket } = this
+    if (!socket.writable) return true
+    socket.cork()
+    socket.write(first)
+    socket.write(second)
+    socket.uncork()
+    return socket.writableLength <= socket.writableHighWaterMark
+  }
+
+  giveBack(bytes: Uint8Array): void {
+    if (this.socket instanceof ScratchSocket) giveBackRead(bytes)
   }
 
   pause(): void {
@@ -91,6 +120,15 @@ export class NodeConnection implements Connection {
 
   destroy(): void {
     this.close('local')
+  }
+
+  reset(): void {
+    const { socket } = this
+    if (socket.destroyed) return
+    this.reason ??= 'local'
+    // Of TLS the peer misses the farewell (RFC 8446 §6.1), which says the same.
+    if (socket.connecting || 'encrypted' in socket) socket.destroy()
+    else socket.resetAndDestroy()
   }
 
   /** Starts an outgoing connection. */

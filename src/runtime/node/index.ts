@@ -26,6 +26,11 @@ export interface NodeRuntimeOptions {
   readonly logFields?: LogFields | undefined
   /** Receives each line, its newline included. Default: standard error. */
   readonly writeLogLine?: ((line: string) => void) | undefined
+  /**
+   * Small reads from the network share memory, up to 8 KiB: faster, for processes that pass bytes on and keep none. Default
+   * false: a view of a read that is kept for long keeps no more than that read.
+   */
+  readonly packsReads?: boolean | undefined
 }
 
 /** The outside world itself: this machine's clocks, disk, TCP and entropy, and log lines on standard error. */
@@ -42,7 +47,7 @@ export function createNodeRuntime(options: NodeRuntimeOptions): Runtime {
     random: new NodeRandom(),
     scheduler: new NodeScheduler(),
     disk: new NodeDisk(),
-    network: new NodeNetwork(logger),
+    network: new NodeNetwork(logger, options.packsReads ?? false),
     logger,
   }
 }

@@ -1,6 +1,7 @@
 import * as net from 'node:net'
 import { type Address, type Connection, ListenError, type Listener, type Logger, type Network } from '../index.ts'
 import { NodeConnection, socketOptions } from './connection.ts'
+import { ScratchSocket, scratchSocketOf } from './scratch-socket.ts'
 
 /** Connections that the kernel completes before `onConnection` sees them. Linux caps it at net.core.somaxconn. */
 export const backlogMax = 1024
@@ -25,14 +26,20 @@ const adviceOf: Readonly<Record<ListenError['code'], string>> = {
 /** TCP. */
 export class NodeNetwork implements Network {
   private readonly logger: Logger
+  private readonly packsReads: boolean
 
-  constructor(logger: Logger) {
+  /** `packsReads`: see `NodeConnection`. */
+  constructor(logger: Logger, packsReads: boolean) {
     this.logger = logger
+    this.packsReads = packsReads
   }
 
   listen(address: Address, onConnection: (connection: Connection) => void): Promise<Listener> {
-    const server = net.createServer(socketOptions, (socket) => {
-      const connection = new NodeConnection(socket, addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0))
+    const { packsReads } = this
+    const server = net.createServer(socketOptions, (accepted) => {
+      const socket = scratchSocketOf(accepted, socketOptions)
+      const peer = addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+      const connection = new NodeConnection(socket, peer, packsReads)
       onConnection(connection)
       connection.dropWithoutHandler()
     })
@@ -40,10 +47,10 @@ export class NodeNetwork implements Network {
   }
 
   connect(address: Address, options?: { timeoutMs?: number }): Connection {
-    const socket = new net.Socket(socketOptions)
+    const socket = new ScratchSocket(socketOptions)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, socketOptions.keepAliveInitialDelay)
-    const connection = new NodeConnection(socket, addressText(address.host, address.port))
+    const connection = new NodeConnection(socket, addressText(address.host, address.port), this.packsReads)
     connection.open(address, options?.timeoutMs ?? connectTimeoutMsDefault)
     return connection
   }

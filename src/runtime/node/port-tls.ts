@@ -3,11 +3,15 @@
  *
  * I1. New settings touch handshakes that begin later; connections and handshakes under way keep what they began with.
  * I2. `reconfigure` builds every context before it changes anything: settings that cannot be used change nothing.
+ * I3. A session is resumed only where its client would have been asked for the same: ports share the keys of tickets, and
+ *     OpenSSL checks no certificate again (as CVE-2025-23419 was in nginx).
  */
+import { createHash } from 'node:crypto'
 import type * as net from 'node:net'
 import * as tls from 'node:tls'
-import { type TlsServerSettings, type TlsSession, TlsSettingsError } from '../index.ts'
-import { highWaterMarkBytes } from './connection.ts'
+import { type ClientCertificate, type TlsServerSettings, type TlsSession, TlsSettingsError } from '../index.ts'
+import { portHighWaterMarkBytes } from './connection.ts'
+import { distinguishedName } from './distinguished-name.ts'
 
 export interface PortTlsOwner {
   secured(socket: tls.TLSSocket): void
@@ -33,7 +37,7 @@ export class PortTls {
       ALPNProtocols: [...settings.alpnProtocols],
       handshakeTimeout: settings.handshakeTimeoutMs,
       ticketKeys: Buffer.from(settings.ticketKeys),
-      highWaterMark: highWaterMarkBytes,
+      highWaterMark: portHighWaterMarkBytes,
       SNICallback: (serverName, done) => done(null, this.contextFor(serverName)),
     })
     this.server.on('secureConnection', (socket) => this.secured(socket))
@@ -69,8 +73,12 @@ export class PortTls {
 
   private secured(socket: tls.TLSSocket): void {
     const { clientCertificate } = this.current.settings
-    if (clientCertificate === 'optional' && !socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+    const isShown = clientCertificate !== 'none' && socket.getPeerX509Certificate() !== undefined
+    if (isShown && !socket.authorized) {
       this.owner.handshakeFailed(socket, `the client's certificate is not accepted: ${socket.authorizationError}`)
+      socket.destroy()
+    } else if (clientCertificate === 'required' && !isShown) {
+      this.owner.handshakeFailed(socket, 'the client showed no certificate')
       socket.destroy()
     } else this.owner.secured(socket)
   }
@@ -84,7 +92,24 @@ export function sessionOf(socket: tls.TLSSocket): TlsSession {
     serverName: typeof name === 'string' ? name : '',
     alpnProtocol: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '',
     isResumed: socket.isSessionReused(),
+    clientCertificate: clientCertificateOf(socket),
   }
+}
+
+/** Node asks for one, and verifies it, only where the settings say so. */
+function clientCertificateOf(socket: tls.TLSSocket): ClientCertificate | undefined {
+  const shown = socket.authorized ? socket.getPeerX509Certificate() : undefined
+  if (shown === undefined) return undefined
+  const { subject, fingerprint } = shown
+  return { subject: distinguishedName(subject), fingerprint: fingerprint.replaceAll(':', '').toLowerCase() }
+}
+
+/** Names what clients are asked for (I3). OpenSSL takes 32 bytes. */
+function sessionContextOf({ clientCertificate, clientCa }: TlsServerSettings): string {
+  return createHash('sha256')
+    .update(`${clientCertificate}\0${clientCertificate === 'none' ? '' : (clientCa ?? '')}`)
+    .digest('hex')
+    .slice(0, 32)
 }
 
 function build(settings: TlsServerSettings): Built {
@@ -105,7 +130,7 @@ function contextOptions(
   { cert, key }: { readonly cert: string; readonly key: string },
 ): tls.SecureContextOptions {
   const ca = settings.clientCa === undefined ? {} : { ca: settings.clientCa }
-  return { cert, key, minVersion: settings.minVersion, ...ca }
+  return { cert, key, minVersion: settings.minVersion, sessionIdContext: sessionContextOf(settings), ...ca }
 }
 
 function clientCheck({ clientCertificate }: TlsServerSettings): tls.TlsOptions {

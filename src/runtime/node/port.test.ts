@@ -209,6 +209,32 @@ test('a session of one port is resumed at another that has the same ticket keys,
   for (const port of ports) port.close()
 })
 
+test('a session lets nobody in where another port, or other authorities, would have asked for a certificate', async () => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const open = await opener.open(loopback, echoing({ tls: tlsSettings() }).settings)
+    const { settings, origins } = echoing({ tls: tlsSettings({ clientCa: one.cert, clientCertificate: 'required' }) })
+    const strict = await opener.open(loopback, settings)
+    const sessionOf = async (port: number, own: tls.ConnectionOptions): Promise<Buffer> => {
+      const socket = secure(port, { maxVersion, ...own })
+      socket.write('x')
+      const [session] = (await once(socket, 'session')) as [Buffer]
+      socket.destroy()
+      return session
+    }
+    const asked = async (options: tls.ConnectionOptions): Promise<string> =>
+      say(secure(strict.address.port, { maxVersion, ...options }), 'hi')
+    assert.equal(await asked({ session: await sessionOf(open.address.port, {}) }), '')
+    const session = await sessionOf(strict.address.port, one)
+    assert.equal(await asked({ session }), 'hi')
+    const { isResumed, clientCertificate } = origins.at(-1)!.tls!
+    assert.deepEqual([isResumed, clientCertificate?.subject], [true, 'CN=one.example'])
+    strict.reconfigure({ ...settings, tls: tlsSettings({ clientCa: two.cert, clientCertificate: 'required' }) })
+    assert.equal(await asked({ session }), '')
+    open.close()
+    strict.close()
+  }
+})
+
 test('client certificates: required, and optional but good', async () => {
   const { settings } = echoing()
   const { refusals } = echoing()
@@ -271,4 +297,31 @@ test('a bound socket is served by another process, keeps its port meanwhile, and
   second.kill('SIGKILL')
   await once(second, 'exit')
   socket.close()
+})
+
+test('little waits for a client that takes nothing, with TLS and without; it drains when the client reads on', async () => {
+  for (const secure of [undefined, tlsSettings()]) {
+    let queuedBytes = 0
+    let onDrained = (): void => {}
+    const drained = new Promise<void>((resolve) => {
+      onDrained = resolve
+    })
+    const { settings } = echoing({
+      tls: secure,
+      onConnection(connection: Connection) {
+        connection.setHandler({ onData() {}, onDrain: () => onDrained(), onClose() {} })
+        let isTaken = true
+        while (isTaken) isTaken = connection.write(Buffer.alloc(32 << 10))
+        queuedBytes = connection.queuedBytes
+      },
+    })
+    const port = await opener.open(loopback, settings)
+    const where = { port: port.address.port, host: '127.0.0.1' }
+    const client = secure === undefined ? net.connect(where) : tls.connect({ ...where, rejectUnauthorized: false })
+    client.resume()
+    await drained
+    client.destroy()
+    port.close()
+    assert.ok(queuedBytes > 0 && queuedBytes <= 192 << 10, `${queuedBytes} bytes`)
+  }
 })

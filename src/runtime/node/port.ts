@@ -8,9 +8,12 @@
 import * as net from 'node:net'
 import type * as tls from 'node:tls'
 import type { Address, ConnectionOrigin, Logger, Port, PortRefusal, PortSettings, Preamble } from '../index.ts'
-import { NodeConnection, socketOptions } from './connection.ts'
+import { NodeConnection, portHighWaterMarkBytes, socketOptions } from './connection.ts'
 import { addressText, backlogMax, listenErrorFrom } from './network.ts'
 import { PortTls, type PortTlsOwner, sessionOf } from './port-tls.ts'
+import { scratchSocketOf } from './scratch-socket.ts'
+
+const portSocketOptions = { ...socketOptions, highWaterMark: portHighWaterMarkBytes }
 
 export class NodePort implements Port, PortTlsOwner {
   connections = 0
@@ -25,7 +28,7 @@ export class NodePort implements Port, PortTlsOwner {
   constructor(settings: PortSettings) {
     this.settings = settings
     this.tls = settings.tls === undefined ? undefined : new PortTls(settings.tls, this)
-    this.server = net.createServer(socketOptions, (socket) => this.accept(socket))
+    this.server = net.createServer(portSocketOptions, (socket) => this.accept(socket))
   }
 
   /** `handle`: a bound socket of another process; undefined: a socket of its own. */
@@ -73,7 +76,10 @@ export class NodePort implements Port, PortTlsOwner {
     this.refused('handshake', socket, detail)
   }
 
-  private accept(socket: net.Socket): void {
+  private accept(accepted: net.Socket): void {
+    // TLS reads below JavaScript, and a preamble with means that only Node's own way of reading has.
+    const isPlain = this.tls === undefined && this.settings.preamble === undefined
+    const socket = isPlain ? scratchSocketOf(accepted, portSocketOptions) : accepted
     this.connections++
     socket.once('close', () => this.closed(socket))
     const { preamble, connectionsMax } = this.settings
@@ -104,7 +110,7 @@ export class NodePort implements Port, PortTlsOwner {
   }
 
   private hand(socket: net.Socket, origin: ConnectionOrigin): void {
-    const connection = new NodeConnection(socket, addressText(origin.remote.host, origin.remote.port))
+    const connection = new NodeConnection(socket, addressText(origin.remote.host, origin.remote.port), true)
     this.settings.onConnection(connection, origin)
     connection.dropWithoutHandler()
   }

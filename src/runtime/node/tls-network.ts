@@ -16,6 +16,8 @@ export interface TlsOptions {
   readonly serverName?: string | undefined
   /** False accepts any certificate, and with it anyone in between. Default true. */
   readonly rejectUnauthorized?: boolean | undefined
+  /** Where it listens: only clients with a certificate of `ca` are let in. Default false: they are not asked for any. */
+  readonly clientCertificates?: boolean | undefined
   /** Protocols offered by ALPN. Default `h2`; empty offers none, for protocols without a name. */
   readonly alpnProtocols?: readonly string[] | undefined
 }
@@ -45,9 +47,21 @@ class TlsNetwork implements Network {
   }
 
   listen(address: Address, onConnection: (connection: Connection) => void): Promise<Listener> {
-    const how = { ...socketOptions, ...this.credentials, ...this.protocols, handshakeTimeout: handshakeTimeoutMs }
+    const asksClients = this.options.clientCertificates === true
+    const how = {
+      ...socketOptions,
+      ...this.credentials,
+      ...this.protocols,
+      handshakeTimeout: handshakeTimeoutMs,
+      requestCert: asksClients,
+      rejectUnauthorized: asksClients,
+    }
     const server = tls.createServer(how, (socket) => {
-      const connection = new NodeConnection(socket, addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0))
+      const connection = new NodeConnection(
+        socket,
+        addressText(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+        false,
+      )
       onConnection(connection)
       connection.dropWithoutHandler()
     })
@@ -76,7 +90,7 @@ class TlsNetwork implements Network {
     socket.setNoDelay(true)
     socket.setKeepAlive(true, socketOptions.keepAliveInitialDelay)
     if (this.protocols.ALPNProtocols !== undefined) refuseOtherProtocols(socket, this.protocols.ALPNProtocols)
-    const connection = new NodeConnection(socket, addressText(address.host, address.port))
+    const connection = new NodeConnection(socket, addressText(address.host, address.port), false)
     connection.expectOpen('secureConnect', options?.timeoutMs ?? connectTimeoutMsDefault)
     return connection
   }

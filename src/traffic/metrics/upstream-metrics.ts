@@ -118,8 +118,15 @@ function writeEndpoints(text: PrometheusText, views: readonly UpstreamView[]): v
   )
   text.counter(
     'synod_upstream_endpoint_ejections_total',
-    'Times it was ejected.',
-    each(({ ejections }) => ejections),
+    'Times it was ejected, by cause.',
+    views.flatMap((view) =>
+      view.endpoints.flatMap((endpoint) =>
+        Object.entries(endpoint.ejectionsByCause).map(([cause, value]) => ({
+          labels: { upstream: view.name, endpoint: endpoint.id, cause },
+          value,
+        })),
+      ),
+    ),
   )
   text.gauge(
     'synod_upstream_endpoint_phi',

@@ -4,6 +4,7 @@
  * ```yaml
  * - 10.0.0.1:8080
  * - { host: 10.0.0.2, port: 8080, weight: 2, zone: b, priority: 1, id: second, metadata: { rack: 7 } }
+ * - { address: '10.0.0.3:8080', weight: 2 }
  * ```
  *
  * or the same below the key `endpoints`.
@@ -12,7 +13,7 @@ import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import type { EndpointAddress } from '../upstream/index.ts'
 import { endpointsMax, hostPort } from './resolver.ts'
 
-const knownKeys = new Set(['id', 'host', 'port', 'weight', 'priority', 'zone', 'metadata'])
+const knownKeys = new Set(['address', 'id', 'host', 'port', 'weight', 'priority', 'zone', 'metadata'])
 /** An alias may stand for a large part of the document; more than these of one are an attack, not a file. */
 const aliasesMax = 100
 export const weightMax = 1_000_000
@@ -49,14 +50,20 @@ function endpointOf(value: unknown): EndpointAddress {
   if (typeof value === 'string') return fromFields(splitHostPort(value))
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Error(`${JSON.stringify(value)} is no endpoint: write host:port, or a mapping with host and port`)
-  return fromFields(value as Readonly<Record<string, unknown>>)
+  const fields = value as Readonly<Record<string, unknown>>
+  if (fields['address'] === undefined) return fromFields(fields)
+  if (typeof fields['address'] !== 'string') throw new Error('address is a text, host:port')
+  if (fields['host'] !== undefined || fields['port'] !== undefined)
+    throw new Error('write address, or host and port, not both')
+  return fromFields({ ...fields, ...splitHostPort(fields['address']) })
 }
 
 function fromFields(fields: Readonly<Record<string, unknown>>): EndpointAddress {
   for (const key of Object.keys(fields))
     if (!knownKeys.has(key)) throw new Error(`'${key}' is not known here; there are ${[...knownKeys].join(', ')}`)
   const { host, port, weight = 1, priority = 0, zone = '', metadata = {} } = fields
-  if (typeof host !== 'string' || host === '') throw new Error('an endpoint needs a host')
+  if (typeof host !== 'string' || host === '')
+    throw new Error('an endpoint needs a host: write host and port, or address: host:port')
   const checkedPort = within('port', port, 1, 65_535)
   const { id = hostPort(host, checkedPort) } = fields
   if (typeof id !== 'string' || id === '') throw new Error('id is a text that is not empty')

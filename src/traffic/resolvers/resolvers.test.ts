@@ -131,6 +131,8 @@ suite('files', () => {
     })
     assert.equal(parseEndpointList('{"endpoints": ["h:1", {"host": "g", "port": 2}]}').length, 2)
     assert.deepEqual(parseEndpointList('[]'), [])
+    // As endpoints are written in the proxy's configuration.
+    assert.deepEqual(parseEndpointList("[{ address: '[::1]:80' }]"), [plain])
   })
 
   const wrong: readonly (readonly [string, RegExp])[] = [
@@ -143,6 +145,8 @@ suite('files', () => {
     ['- { host: h, port: 1, weight: 0 }', /weight is 0/],
     ['- { host: h, port: 1, wieght: 2 }', /'wieght' is not known/],
     ['- { host: h, port: 1, priority: 1.5 }', /priority is 1.5/],
+    ["- { address: 'h:1', port: 2 }", /write address, or host and port/],
+    ['- { address: h }', /"h" is no host:port/],
     ['- [', /./],
     ['- &a [&b [*a, *a], *b, *b]', /./],
   ]

@@ -20,7 +20,7 @@ export interface HealthChecksInit {
   /** False: what other processes find is imported. */
   readonly isActive: boolean
   /** The health of an endpoint, or its reason, changed. */
-  readonly onChange: () => void
+  readonly onChange: (endpoint: KeptEndpoint) => void
 }
 
 export class HealthChecks {
@@ -99,7 +99,7 @@ export class HealthChecks {
       probeOf(settings.check, endpoint.address, outside, network),
       settings,
       (failure) => {
-        if (check.record(failure, outside.clock.monotonicMs())) onChange()
+        if (check.record(failure, outside.clock.monotonicMs())) onChange(endpoint)
       },
     )
     this.loops.set(endpoint, loop)

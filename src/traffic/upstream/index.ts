@@ -25,3 +25,4 @@ export type {
   UpstreamEndpoint,
   UpstreamView,
 } from './upstream.ts'
+export { type UpstreamChoices, upstreamSettings } from './upstream-settings.ts'

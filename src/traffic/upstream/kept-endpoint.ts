@@ -12,6 +12,8 @@ import type { EndpointCheck } from './endpoint-check.ts'
 import type { EndpointAddress } from './settings.ts'
 import type { EndpointState, EndpointView, UpstreamEndpoint } from './upstream.ts'
 
+const neverEjected = { 'failures-in-row': 0, 'success-rate': 0, latency: 0 } as const
+
 export class KeptEndpoint implements UpstreamEndpoint {
   readonly id: string
   address: EndpointAddress
@@ -130,6 +132,7 @@ export class KeptEndpoint implements UpstreamEndpoint {
       successes: this.successes,
       failures: this.failures,
       ejections: this.outlier?.ejections ?? 0,
+      ejectionsByCause: this.outlier === undefined ? neverEjected : { ...this.outlier.ejectionsByCause },
       phi: this.check?.phi(nowMs),
     }
   }

@@ -3,8 +3,10 @@
  * computed when something changed, so that `pick` only chooses.
  *
  * - U1  `endpoints` are the members, in the order of the sources; `byId` has the same ones.
- * - U2  The balancers hold exactly what `planOf` says of the members' states, as of the last `refresh`; every change of
- *       a state is followed by one in the same turn.
+ * - U2  The balancers hold exactly what `planOf` says of the members' states, as of the last `weigh`. Every change of a
+ *       state is followed by one in the same turn, unless the last one took so long that it would take more than a fifth
+ *       of all time (thousands of endpoints): then `isStale` holds until it is made up for, and endpoints that are not
+ *       fit any more are passed over at each pick.
  * - U3  `active` is the sum of the `ownActive` of all endpoints, of former members too.
  */
 import { assert } from '../../base/index.ts'
@@ -35,6 +37,9 @@ const offsetBound = 1 << 16
 const decayMs = 1_000
 /** Weights are raised at most so often, however short the slow start. */
 const warmingStepMsMin = 10
+/** Placing endpoints that took this long or longer is next done after a rest of `restFactor` times as long. */
+const restFromMs = 5
+const restFactor = 4
 
 export class KeptUpstream implements Upstream {
   readonly name: string
@@ -57,8 +62,6 @@ export class KeptUpstream implements Upstream {
   private foreignActive = 0
   /** Where the trial of a half-open circuit is under way. Cleared by every end in another state. */
   private trial: KeptEndpoint | undefined
-  /** Retries that were granted and have not begun. */
-  private retriesGranted = 0
   private requests = 0
   private retries = 0
   private retriesRefused = 0
@@ -69,7 +72,14 @@ export class KeptUpstream implements Upstream {
     'too-many-requests': 0,
     'all-tried': 0,
   }
+  private isStale = false
+  private isTellDue = false
+  private placedInMs = 0
+  private nextPlaceMs = Number.NEGATIVE_INFINITY
+  private placeTimer: Timer | undefined
   private sweepTimer: Timer | undefined
+  /** What `sweepTimer` runs by; undefined: it does not. */
+  private sweepMs: number | undefined
   private warmingTimer: Timer | undefined
   private decayTimer: Timer | undefined
   private closed = false
@@ -95,7 +105,7 @@ export class KeptUpstream implements Upstream {
         outside,
         network: options.checkNetwork ?? network,
         isActive: options.activeChecks ?? true,
-        onChange: () => this.healthChanged(),
+        onChange: (endpoint) => this.healthChanged(endpoint),
       },
       settings.activeCheck,
     )
@@ -112,21 +122,22 @@ export class KeptUpstream implements Upstream {
   pick(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | PickRefusal {
     const bound = this.bound()
     if (bound !== undefined) return this.refuse(bound)
-    return this.balancing.pick(request) ?? this.refuse(this.whyNone())
+    const picked = this.isStale ? this.pickStale(request) : this.balancing.pick(request)
+    return picked ?? this.refuse(this.whyNone())
   }
 
   find(id: string): UpstreamEndpoint | undefined {
     const endpoint = this.byId.get(id)
-    return endpoint?.isEligible === true && this.bound() === undefined ? endpoint : undefined
+    const isFit = endpoint?.isEligible === true && (!this.isStale || this.isFit(endpoint))
+    return isFit && this.bound() === undefined ? endpoint : undefined
   }
 
-  begin(endpoint: UpstreamEndpoint): void {
+  begin(endpoint: UpstreamEndpoint, isRetry = false): void {
     assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
     const nowMs = this.outside.clock.monotonicMs()
     endpoint.begin()
     this.active++
-    if (this.retriesGranted > 0) this.retriesGranted--
-    else {
+    if (!isRetry) {
       this.requests++
       this.budget.countRequest(nowMs)
     }
@@ -152,13 +163,12 @@ export class KeptUpstream implements Upstream {
     endpoint.failures++
     // A failure that took long says that the endpoint is slow; a quick one does not say that it is fast.
     if (result === 'failure' && latencyMs > endpoint.latencyMs) endpoint.observe(latencyMs, nowMs)
-    if (outlier !== undefined && this.outlier?.failed(outlier, nowMs) === true) this.refresh()
+    if (outlier !== undefined && this.outlier?.failed(outlier, nowMs) === true) this.refresh(false, endpoint)
   }
 
   takeRetry(): boolean {
     if (this.budget.takeRetry(this.outside.clock.monotonicMs())) {
       this.retries++
-      this.retriesGranted++
       return true
     }
     this.retriesRefused++
@@ -237,11 +247,12 @@ export class KeptUpstream implements Upstream {
     this.closed = true
     this.sources.close()
     this.checks.close()
-    for (const timer of [this.sweepTimer, this.warmingTimer, this.decayTimer]) timer?.cancel()
+    for (const timer of [this.sweepTimer, this.warmingTimer, this.decayTimer, this.placeTimer]) timer?.cancel()
+    this.nextPlaceMs = Number.NEGATIVE_INFINITY
     for (const endpoint of this.endpoints) endpoint.isMember = false
     this.endpoints = []
     this.byId = new Map()
-    this.refresh()
+    this.refresh(true)
     this.waiters.reject(new Error(`the upstream ${this.name} was closed`))
     this.listeners.clear()
     this.healthListeners.clear()
@@ -325,19 +336,48 @@ export class KeptUpstream implements Upstream {
     if (endpoint.outlier !== undefined) this.outlier?.untrack(endpoint.outlier)
   }
 
-  private healthChanged(): void {
-    this.refresh()
+  private healthChanged(endpoint?: KeptEndpoint): void {
+    this.refresh(false, endpoint)
     this.healthListeners.tell()
   }
 
-  /** U2. `isTold`: something changed that is not an endpoint's state. */
-  private refresh(isTold = false): void {
+  /** U2. `isTold`: something changed that is not an endpoint's state. `only`: of all others nothing changed. */
+  private refresh(isTold = false, only?: KeptEndpoint): void {
     const nowMs = this.outside.clock.monotonicMs()
     const hadReady = this.endpoints.some(({ state, isSettled }) => isSettled && state === 'ready')
     let changed = isTold
-    for (const endpoint of this.endpoints) if (endpoint.assess(hadReady, nowMs)) changed = true
-    this.weigh(nowMs)
-    if (changed) this.listeners.tell()
+    for (const endpoint of only === undefined ? this.endpoints : [only])
+      if (endpoint.assess(hadReady, nowMs)) changed = true
+    this.isTellDue ||= changed
+    if (nowMs >= this.nextPlaceMs) {
+      this.placeAndTell()
+      return
+    }
+    this.isStale = true
+    this.placeTimer ??= this.outside.scheduler.setTimer(this.nextPlaceMs - nowMs, () => this.placeAndTell())
+  }
+
+  private placeAndTell(): void {
+    this.weigh(this.outside.clock.monotonicMs())
+    if (!this.isTellDue) return
+    this.isTellDue = false
+    this.listeners.tell()
+  }
+
+  /** U2. When nobody else is fit, those are placed who are. */
+  private pickStale(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | undefined {
+    const isUnfit = (endpoint: UpstreamEndpoint): boolean => !this.isFit(endpoint)
+    const { key, isExcluded } = request
+    const picked = this.balancing.pick({ key, isExcluded: (one) => isUnfit(one) || isExcluded?.(one) === true })
+    if (picked !== undefined || this.balancing.pick({ key, isExcluded: isUnfit }) !== undefined) return picked
+    this.placeAndTell()
+    return this.balancing.pick(request)
+  }
+
+  /** Whether an endpoint that was placed may still be chosen. */
+  private isFit({ isMember, state }: UpstreamEndpoint): boolean {
+    if (!isMember || state === 'draining') return false
+    return this.balancing.isPanicking || state === 'ready' || state === 'unknown'
   }
 
   /** Computes weights, and who is eligible. Again when a weight is to change by the time alone. */
@@ -349,11 +389,18 @@ export class KeptUpstream implements Upstream {
       if (ownNextMs !== undefined) nextMs = Math.min(nextMs ?? ownNextMs, ownNextMs)
     }
     this.balancing.place(this.endpoints)
+    this.isStale = false
+    this.placeTimer?.cancel()
+    this.placeTimer = undefined
+    const endMs = this.outside.clock.monotonicMs()
+    this.placedInMs = endMs - nowMs < restFromMs ? 0 : endMs - nowMs
+    this.nextPlaceMs = this.placedInMs === 0 ? Number.NEGATIVE_INFINITY : endMs + restFactor * this.placedInMs
     this.warmingTimer?.cancel()
     this.warmingTimer = undefined
     if (nextMs === undefined || this.closed) return
     const again = (): void => this.weigh(this.outside.clock.monotonicMs())
-    this.warmingTimer = this.outside.scheduler.setTimer(Math.max(warmingStepMsMin, nextMs), again)
+    const delayMs = Math.max(warmingStepMsMin, restFactor * this.placedInMs, nextMs)
+    this.warmingTimer = this.outside.scheduler.setTimer(delayMs, again)
   }
 
   private reconfigureOutlier(): void {
@@ -371,8 +418,7 @@ export class KeptUpstream implements Upstream {
   private startTimers(): void {
     const { scheduler, clock } = this.outside
     const { outlier, balance } = this.settings
-    this.sweepTimer?.cancel()
-    this.decayTimer?.cancel()
+    const sweepMs = outlier?.intervalMs
     const sweep = (intervalMs: number): void => {
       this.sweepTimer = scheduler.setTimer(intervalMs, () => {
         sweep(intervalMs)
@@ -386,8 +432,18 @@ export class KeptUpstream implements Upstream {
         for (const endpoint of this.endpoints) endpoint.decay(nowMs)
       })
     }
-    if (outlier !== undefined) sweep(outlier.intervalMs)
-    if (readsLatency(balance)) decay()
+    // Those that go on as they did are left alone: however often settings come, sweeps are not put off for ever.
+    if (sweepMs !== this.sweepMs) {
+      this.sweepTimer?.cancel()
+      this.sweepMs = sweepMs
+      if (sweepMs !== undefined) sweep(sweepMs)
+    }
+    if (readsLatency(balance)) {
+      if (this.decayTimer === undefined) decay()
+    } else {
+      this.decayTimer?.cancel()
+      this.decayTimer = undefined
+    }
   }
 }
 

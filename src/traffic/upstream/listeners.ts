@@ -21,6 +21,8 @@ export class Listeners {
 
   tell(): void {
     for (const listener of [...this.listeners]) {
+      // One told before it may have ended another.
+      if (!this.listeners.has(listener)) continue
       try {
         listener()
       } catch (error) {

@@ -26,7 +26,7 @@ export interface UpstreamOptions {
  * and watches.
  *
  * @example
- * const upstream = openUpstream({ ...upstreamSettingsDefault, name: 'orders', sources: [{ type: 'registry', service: 'orders' }] }, runtime)
+ * const upstream = openUpstream(upstreamSettings('orders', [{ type: 'registry', service: 'orders' }]), runtime)
  * await upstream.ready()
  * const endpoint = upstream.pick({})
  */

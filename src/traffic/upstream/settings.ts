@@ -25,6 +25,7 @@ export type EndpointSource =
   /** The instances of a service in Synod's registry (`synod.registry`), by watch. */
   | { readonly type: 'registry'; readonly service: string }
 
+/** The balancing algorithms; docs/traffic/balancing.md compares them. */
 export type BalancePolicy =
   | 'round-robin'
   | 'weighted-round-robin'
@@ -48,6 +49,7 @@ export type HashKeySource =
   | { readonly type: 'path' }
   | { readonly type: 'query'; readonly name: string }
 
+/** How an endpoint is chosen for each request. */
 export interface BalanceSettings {
   readonly policy: BalancePolicy
   readonly hashKey: HashKeySource
@@ -63,6 +65,7 @@ export interface BalanceSettings {
   readonly subsetSize: number
 }
 
+/** What an active check asks of an endpoint. */
 export type ActiveCheckKind =
   | { readonly type: 'tcp' }
   | {
@@ -76,6 +79,7 @@ export type ActiveCheckKind =
   /** Runs `command` with the endpoint's host and port as last arguments; exit status 0 is healthy. */
   | { readonly type: 'script'; readonly command: readonly string[] }
 
+/** Active checks: endpoints are asked how they are. */
 export interface ActiveCheckSettings {
   readonly check: ActiveCheckKind
   readonly intervalMs: number
@@ -104,17 +108,29 @@ export interface OutlierSettings {
   readonly latencyFactor: number
 }
 
-/** Bounds on what one upstream may be asked at once; past them requests are refused at once (503, UNAVAILABLE). */
+/**
+ * Bounds on what one process asks at once; past them requests are refused at once (503, UNAVAILABLE). Each worker of a
+ * proxy counts for itself.
+ */
 export interface CircuitSettings {
+  /** Requests under way at all endpoints of the upstream together, those of other workers included where they are told. */
   readonly requestsMax: number
+  /**
+   * Connections to each endpoint, as nginx's `max_conns`: the whole upstream may have so many times its endpoints. Of the
+   * proxy; RPC clients have one connection an endpoint (gRPC), or `connectionsMax` of their transport (Thrift).
+   */
   readonly connectionsMax: number
-  /** Requests waiting for a connection. */
+  /**
+   * Requests that wait for a connection to each endpoint, while all it may have are in use. Of the proxy; RPC clients have
+   * `limits.waitingCallsMax`.
+   */
   readonly pendingMax: number
   /** So many failures in a row of the whole upstream open the circuit for `openMs`; then one trial at a time. 0: never. */
   readonly consecutiveFailures: number
   readonly openMs: number
 }
 
+/** Bounds retries by what is asked at all, so that they cannot become a storm. */
 export interface RetryBudgetSettings {
   /** Retries and hedges may be this share of the requests in the last 10 s, in percent. */
   readonly percent: number
@@ -122,6 +138,7 @@ export interface RetryBudgetSettings {
   readonly minPerSecond: number
 }
 
+/** An upstream: where its endpoints are found, and how they are checked and chosen. {@link upstreamSettings} makes one. */
 export interface UpstreamSettings {
   readonly name: string
   readonly sources: readonly EndpointSource[]

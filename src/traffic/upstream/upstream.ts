@@ -1,5 +1,6 @@
 /** The contract of an upstream: what RPC clients and the proxy ask of a group of endpoints. `openUpstream` makes one. */
 import type { BalancedEndpoint, PickRequest } from '../../core/balance/index.ts'
+import type { EjectionCause } from '../../core/health/index.ts'
 import type { EndpointAddress, EndpointSource, UpstreamSettings } from './settings.ts'
 
 /** Why an endpoint gets no requests. `ready` gets them. */
@@ -31,6 +32,7 @@ export type AttemptResult =
   /** It says nothing about the endpoint: the caller went away, or won elsewhere. */
   | 'cancelled'
 
+/** A group of endpoints that serve the same: found, checked and balanced. {@link openUpstream} makes one. */
 export interface Upstream {
   readonly name: string
   readonly settings: UpstreamSettings
@@ -42,8 +44,11 @@ export interface Upstream {
   pick(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | PickRefusal
   /** The endpoint of that id, for stickiness; undefined when there is none or it gets no requests now. */
   find(id: string): UpstreamEndpoint | undefined
-  /** An attempt begins. Every `begin` is followed by exactly one `end`. */
-  begin(endpoint: UpstreamEndpoint): void
+  /**
+   * An attempt begins. Every `begin` is followed by exactly one `end`. `isRetry` (default false): the request was tried
+   * before, or is under way elsewhere too, so it does not count as another one.
+   */
+  begin(endpoint: UpstreamEndpoint, isRetry?: boolean): void
   /** `latencyMs`: from `begin` to the head of the answer; ignored unless it succeeded or failed. */
   end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number): void
   /** Whether one more attempt of a request that was tried already fits the retry budget; if so it is counted. */
@@ -78,6 +83,7 @@ export interface HealthSnapshot {
   readonly endpoints: readonly EndpointHealth[]
 }
 
+/** What active checks say of one endpoint. */
 export interface EndpointHealth {
   readonly id: string
   /** `unknown`: not checked yet. */
@@ -116,6 +122,7 @@ export interface SourceView {
   readonly endpoints: number
 }
 
+/** An endpoint for people and metrics. */
 export interface EndpointView {
   readonly id: string
   readonly address: string
@@ -129,6 +136,8 @@ export interface EndpointView {
   readonly successes: number
   readonly failures: number
   readonly ejections: number
+  /** The same, by what gave it away. */
+  readonly ejectionsByCause: Readonly<Record<EjectionCause, number>>
   /** Suspicion of the phi-accrual detector, from its active checks; undefined where there are none. */
   readonly phi: number | undefined
 }

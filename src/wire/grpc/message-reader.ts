@@ -144,10 +144,10 @@ export const bufferExhausted: GrpcFailure = {
   message: 'grpc: too many unfinished messages',
 }
 
-/** The five bytes before an uncompressed message. */
-export function messagePrefix(byteLength: number): Uint8Array {
+/** The five bytes before a message. */
+export function messagePrefix(byteLength: number, isCompressed = false): Uint8Array {
   const prefix = Buffer.allocUnsafe(messagePrefixBytes)
-  prefix[0] = 0
+  prefix[0] = isCompressed ? 1 : 0
   prefix.writeUInt32BE(byteLength, 1)
   return prefix
 }

@@ -118,6 +118,14 @@ describe('an HTTP/2 client connection', () => {
     assert.match(refused.failures[0]!.reason, /REFUSED_STREAM/)
   })
 
+  it('GOAWAY: a stream that was answered was acted upon, whatever the server says', () => {
+    const client = new ClientWorld().settle()
+    const answered = client.open()
+    const silent = client.open()
+    client.receive(responseHeaders(1, false), goAway(0, Http2ErrorCode.noError))
+    assert.deepEqual([answered.failures[0]!.processed, silent.failures[0]!.processed], [true, false])
+  })
+
   it('GOAWAY: streams above the last one were not acted upon, the others go on, and then it closes', () => {
     const client = new ClientWorld().settle()
     const first = client.open()

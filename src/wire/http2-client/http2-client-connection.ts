@@ -248,7 +248,8 @@ export class Http2ClientConnection implements ConnectionHandler, ClientStreamOwn
     for (const stream of [...this.streams.values()]) {
       if (stream.id <= lastStreamId) continue
       this.streams.delete(stream.id)
-      stream.abort({ by: 'connection', code, processed: false, reason })
+      // Whoever began to answer has acted, whatever it says now.
+      stream.abort({ by: 'connection', code, processed: stream.hasHead, reason })
     }
     if (this.streams.size === 0) this.streamGone()
   }

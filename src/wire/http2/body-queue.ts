@@ -1,16 +1,22 @@
+import { PieceGatherer } from '../../base/index.ts'
 import type { FrameWriter } from './frame-writer.ts'
 
 /** Body bytes of one stream that wait for window: chunks as the application gave them, sent in frames of any size. */
 export class BodyQueue {
   bytes = 0
   private chunks: Uint8Array[] = []
+  private gatherer: PieceGatherer | undefined = undefined
   /** The first chunk not wholly sent, and how much of it is. */
   private head = 0
   private headOffset = 0
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.chunks.push(chunk)
+    if (this.chunks.length === 0) this.chunks.push(chunk)
+    else {
+      this.gatherer ??= new PieceGatherer()
+      this.gatherer.append(this.chunks, chunk)
+    }
     this.bytes += chunk.length
   }
 

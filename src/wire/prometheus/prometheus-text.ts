@@ -21,16 +21,27 @@ export class PrometheusText {
   }
 
   histogram(name: string, help: string, snapshot: HistogramSnapshot | undefined): void {
-    if (snapshot === undefined) return
+    if (snapshot !== undefined) this.histograms(name, help, [{ labels: {}, histogram: snapshot }])
+  }
+
+  /** One family of several histograms, told apart by their labels. */
+  histograms(
+    name: string,
+    help: string,
+    several: readonly { readonly labels: Labels; readonly histogram: HistogramSnapshot }[],
+  ): void {
+    if (several.length === 0) return
     this.head(name, 'histogram', help)
-    let total = 0
-    snapshot.counts.forEach((count, i) => {
-      total += count
-      const bound = snapshot.bounds[i]
-      this.sample(`${name}_bucket`, { le: bound === undefined ? '+Inf' : number(bound) }, total)
-    })
-    this.sample(`${name}_sum`, {}, snapshot.sum)
-    this.sample(`${name}_count`, {}, total)
+    for (const { labels, histogram } of several) {
+      let total = 0
+      histogram.counts.forEach((count, i) => {
+        total += count
+        const bound = histogram.bounds[i]
+        this.sample(`${name}_bucket`, { ...labels, le: bound === undefined ? '+Inf' : number(bound) }, total)
+      })
+      this.sample(`${name}_sum`, labels, histogram.sum)
+      this.sample(`${name}_count`, labels, total)
+    }
   }
 
   toString(): string {

@@ -14,7 +14,10 @@ export function checkReferences(config: ProxyConfig, names: ReadonlySet<string>,
     for (const [name, at] of referencesOf(listener, source)) {
       used.add(name)
       if (!names.has(name))
-        source.report(at, `there is no upstream ${JSON.stringify(name)}${suggestion(name, [...names])}`)
+        source.report(
+          at,
+          `there is no upstream ${JSON.stringify(name)}${suggestion(name, [...names]) || knownNames(names)}`,
+        )
     }
     if (listener.protocol === 'http') warnUnreachable(listener, source)
   }
@@ -29,6 +32,15 @@ function checkUpstreams(config: ProxyConfig, used: ReadonlySet<string>, source: 
     if (config.registry === undefined && settings.sources.some(({ type }) => type === 'registry'))
       source.report([...at, 'registry'], 'needs the connection string of the registry: set registry at the top')
   }
+}
+
+function knownNames(names: ReadonlySet<string>): string {
+  const shown = [...names].slice(0, 5).join(', ')
+  const known =
+    names.size === 0
+      ? ''
+      : `, where ${names.size > 5 ? `${shown}, … are` : `${shown} ${names.size === 1 ? 'is' : 'are'}`}`
+  return `: add it under upstreams${known}`
 }
 
 /** Every mention of an upstream, with the place of the mention. */

@@ -1,5 +1,5 @@
 /** Addresses, networks and names of hosts, as scalars. */
-import { isIpv4, isIpv6 } from './ip.ts'
+import { isIpv4, isIpv6 } from '../../ip/index.ts'
 import { type Refusal, refuse, scalar, text } from './scalars.ts'
 import type { Schema } from './schema.ts'
 
@@ -35,6 +35,7 @@ export function endpointAddress(): Schema<HostPort> {
 export function parseHostPort(value: string, portMin: number): HostPort | Refusal {
   const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(value)
   if (match === null) {
+    if (value.includes('://')) return refuse('write host and port alone, such as 127.0.0.1:8080, without http://')
     if (isIpv6(value)) return refuse(`put IPv6 in brackets and add a port, such as [${value}]:8080`)
     return refuse('write host and port, such as 127.0.0.1:8080 or [::1]:8080')
   }

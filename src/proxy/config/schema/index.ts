@@ -1,3 +1,4 @@
+export { isIpv4, isIpv6 } from '../../ip/index.ts'
 export {
   endpointAddress,
   type HostPort,
@@ -8,7 +9,6 @@ export {
   plainHost,
   siteName,
 } from './address.ts'
-export { isIpv4, isIpv6 } from './ip.ts'
 export {
   decimal,
   duration,

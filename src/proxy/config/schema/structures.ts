@@ -1,5 +1,5 @@
 /** Values made of others: objects with fields, lists, maps by name, and alternatives. */
-import { isMap, isScalar, isSeq, Scalar } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, Scalar } from 'yaml'
 import type { Path } from '../problem.ts'
 import {
   type Definitions,
@@ -73,13 +73,16 @@ function readFields(
   let isWhole = true
   for (const { key, value, keyNode } of entries) {
     if (!Object.hasOwn(fields, key)) {
-      source.report([...at, key], `is not known here${suggestion(key, Object.keys(fields))}`, keyNode)
+      const names = Object.keys(fields)
+      const help = suggestion(key, names) || `; the keys here are ${names.join(', ')}`
+      source.report([...at, key], `is not known here${help}`, keyNode)
       continue
     }
     const known = fields[key]!
     const node = source.follow(value)
     if (node === null || (isScalar(node) && node.value === null)) {
-      source.report([...at, key], 'has no value: give it one, or leave the key out')
+      // An alias to nothing has been told.
+      if (!isAlias(value)) source.report([...at, key], 'has no value: give it one, or leave the key out')
       isWhole &&= !known.isRequired
       given.add(key)
       continue
@@ -144,7 +147,7 @@ export function list<T>(
     read(value: Value, at: Path, source: YamlSource): readonly T[] | Invalid {
       if (!isSeq(value)) {
         if (!orOne) {
-          source.report(at, 'must be a list')
+          source.report(at, 'must be a list: put "- " before each item')
           return invalid
         }
         const one = of.read(value, at, source)
@@ -183,7 +186,9 @@ export function record<T>(
     parts: of.parts,
     read(value: Value, at: Path, source: YamlSource): readonly (readonly [string, T])[] | Invalid {
       if (!isMap(value)) {
-        source.report(at, `must be a map from ${options.keyName} to ${of.type}`)
+        const what = `must be a map from ${options.keyName} to ${withoutLinks(of.type)}`
+        const help = ': write each name with a colon, and what belongs to it below, further in'
+        source.report(at, isSeq(value) ? `is a list, and ${what}${help}` : `${what}${help}`)
         return invalid
       }
       const entries = source.entries(value, at)
@@ -209,6 +214,11 @@ export function record<T>(
   }
 }
 
+/** For messages, which are no Markdown. */
+function withoutLinks(type: string): string {
+  return type.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+}
+
 function textNode(value: string): Value {
   return new Scalar(value)
 }
@@ -223,10 +233,7 @@ export function either<A, B>(first: Schema<A>, second: Schema<B>): Schema<A | B>
       const form = formOf(value)
       if (form !== undefined && first.forms.includes(form)) return first.read(value, at, source)
       if (form !== undefined && second.forms.includes(form)) return second.read(value, at, source)
-      source.report(
-        at,
-        `must be ${first.type.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')}, or ${second.type.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')}`,
-      )
+      source.report(at, `must be ${withoutLinks(first.type)}, or ${withoutLinks(second.type)}`)
       return invalid
     },
     json: (definitions) => ({ anyOf: [first.json(definitions), second.json(definitions)] }),

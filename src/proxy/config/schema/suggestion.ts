@@ -1,8 +1,44 @@
-/** "Did you mean": the nearest word to a mistyped one. */
+/** "Did you mean": the nearest word to a mistyped one, or to one from another proxy's configuration. */
+
+/** What others call it, without `_` and `-`, and what it is called here. */
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  backend: ['to'],
+  backends: ['upstreams', 'endpoints'],
+  bind: ['address'],
+  certificate: ['cert'],
+  clusters: ['upstreams'],
+  frontends: ['listeners'],
+  healthcheck: ['check'],
+  hostname: ['host'],
+  lb: ['balance'],
+  listen: ['address'],
+  location: ['path'],
+  locations: ['routes'],
+  pass: ['to'],
+  port: ['address'],
+  proxypass: ['to'],
+  return: ['respond'],
+  rules: ['routes'],
+  server: ['listeners', 'endpoints'],
+  servername: ['host'],
+  servers: ['listeners', 'endpoints'],
+  services: ['upstreams'],
+  ssl: ['tls'],
+  strategy: ['balance'],
+  target: ['to'],
+  targets: ['endpoints'],
+  upstream: ['to'],
+  url: ['path', 'address'],
+}
 
 /** `; did you mean …?` when one of `words` is near, else empty. */
 export function suggestion(word: string, words: readonly string[]): string {
   if (word.length > 40) return ''
+  const plain = word.toLowerCase().replaceAll('_', '-')
+  const other = otherNames[plain.replaceAll('-', '')]?.find((name) => words.includes(name))
+  const begun = plain.length > 2 ? words.find((candidate) => candidate.startsWith(plain)) : undefined
+  const sure = other ?? begun
+  if (sure !== undefined) return `; did you mean ${sure}?`
   let best: string | undefined
   let bestDistance = Math.max(word.length > 2 ? 1 : 0, Math.floor(word.length / 3)) + 1
   for (const candidate of words) {

@@ -11,6 +11,7 @@
 import {
   type Alias,
   type Document,
+  type ErrorCode,
   isAlias,
   isMap,
   isPair,
@@ -146,7 +147,7 @@ export class YamlSource {
         return null
       }
       for (const problem of [...first.errors, ...first.warnings])
-        this.addAt(this.problems, '', yamlWords(problem.message), problem.pos[0])
+        this.addAt(this.problems, '', yamlWords(problem), problem.pos[0])
       if (documents.length > 1)
         this.addAt(this.problems, '', 'a second document begins here: write one document', documents[1]!.range[0])
       if (first.errors.length > 0) this.exhausted = true
@@ -167,7 +168,13 @@ export class YamlSource {
       if (isAlias(node)) {
         const target = anchors.get(node.source)
         if (target !== undefined) this.targets.set(node, target)
-        else this.addAt(this.problems, '', `there is no anchor &${node.source} before this alias`, offsetOf(node) ?? 0)
+        else
+          this.addAt(
+            this.problems,
+            '',
+            `begins with *, which is an alias in YAML, and there is no anchor &${node.source} before it: if text was meant, put it in quotes: '*${node.source}'`,
+            offsetOf(node) ?? 0,
+          )
         if (this.targets.size > aliasesMax) {
           this.exhaust(`the file has more than ${aliasesMax} aliases`)
           return visit.BREAK
@@ -248,6 +255,19 @@ function offsetOf(node: unknown): number | undefined {
   return node.range?.[0]
 }
 
-function yamlWords(message: string): string {
-  return `is not YAML: ${message.replace(/\s+/g, ' ')}`
+/** What mistakes of the kind are mostly made of. */
+const yamlHelp: Readonly<Partial<Record<ErrorCode, string>>> = {
+  BAD_INDENT: 'lines that belong together begin at the same column',
+  BLOCK_AS_IMPLICIT_KEY:
+    'lines that belong together begin at the same column, and each key stands on a line of its own',
+  BLOCK_IN_FLOW: 'is a ] or } missing?',
+  MISSING_CHAR: 'is a quote, a bracket, a comma, or the "- " of an item missing?',
+  MULTILINE_IMPLICIT_KEY: 'is the space after a colon missing (address: 127.0.0.1:80), or the colon of a key?',
+  TAB_AS_INDENT: 'use spaces',
+  UNEXPECTED_TOKEN: 'is a quote missing around a text with special characters?',
+}
+
+function yamlWords({ code, message }: { readonly code: ErrorCode; readonly message: string }): string {
+  const help = yamlHelp[code]
+  return `is not YAML: ${message.replace(/\s+/g, ' ')}${help === undefined ? '' : `; ${help}`}`
 }

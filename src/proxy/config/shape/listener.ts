@@ -25,7 +25,7 @@ import {
   type YamlSource,
 } from '../schema/index.ts'
 import { route } from './route.ts'
-import { filePath, plainName } from './texts.ts'
+import { filePath, plainName, upstreamName } from './texts.ts'
 
 const certificateFields = object('Certificate', 'A certificate and its key, as PEM files.', {
   cert: required(filePath, 'The certificate, followed by those that lead to the root.'),
@@ -134,7 +134,7 @@ const limits = mapped(
 
 const sniFields = object('SniRoute', 'Connections that ask for one of these names go to one upstream.', {
   name: required(list(siteName(), { itemsMin: 1, itemsMax: 1_000, orOne: true }), 'Exact, or `*.suffix`.'),
-  to: required(plainName, 'Which upstream.'),
+  to: required(upstreamName, 'Which upstream.'),
 })
 
 const proxyVersion: Schema<0 | 1 | 2> = scalar(
@@ -275,7 +275,7 @@ function reportMisplaced(read: ListenerRead, source: YamlSource): void {
     const owners = Object.entries(fieldsOnlyOf).filter(([, names]) => names.includes(name))
     source.report(
       [...read.at, name],
-      `has no meaning with protocol ${read.protocol}: it is for ${owners.map(([owner]) => owner).join(' and ')}`,
+      `has no meaning with protocol ${read.protocol}: it is for ${owners.map(([owner]) => owner).join(' and ')}${name === 'to' ? '; that of a route stands below the route, further in' : ''}`,
     )
   }
 }

@@ -11,6 +11,7 @@ import type {
   RouteTimeouts,
   StickyConfig,
 } from '../model.ts'
+import { formatPath } from '../problem.ts'
 import {
   duration,
   either,
@@ -46,6 +47,7 @@ import {
   method,
   plainName,
   regularExpression,
+  upstreamName,
   urlPath,
 } from './texts.ts'
 
@@ -57,7 +59,11 @@ const pathFields = object('Path', 'Which paths: one of the three.', {
 })
 
 const path: Schema<PathMatch> = either(
-  mapped(urlPath, (value): PathMatch => ({ type: 'prefix', value })),
+  mapped(urlPath, (value, at, source): PathMatch => {
+    if (value.includes('*'))
+      source.warn(at, 'has a *, which is no wildcard here: /api takes all that is below it; else write {regex: …}')
+    return { type: 'prefix', value }
+  }),
   mapped(pathFields, ({ prefix, exact, regex, ignoreCase, given, at }, _at, source): PathMatch | Invalid => {
     if (given.size - (given.has('ignoreCase') ? 1 : 0) !== 1) source.report(at, 'must have one of prefix, exact, regex')
     else if (prefix !== undefined) return { type: 'prefix', value: prefix }
@@ -94,7 +100,7 @@ const headers = mapped(
 )
 
 const targetFields = object('Target', 'An upstream and its share.', {
-  upstream: required(plainName, 'Its name in `upstreams`.'),
+  upstream: required(upstreamName, 'Its name in `upstreams`.'),
   weight: field(integer(0, 1_000_000), 1, '1', 'Its share of the requests, relative to the others.'),
 })
 
@@ -104,7 +110,7 @@ interface Target {
 }
 
 const to: Schema<readonly Target[]> = either(
-  mapped(plainName, (upstream): readonly Target[] => [{ upstream, weight: 1 }]),
+  mapped(upstreamName, (upstream): readonly Target[] => [{ upstream, weight: 1 }]),
   either(
     mapped(
       record(integer(0, 1_000_000), { keys: plainName, keyName: 'upstream', entriesMax: 32 }),
@@ -113,7 +119,7 @@ const to: Schema<readonly Target[]> = either(
     mapped(
       list(
         either(
-          mapped(plainName, (upstream): Target => ({ upstream, weight: 1 })),
+          mapped(upstreamName, (upstream): Target => ({ upstream, weight: 1 })),
           mapped(targetFields, ({ upstream, weight }): Target => ({ upstream, weight })),
         ),
         { itemsMin: 1, itemsMax: 32 },
@@ -170,12 +176,12 @@ const editFields = object('HeaderEdits', 'Changes of headers, in this order: rem
 const edits = mapped(editFields, ({ remove, set, add }): HeaderEdits => ({ remove, set, add }))
 
 const mirrorFields = object('Mirror', 'A copy of requests goes to another upstream, whose answers are dropped.', {
-  to: required(plainName, 'Which upstream.'),
+  to: required(upstreamName, 'Which upstream.'),
   share: field(percent(), 100, '100%', 'Of the requests.'),
 })
 
 const mirror = either(
-  mapped(plainName, (upstream) => ({ upstream, percent: 100 })),
+  mapped(upstreamName, (upstream) => ({ upstream, percent: 100 })),
   mapped(mirrorFields, ({ to: upstream, share }) => ({ upstream, percent: share })),
 )
 
@@ -406,7 +412,10 @@ function actionOf(read: Read<typeof routeFields>, source: YamlSource): RouteActi
   else if (given.length === 0) source.report(read.at, 'does nothing: give it to, redirect or respond')
   else if (read.to !== undefined) {
     if (read.to.some(({ weight }) => weight > 0)) return { type: 'forward', to: read.to }
-    source.report([...read.at, 'to'], 'must have a share above 0')
+    // Shares that could not be read have been told.
+    const at = formatPath([...read.at, 'to'])
+    if (!source.problems.some((problem) => problem.path.startsWith(at)))
+      source.report([...read.at, 'to'], 'must have a share above 0')
   } else if (read.redirect !== undefined) {
     return { type: 'redirect', status: read.redirect.status, location: read.redirect.location }
   } else if (read.respond !== undefined) {

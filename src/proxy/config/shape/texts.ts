@@ -12,6 +12,16 @@ export const plainName = text({
   lengthMax: 128,
 })
 
+/** The name of an upstream where it is used. */
+export const upstreamName: Schema<string> = scalar({ type: 'name', json: plainName.json({}) }, (value) => {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(value)) return value
+  return refuse(
+    /[:/]/.test(value)
+      ? 'must be the name of an upstream: put the address there, as in upstreams: {app: {endpoints: [127.0.0.1:9000]}}'
+      : 'must be the name of an upstream: letters, digits, ".", "_" and "-"',
+  )
+})
+
 /** Fields that belong to the framing or to the proxy itself: edits of them would make messages that others read differently. */
 const framingFields = new Set([
   'connection',

@@ -251,8 +251,18 @@ const circuitFields = object(
   'Bounds on what an upstream is asked at once, for each worker; past them requests get 503 at once.',
   {
     requests: field(integer(1, 10_000_000), defaults.circuit.requestsMax, '65536', 'Requests under way.'),
-    connections: field(integer(1, 10_000_000), defaults.circuit.connectionsMax, '65536', 'Connections.'),
-    pending: field(integer(0, 10_000_000), defaults.circuit.pendingMax, '8192', 'Requests that wait for a connection.'),
+    connections: field(
+      integer(1, 10_000_000),
+      defaults.circuit.connectionsMax,
+      '65536',
+      'Connections to each endpoint, of each worker.',
+    ),
+    pending: field(
+      integer(0, 10_000_000),
+      defaults.circuit.pendingMax,
+      '8192',
+      'Requests that wait for a connection to each endpoint, of each worker.',
+    ),
     failures: field(
       integer(0, 1_000_000),
       defaults.circuit.consecutiveFailures,

@@ -23,6 +23,9 @@ export class FakeCall implements UpstreamCall {
   wantsMore = true
   /** The response is complete, or failed. */
   isAnswered = false
+  /** It carries another protocol, each half until that ends. */
+  isUpgraded = false
+  hasServerLeft = false
   hasHead = false
   private readonly receiver: ResponseReceiver
 
@@ -48,6 +51,7 @@ export class FakeCall implements UpstreamCall {
     assert.equal(this.isOver, false, 'ended a call that is over')
     assert.equal(this.hasEnded && this.request.upgrade === undefined, false, 'ended twice')
     this.hasEnded = true
+    this.isAnswered = this.hasServerLeft
     this.trailers = trailers
   }
 
@@ -84,6 +88,8 @@ export class FakeCall implements UpstreamCall {
     if (this.isOver || this.hasHead) return
     this.hasHead = true
     this.isAnswered = end
+    this.isUpgraded = status === 101 && this.request.upgrade !== undefined
+    if (this.isUpgraded) this.hasEnded = false
     this.receiver.onHead(new MadeHead(status, fields, end ? 0 : 'unknown'), end)
   }
 
@@ -95,12 +101,13 @@ export class FakeCall implements UpstreamCall {
   }
 
   sends(body: string): void {
-    if (!this.isOver && this.hasHead) this.receiver.onData(Buffer.from(body, 'latin1'))
+    if (!this.isOver && this.hasHead && !this.hasServerLeft) this.receiver.onData(Buffer.from(body, 'latin1'))
   }
 
   ends(trailers?: Fields): void {
-    if (this.isOver || !this.hasHead) return
-    this.isAnswered = true
+    if (this.isOver || !this.hasHead || this.hasServerLeft) return
+    this.hasServerLeft = this.isUpgraded
+    this.isAnswered = !this.isUpgraded || this.hasEnded
     this.receiver.onEnd(trailers)
   }
 

@@ -1,4 +1,7 @@
-/** Addresses as bytes and as text: IPv4 dotted, IPv6 as RFC 4291 §2.2 reads it and RFC 5952 §4 writes it. */
+/** IP addresses as bytes, numbers and text: IPv4 dotted, IPv6 as RFC 4291 §2.2 reads it and RFC 5952 §4 writes it. */
+
+/** The longest text of one: eight groups, the last two as a dotted quad. */
+const textLengthMax = 45
 
 const ipv4Pattern = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
 const groupPattern = /^[0-9a-f]{1,4}$/i
@@ -10,6 +13,7 @@ export function ipv4Bytes(text: string): Uint8Array | undefined {
 
 /** The sixteen bytes of an IPv6 address, without zone; undefined when it is none. */
 export function ipv6Bytes(text: string): Uint8Array | undefined {
+  if (text.length > textLengthMax || !text.includes(':')) return undefined
   const halves = text.split('::')
   if (halves.length > 2) return undefined
   const front = groupsOf(halves[0]!, halves.length === 1)
@@ -67,4 +71,31 @@ export function ipv6Text(bytes: Uint8Array): string {
       .map((group) => group.toString(16))
       .join(':')
   return bestAt < 0 ? write(0, 8) : `${write(0, bestAt)}::${write(bestAt + bestLength, 8)}`
+}
+
+/**
+ * Eight groups of 16 bits, most significant first. IPv4 stands in its IPv4-mapped form (RFC 4291 §2.5.5.2), so that
+ * `10.0.0.1` and `::ffff:10.0.0.1` are the same address, as a dual-stack socket reports it.
+ */
+export type IpGroups = readonly number[]
+
+/** Reads an address of either family without port, brackets or zone; undefined when it is none. */
+export function parseIp(text: string): IpGroups | undefined {
+  const four = ipv4Bytes(text)
+  if (four !== undefined) return [0, 0, 0, 0, 0, 0xffff, (four[0]! << 8) | four[1]!, (four[2]! << 8) | four[3]!]
+  const bytes = ipv6Bytes(text)
+  return bytes && Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!)
+}
+
+/** Whether `groups` is an IPv4 address. */
+export function isIpv4Mapped(groups: IpGroups): boolean {
+  return groups[5] === 0xffff && groups[0] === 0 && !groups.slice(1, 5).some((group) => group !== 0)
+}
+
+export function isIpv4(text: string): boolean {
+  return ipv4Bytes(text) !== undefined
+}
+
+export function isIpv6(text: string): boolean {
+  return ipv6Bytes(text) !== undefined
 }

@@ -1,0 +1,78 @@
+/**
+ * TCP sockets that read into one buffer of the process and hand on copies of what came.
+ *
+ * Left to itself Node takes 64 KiB from the allocator for every read and gives most of it back: under load that costs a
+ * process more than everything else it does with small messages.
+ *
+ * I1. What is in `scratch` is copied before the event loop goes on: the next read, of any socket, overwrites it.
+ */
+import * as net from 'node:net'
+
+/** Larger than what mostly waits in a socket's receive buffer, so that a large message takes one read. */
+const scratch = Buffer.allocUnsafeSlow(256 << 10)
+
+/** Reads of at least this size get memory of their own, which can be given back. */
+const ownMemoryBytesMin = 8 << 10
+/** Memory given back, the last at the end: it is warm, and the next large read goes there. */
+const spare: Buffer[] = []
+const spareMax = 8
+/** Own memory is as large as this or a multiple, so that reads of about the same size can use each other's. */
+const ownMemoryStep = 4 << 10
+/** A read is not put into memory more than so many times its size: whoever keeps a view of it keeps all. */
+const ownMemoryWaste = 4
+
+/** Who takes what a socket reads. */
+export interface ScratchReader {
+  /** Small pieces may share memory with others: whoever keeps one for long keeps up to 8 KiB (`Buffer.poolSize`). */
+  readonly packsReads: boolean
+  received(bytes: Buffer): void
+}
+
+export class ScratchSocket extends net.Socket {
+  /** Set before the first event. */
+  reader: ScratchReader | undefined = undefined
+
+  constructor(options: net.SocketConstructorOpts) {
+    super({ ...options, onread: { buffer: scratch, callback: receive } })
+  }
+}
+
+function receive(this: unknown, length: number): boolean {
+  const { reader } = this as ScratchSocket
+  if (reader === undefined) return true
+  const bytes = reader.packsReads ? memoryFor(length) : Buffer.allocUnsafeSlow(length)
+  scratch.copy(bytes, 0, 0, length)
+  reader.received(bytes)
+  return true
+}
+
+function memoryFor(length: number): Buffer {
+  if (length < ownMemoryBytesMin) return Buffer.allocUnsafe(length)
+  const last = spare[spare.length - 1]
+  if (last !== undefined && last.length >= length && last.length <= length * ownMemoryWaste) {
+    spare.length--
+    return last.subarray(0, length)
+  }
+  return Buffer.allocUnsafeSlow(Math.ceil(length / ownMemoryStep) * ownMemoryStep).subarray(0, length)
+}
+
+/** Takes back the memory of a whole read of which nobody keeps a view. */
+export function giveBackRead(bytes: Uint8Array): void {
+  const { buffer, byteOffset, byteLength } = bytes
+  const isOwn = byteOffset === 0 && byteLength >= ownMemoryBytesMin && buffer.byteLength % ownMemoryStep === 0
+  if (isOwn && spare.length < spareMax) spare.push(Buffer.from(buffer as ArrayBuffer))
+}
+
+/**
+ * A socket in the place of `accepted`, which has just been accepted and of which nothing was read. `net.Server` can make
+ * no other sockets than its own; where Node does not show what is below them, `accepted` itself goes on.
+ */
+export function scratchSocketOf(accepted: net.Socket, options: net.SocketConstructorOpts): net.Socket {
+  const inner = accepted as unknown as { _handle?: unknown }
+  const handle = inner._handle
+  if (typeof handle !== 'object' || handle === null) return accepted
+  inner._handle = null
+  // Only takes it off the server's count: what it stood on goes on below the new one.
+  accepted.destroy()
+  return new ScratchSocket({ ...options, handle } as net.SocketConstructorOpts)
+}
