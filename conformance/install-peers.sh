@@ -3,7 +3,8 @@
 #   from Debian's packages: etcd 3.4 (server, etcdctl), nghttp and h2load, curl, strace, procps, Redis, ZooKeeper,
 #   PostgreSQL, nginx, HAProxy, wrk, openssl, the compilers of Thrift and of Protocol Buffers
 #   from PyPI, into a virtual environment: grpcio, thrift
-#   built with Go, pinned in peers/*/go.mod and checked against go.sum: etcd 3.6 (etcd, etcdctl, etcdutl), h2spec, grpcurl
+#   built with Go, pinned in peers/*/go.mod and checked against go.sum: etcd 3.6 (etcd, etcdctl, etcdutl), h2spec, grpcurl,
+#   the interoperability client and server of grpc-go
 # What Go built goes to ${SYNOD_PEERS_DIR:-~/.cache/synod-peers}/NAME-VERSION/ and is reused: a second run is instant.
 # Starts no service and leaves port 2379 free.
 set -euo pipefail
@@ -89,13 +90,16 @@ install_debian() {
 
 build_all() {
   command -v go >/dev/null || { say "no Go here: install Go 1.26 or newer, then run this again"; return 1; }
-  # The linker and compiler share the cores; three builds at once overlap the downloads.
+  # The linker and compiler share the cores; four builds at once overlap the downloads.
   local jobs=()
   build etcd go.etcd.io/etcd/server/v3 etcd=. etcdctl=go.etcd.io/etcd/etcdctl/v3 etcdutl=go.etcd.io/etcd/etcdutl/v3 &
   jobs+=($!)
   build h2spec github.com/summerwind/h2spec h2spec=github.com/summerwind/h2spec/cmd/h2spec &
   jobs+=($!)
   build grpcurl github.com/fullstorydev/grpcurl grpcurl=github.com/fullstorydev/grpcurl/cmd/grpcurl &
+  jobs+=($!)
+  build grpc-interop google.golang.org/grpc grpc-interop-client=google.golang.org/grpc/interop/client \
+    grpc-interop-server=google.golang.org/grpc/interop/server &
   jobs+=($!)
   local job status=0
   for job in "${jobs[@]}"; do wait "$job" || status=1; done

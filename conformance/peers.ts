@@ -14,6 +14,8 @@ export type PeerName =
   | 'etcdctl34'
   | 'h2spec'
   | 'grpcurl'
+  | 'grpcInteropClient'
+  | 'grpcInteropServer'
   | 'nghttp'
   | 'curl'
   | 'zookeeper'
@@ -47,6 +49,7 @@ interface Recipe {
 }
 
 const installer = 'bash conformance/install-peers.sh'
+const builtInterop = { folder: 'grpc-interop', module: 'google.golang.org/grpc' }
 const builtEtcd = { folder: 'etcd', module: 'go.etcd.io/etcd/server/v3' }
 
 const recipes: Readonly<Record<PeerName, Recipe>> = {
@@ -96,6 +99,21 @@ const recipes: Readonly<Record<PeerName, Recipe>> = {
     versionArgs: ['--version'],
     versionPattern: /grpcurl (v?\d\S*|dev)/,
     install: `grpcurl: ${installer}`,
+  },
+  // These two know no version; their folder's name does.
+  grpcInteropClient: {
+    program: 'grpc-interop-client',
+    built: builtInterop,
+    versionArgs: ['-help'],
+    versionPattern: /(-test_case)/,
+    install: `grpc-go's interop client: ${installer}`,
+  },
+  grpcInteropServer: {
+    program: 'grpc-interop-server',
+    built: builtInterop,
+    versionArgs: ['-help'],
+    versionPattern: /(-use_alts)/,
+    install: `grpc-go's interop server: ${installer}`,
   },
   nghttp: {
     program: 'nghttp',

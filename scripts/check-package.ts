@@ -16,6 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'synod-package-'))
 const program = `
 import { connect, SynodError } from 'synod'
 import { createBalancer } from 'synod/balance'
+import { PhiAccrualDetector } from 'synod/health'
 import { jumpHash } from 'synod/ring'
 import { createClient, createServer, defineService, implement, unary } from 'synod/rpc'
 import { createNodeRuntime, readNodeConfig, startNode, type RunningNode } from 'synod/node'
@@ -29,6 +30,7 @@ if (!(token > 0) || (await synod.counter('runs').increment()) !== 1) throw new E
 const refused: unknown = await connect('redis://127.0.0.1:1').catch((error: unknown) => error)
 if (!(refused instanceof SynodError) || !refused.message.includes('npm install ioredis')) throw refused
 if (!createFenceTable().includes('CREATE TABLE')) throw new Error('no SQL')
+if (new PhiAccrualDetector().phi(0) !== 0) throw new Error('suspicion without a heartbeat')
 await synod.close()
 
 const args = ['--data-dir', process.argv[2] ?? 'data', '--listen-client-urls', 'http://127.0.0.1:0', '--listen-peer-urls', 'http://127.0.0.1:0']

@@ -61,7 +61,9 @@ test('kill -9 one of five servers, stop one, slow one to 2 s: no idempotent requ
   await serve('the load goes on while a server takes 2 s', 30)
   slowed.slow(0)
   for (const load of loads) load.seen.byServer.clear()
-  await until('all are used again', () => loads.every(({ seen }) => seen.byServer.size === serversCount))
+  // Where time decides, a server is avoided until what was seen of it has faded, over tens of seconds.
+  const soon = loads.filter((_, at) => !['least-time', 'p2c'].includes(lanes[at]!.policy))
+  await until('all are used again', () => soon.every(({ seen }) => seen.byServer.size === serversCount))
   await Promise.all(loads.map((load) => load.stop()))
   assertNoFailure(loads)
 })

@@ -20,6 +20,7 @@ const yaml = (port: number, a: number, b: number): string => `
 listeners:
   - name: web
     address: 127.0.0.1:${port}
+    requestIds: generate
     routes:
       - {name: health, path: {exact: /health}, respond: {status: 200, body: ${JSON.stringify(`ok $5 "q" {x}; '%[src]' # \\n`)}, contentType: text/plain}}
       - {name: teapot, path: {exact: /teapot}, respond: {status: 418, body: short}}
@@ -29,7 +30,7 @@ listeners:
         path: /api
         to: a
         rewrite: {path: /v1}
-        requestHeaders: {set: {x-hostile: ${JSON.stringify(hostile)}, x-proto: $scheme}, add: {x-list: two}, remove: [cookie]}
+        requestHeaders: {set: {x-hostile: ${JSON.stringify(hostile)}, x-proto: $scheme, x-trace: t-$request_id}, add: {x-list: two}, remove: [cookie]}
         responseHeaders: {set: {server: mine}, add: {x-hostile: ${JSON.stringify(hostile)}}, remove: [x-from]}
       - {name: tail, path: /tail/, to: a, rewrite: {path: /}}
       - {name: exact, path: {exact: /exact}, to: a, rewrite: {path: /other}}
@@ -64,6 +65,11 @@ const table: readonly (Ask & { readonly expect: Partial<Outcome> })[] = [
       sent: { cookie: undefined, 'x-list': 'one, two', 'x-proto': 'http' },
       got: { 'x-from': undefined },
     },
+  },
+  {
+    path: '/api/x',
+    headers: { 'x-request-id': 'mine.1' },
+    expect: { backend: 'a', sent: { 'x-request-id': 'mine.1', 'x-trace': 't-mine.1' } },
   },
   { path: '/tail/x/y', expect: { backend: 'a', url: '/x/y' } },
   { path: '/tail', expect: { status: 404 } },
@@ -121,6 +127,21 @@ describe('one configuration on our proxy, nginx and HAProxy', { skip: skipWithou
       }
     })
   }
+
+  test('a request without an id that is fit gets one', async () => {
+    for (const engine of running) {
+      const answers = [{}, { 'x-request-id': 'not fit' }].map((headers) =>
+        ask(engine.port, { path: '/api/x', headers }),
+      )
+      const ids = (await Promise.all(answers)).map(({ body }) => {
+        const { headers } = JSON.parse(body) as { headers: Record<string, string> }
+        assert.equal(headers['x-trace'], `t-${headers['x-request-id']}`)
+        assert.match(String(headers['x-request-id']), /^[0-9a-f]{32}$/, engine.name)
+        return headers['x-request-id']
+      })
+      assert.notEqual(ids[0], ids[1])
+    }
+  })
 
   test('a hostile value of a header arrives as it is written', async () => {
     const values = await Promise.all(

@@ -174,6 +174,7 @@ const cases: readonly Case[] = [
   part(':scheme', 'ftp', 400),
   part(':authority', 'a b', 400),
   part(':authority', 'a/b', 400),
+  part(':authority', '%73hop.example', 400),
   part(':authority', 'user@a', 400),
   part(':authority', 'a:b', 400),
   part(':authority', 'a:1:2', 400),

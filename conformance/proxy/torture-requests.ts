@@ -241,6 +241,8 @@ const heads: readonly TortureCase[] = [
     ' a?b',
     ' a#b',
     ' a"b',
+    ' %73hop.example',
+    ' shop%2eexample',
   ].map((value) => bad(`host: ${JSON.stringify(value)}`, 'RFC 9110 §7.2', `GET @ HTTP/1.1\r\nHost:${value}\r\n\r\n`)),
   line('GET @', '§3 (HTTP/0.9)'),
   { ...bad('HTTP/0.9, and the end', '§3 (HTTP/0.9)', 'GET @\r\n'), ends: true },

@@ -58,7 +58,9 @@ function scriptOf(steps: readonly Step[]): string {
         : ''
     return `${before}\n${commands}\necho '== end of ${line}'\n`
   })
-  return `set -e\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n${said.join('')}`
+  // Without a terminal bash forgets a job that ended before anybody waited for it.
+  const wait = 'wait() { builtin wait "$@" 2> /dev/null || true; }'
+  return `set -e\n${wait}\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n${said.join('')}`
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -40,6 +40,7 @@ export type SynodErrorCode =
 /** Whether a failed call certainly changed nothing, or may have. A failed read is always `not-applied`. */
 export type Outcome = 'not-applied' | 'unknown'
 
+/** What a `SynodError` says beside its code and message. */
 export interface SynodErrorDetails {
   /** Default `not-applied`. */
   readonly outcome?: Outcome

@@ -22,7 +22,7 @@ import type { Address, Runtime } from '../runtime/index.ts'
 import { diskSecondsBounds, Histogram } from '../wire/etcd/index.ts'
 import { AddressBook } from './address-book.ts'
 import { ClientPorts, requestTimeoutMs } from './client-ports.ts'
-import { addressOf, type NodeConfig } from './config/index.ts'
+import { addressOf, boundUrls, type NodeConfig } from './config/index.ts'
 import { algorithms, coordinationGroup, createStateMachine } from './coordination-group.ts'
 import { type CoordinationServices, startCoordination } from './coordination-services.ts'
 import { checkIdentity, type DataDirectory, openDataDirectory } from './data-directory.ts'
@@ -41,6 +41,7 @@ type CoordinationGroup = ReplicatedGroup<CommandResult, unknown>
 /** How long requests under way may take to finish when the node stops, in milliseconds. */
 const drainMs = 3000
 
+/** What a node asks of the process that it runs in. */
 export interface NodeHooks {
   /** The node cannot go on safely: end the process (or drop the node). Called at most once, after `startNode` resolved. */
   readonly onFailure: (error: unknown) => void
@@ -59,6 +60,7 @@ export interface NodeHooks {
   readonly delivery?: MessageDelivery
 }
 
+/** A node that was started. */
 export interface RunningNode {
   /** With the ids that the data directory gives this member, which the settings alone may not tell. */
   readonly config: NodeConfig
@@ -152,8 +154,6 @@ class SynodNode implements RunningNode {
       { runtime, machine, group, membership: this.membership.view },
       { ...coordinationOptions(config), watch: this.hooks.watchOptions ?? {} },
     )
-    const publisher = new MemberPublisher(runtime, config, this.coordination.engine)
-    this.publisher = publisher
     this.ports = await ClientPorts.open({
       runtime,
       config,
@@ -168,13 +168,16 @@ class SynodNode implements RunningNode {
         this.hooks.processMetrics,
       ),
     })
+    this.tellBoundPorts(this.ports.addresses)
+    const publisher = new MemberPublisher(runtime, this.config, this.coordination.engine)
+    this.publisher = publisher
     await this.host.start()
     this.stalls.start()
     runtime.logger.info('node started', {
       memberId: config.memberId.toString(16),
       clusterId: config.clusterId.toString(16),
       consensus: config.consensus,
-      clients: config.listenClientUrls.map((url) => url.text).join(','),
+      clients: this.config.listenClientUrls.map((url) => url.text).join(','),
       revision: this.coordination.engine.revision,
       replayedRecords: this.host.recovery.records,
       tornBytes: this.host.recovery.tornBytes,
@@ -301,6 +304,16 @@ class SynodNode implements RunningNode {
   }
 
   /** Logs the line that supervisors wait for: this node reads, writes, and is known to the others. */
+  /** Logs and other members are told where clients are served, not that the system was to choose a port. */
+  private tellBoundPorts(addresses: readonly Address[]): void {
+    const { listenClientUrls, advertiseClientUrls } = this.config
+    this.config = {
+      ...this.config,
+      listenClientUrls: boundUrls(listenClientUrls, listenClientUrls, addresses),
+      advertiseClientUrls: boundUrls(advertiseClientUrls, listenClientUrls, addresses),
+    }
+  }
+
   private announceReady(startMs: number): void {
     if (this.stopping !== undefined || this.failed) return
     this.runtime.logger.info('ready to serve client requests', {

@@ -43,7 +43,12 @@ export interface Connection {
   writeBoth?(first: Uint8Array, second: Uint8Array): boolean
   /** True: what was written is the caller's again once `queuedBytes` is 0. Missing: never. */
   readonly freesWritten?: boolean
-  /** Takes back bytes that `onData` brought, whole, and of which nobody keeps a view: they may be read into again. */
+  /** Calls `onDrain` as soon as all that is queued now has left, also below the high-water mark; missing where it cannot. */
+  tellDrain?(): void
+  /**
+   * Takes back bytes that `onData` brought, whole, and of which nobody keeps a view: they may be read into again. Within that
+   * `onData`; later it does nothing.
+   */
   giveBack?(bytes: Uint8Array): void
   /** Stops `onData` until `resume`; the peer is slowed down by the transport's own flow control. */
   pause(): void

@@ -13,8 +13,9 @@ interface Answer {
 
 export async function reload(args: readonly string[]): Promise<void> {
   const { admin, isJson } = readFlags(args)
-  const { body } = await ask(admin, 'POST', '/reload')
-  const { ok, problems } = body as { readonly ok: boolean; readonly problems: readonly string[] }
+  const { status, body } = await ask(admin, 'POST', '/reload')
+  const { ok, problems } = body as { readonly ok?: unknown; readonly problems?: unknown }
+  if (typeof ok !== 'boolean' || !Array.isArray(problems) || ok !== (status === 200)) throw noAdminOf(admin, body)
   if (isJson) printJson(body)
   if (!ok) throw new CommandError(`the configuration was not taken; the old one goes on:\n${problems.join('\n')}`)
   if (!isJson) printLine('taken')
@@ -30,9 +31,16 @@ export async function drain(args: readonly string[]): Promise<void> {
 
 export async function status(args: readonly string[]): Promise<void> {
   const { admin, isJson } = readFlags(args)
-  const { body } = await ask(admin, 'GET', '/status')
+  const { status, body } = await ask(admin, 'GET', '/status')
+  if (status !== 200) throw noAdminOf(admin, body)
   if (isJson) return printJson(body)
   printStatus(body as ProxyStatus & { readonly reloadProblems: readonly string[] })
+}
+
+function noAdminOf(admin: string, body: unknown): CommandError {
+  return new CommandError(
+    `${admin} is no admin address of a Synod proxy: it answered ${JSON.stringify(body).slice(0, 80)}`,
+  )
 }
 
 function readFlags(args: readonly string[]): { readonly admin: string; readonly isJson: boolean } {

@@ -1,9 +1,12 @@
 /** check, import, render and sync as they are typed: what they print, for people and as JSON, and how they end. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { parseProxyConfig } from '../../proxy/config/index.ts'
 import { helpTexts } from '../help.ts'
@@ -49,11 +52,41 @@ upstreams: {app: {endpoints: ['127.0.0.1:9000']}, other: {endpoints: ['127.0.0.1
 const bad = file('bad.yaml', 'listeners:\n  - address: 127.0.0.1\n    routes: [{to: app}]\n')
 const nginx = file(
   'nginx.conf',
-  'http { server { listen 8080; gzip on; location /a/ { proxy_pass http://127.0.0.1:9000/; } } }\n',
+  'http { server { listen 8080; gzip on; location /a/ { proxy_pass http://127.0.0.1:9000/; proxy_redirect off; } } }\n',
 )
 const problem = { line: 2, column: 14, path: 'listeners[0].address' }
 
 describe('synod proxy', { concurrency: 2 }, () => {
+  test('reload ends with status 1 and the reasons when it was refused, and when nobody is there who could', async () => {
+    const answers: [status: number, body: unknown][] = [
+      [200, { ok: true, problems: [] }],
+      [409, { ok: false, problems: ['proxy.yaml:3:1 wrong', 'and more'] }],
+      [409, { ok: false, problems: ['proxy.yaml:3:1 wrong'] }],
+      [200, { hello: 'I am another program' }],
+    ]
+    const admin = createServer((_request, response) => {
+      const [status, body] = answers.shift()!
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    })
+    admin.listen(0, '127.0.0.1')
+    await once(admin, 'listening')
+    const at = ['reload', '--admin', `127.0.0.1:${(admin.address() as AddressInfo).port}`]
+    assert.deepEqual(await proxy(at), { status: 0, stdout: 'taken\n', stderr: '' })
+    const refused = await proxy(at)
+    assert.deepEqual([refused.status, refused.stdout], [1, ''])
+    assert.match(refused.stderr, /not taken; the old one goes on:\nproxy\.yaml:3:1 wrong\nand more\n$/)
+    const asJson = await proxy([...at, '--json'])
+    assert.deepEqual([asJson.status, json(asJson.stdout)['ok']], [1, false])
+    const stranger = await proxy(at)
+    assert.equal(stranger.status, 1)
+    assert.match(stranger.stderr, /no admin address of a Synod proxy: it answered .*another program/)
+    admin.close()
+    await once(admin, 'close')
+    const gone = await proxy(at)
+    assert.equal(gone.status, 1)
+    assert.match(gone.stderr, /cannot ask .* Does the proxy run\?/)
+  })
+
   test('each of the four has a help of its own, by --help and by synod help', async () => {
     assert.equal((await proxy(['sync', '--help'])).stdout, `${helpTexts['proxy sync']}\n`)
     assert.equal((await synod(['help', 'proxy', 'check'])).stdout, `${helpTexts['proxy check']}\n`)
@@ -100,17 +133,35 @@ describe('synod proxy', { concurrency: 2 }, () => {
     assert.equal(schema.title, 'Configuration of synod proxy')
   })
 
+  test('rendered paths are whole, whatever folder the result will stand in', async () => {
+    const yaml = `accessLog: a.log\nlisteners: [{address: '127.0.0.1:8080', routes: [{respond: 200}]}]\n`
+    for (const path of [relative(process.cwd(), file('paths.yaml', yaml)), '-']) {
+      const { stdout } = await proxy(['render', 'nginx', path], yaml)
+      assert.match(stdout, /access_log "?\/.*\/a\.log"? combined;/)
+    }
+  })
+
+  test('run takes a level of logs, and says which there are', async () => {
+    const told = await proxy(['run', good, '--log-level', 'loud'])
+    assert.deepEqual([told.status, told.stderr], [2, 'synod: --log-level is loud: write debug, info, warn or error\n'])
+  })
+
   test('import', async () => {
     const told = await proxy(['import', 'nginx', nginx])
     assert.equal(told.status, 0)
     assert.ok(parseProxyConfig(told.stdout, { file: nginx }).ok)
-    assert.match(told.stderr, /nginx\.conf:1 gzip on: not carried over\n1 not carried over/)
+    assert.match(
+      told.stderr,
+      /nginx\.conf:1 gzip on: bodies are not compressed here: let the service do it\n1 not carried over/,
+    )
 
     const printed = json((await proxy(['import', 'nginx', nginx, '--json'])).stdout)
     assert.deepEqual(printed, {
       ok: true,
       file: nginx,
-      notes: [{ file: nginx, line: 1, directive: 'gzip on', why: 'not carried over' }],
+      notes: [
+        { file: nginx, line: 1, directive: 'gzip on', why: 'bodies are not compressed here: let the service do it' },
+      ],
       yaml: told.stdout,
     })
     const out = join(folder, 'imported.yaml')

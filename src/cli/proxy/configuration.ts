@@ -1,6 +1,7 @@
 /** Reading the configuration file of the proxy for the commands. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { formatProblem, type ParsedConfig, type ProxyConfig, parseProxyConfig } from '../../proxy/config/index.ts'
 import { CommandError } from '../output.ts'
 
@@ -16,7 +17,8 @@ export function readConfigFile(file: string): string {
 /** Reads and validates, certificates and keys included. */
 export function parseConfigFile(file: string): ParsedConfig {
   return parseProxyConfig(readConfigFile(file), {
-    file: file === '-' ? 'stdin' : file,
+    // Paths in it are meant from its folder, wherever what is made of it will stand.
+    file: resolve(file === '-' ? 'stdin' : file),
     processors: availableParallelism(),
     checkFiles: { read: (path) => readFileSync(path, 'utf8'), nowMs: Date.now() },
   })

@@ -12,8 +12,9 @@ ${rows([
   ['run [--config] FILE', 'Serve as the file says; read again when it changes, and on SIGHUP.'],
   ['run --config-key KEY --registry CONN', 'The same from the key-value store, by watch.'],
   ['  --workers N, --single-process, --json', 'Other than the file says; all in one process; logs as JSON.'],
+  ['  --log-level LEVEL', 'debug, info (default), warn or error.'],
   ['status --admin HOST:PORT [--json]', 'Workers, listeners, upstreams and their endpoints.'],
-  ['reload --admin HOST:PORT', 'Read the configuration again.'],
+  ['reload --admin HOST:PORT', 'Read the configuration again; status 1 and the reasons when it was refused.'],
   ['drain --admin HOST:PORT', 'Finish what is under way, and end.'],
 ])}
 
@@ -65,15 +66,17 @@ Examples
 
 const importHelp = `synod proxy import: an nginx configuration as ours
 
-Usage: synod proxy import nginx FILE [-o OUT] [--json]
+Usage: synod proxy import nginx FILE [-o OUT] [flags]
 
 Reads a whole nginx.conf, or the file of a site, with all that it includes. What is not carried over, or is otherwise
-here, is told on standard error, and in comments at the top of the result; a request that met it gets 404. The result
-always passes synod proxy check, but for certificates that are elsewhere.
+here, is told on standard error, and in comments at the top of the result; a request that met it gets 404, and 403
+where it would have been asked who it is (auth_basic, allow, auth_request). The result always passes synod proxy check,
+but for certificates that are elsewhere.
 
 ${rows(
   [
     ['-o, --output OUT', 'Write the result there (default: standard output).'],
+    ['--skip-missing', 'Leave out includes whose file is not there, and tell so (default: an error).'],
     ['--json', 'One object: {ok, file, notes, yaml}, without yaml with -o; or {ok: false, file, problems}.'],
     ['', 'Notes are {file, line, directive, why}, problems {file, line, message}.'],
   ],

@@ -19,7 +19,8 @@ import {
   startProcesses,
   startSingleProcess,
 } from '../../proxy/processes/index.ts'
-import type { Logger } from '../../runtime/index.ts'
+import type { Logger, LogLevel } from '../../runtime/index.ts'
+import { boundRegExpBacktracking } from '../../runtime/node/index.ts'
 import { parseArguments, wholeNumber } from '../arguments.ts'
 import { CommandError, printJson, printLine } from '../output.ts'
 
@@ -34,24 +35,32 @@ interface RunFlags {
   readonly workers: number | undefined
   readonly isSingle: boolean
   readonly isJson: boolean
+  readonly logLevel: LogLevel
 }
 
 export async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
+  // The launcher sets it too; a process that was started without must not do without.
+  boundRegExpBacktracking()
   const source = flags.key === undefined ? new FileSource(flags) : new KeySource(flags)
   const parsed = await source.first()
   if (!parsed.ok) throw new CommandError(problemsOf(flags, parsed).join('\n'))
   const config = adjusted(parsed.config, flags)
   const { registry } = config
   const logFormat = flags.isJson ? 'json' : 'text'
-  const outside = createWorkerOutside({ logLevel: 'info', logFormat, registry })
+  const outside = createWorkerOutside({ logLevel: flags.logLevel, logFormat, registry })
   tellWarnings(outside.logger, flags, parsed)
   // One worker is no more robust with a second process beside it, which costs 50 MB: the workers' own process serves.
-  const options = { logLevel: 'info', logFormat, registry } as const
+  const options = { logLevel: flags.logLevel, logFormat, registry } as const
   const start = config.workers === 1 ? startGrowingProxy : startProcesses
   const proxy = flags.isSingle ? await startSingleProcess(config, outside) : await start(config, outside, options)
   const command = new RunCommand(proxy, config, outside, flags, source)
   await command.begin()
+}
+
+function logLevelOf(text = 'info'): LogLevel {
+  if (text === 'debug' || text === 'info' || text === 'warn' || text === 'error') return text
+  throw new CommandError(`--log-level is ${text}: write debug, info, warn or error`, 2)
 }
 
 function readFlags(args: readonly string[]): RunFlags {
@@ -62,6 +71,7 @@ function readFlags(args: readonly string[]): RunFlags {
     workers: { type: 'string' },
     'single-process': { type: 'boolean' },
     json: { type: 'boolean' },
+    'log-level': { type: 'string' },
   })
   const text = (name: string): string | undefined => flags[name] as string | undefined
   const [key, registry, workers] = [text('config-key'), text('registry'), text('workers')]
@@ -84,6 +94,7 @@ function readFlags(args: readonly string[]): RunFlags {
     workers: workers === undefined ? undefined : wholeNumber('workers', workers, 1, workersMax),
     isSingle: flags['single-process'] === true,
     isJson: flags['json'] === true,
+    logLevel: logLevelOf(text('log-level')),
   }
 }
 

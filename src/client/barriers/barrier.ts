@@ -22,6 +22,7 @@ import type { Session } from '../sessions/index.ts'
 import { endingWith, freshId, lastingAsLongAs, persist } from '../turns/index.ts'
 import { latestStates } from '../watching/index.ts'
 
+/** How a barrier is put up: for how long at most the call may take, and with whose session it comes down again. */
 export interface BarrierHoldOptions extends CallLimits {
   /** The barrier comes down when this session ends. Default: it stays up until it is released. */
   readonly session?: Session | undefined

@@ -26,6 +26,7 @@ import { awaitGone, latestStates } from '../watching/index.ts'
 
 const boundsKept = 16
 
+/** What may be said of a double barrier when it is made; all of it can be left out. */
 export interface DoubleBarrierOptions {
   /** What memberships hang on. Default: the session that all primitives of this connection share. */
   readonly session?: Session | undefined

@@ -9,6 +9,7 @@ export type PartOf<T> = T extends readonly unknown[]
     ? { readonly [K in keyof T]?: PartOf<T[K]> }
     : T
 
+/** What a config is: its schema, what holds where nothing is stored, and on which other configs it stands. */
 export interface ConfigOptions<S extends StandardSchema> {
   /** What the whole must be; an object. Any validator of the Standard Schema. */
   readonly schema: S
@@ -28,6 +29,7 @@ export interface ConfigOptions<S extends StandardSchema> {
   readonly maxStaleMs?: number | undefined
 }
 
+/** A change of the settings that was taken: what holds now, and what held before, both as the schema gives them. */
 export interface ConfigChange<S extends StandardSchema> {
   readonly value: SchemaOutput<S>
   readonly previous: SchemaOutput<S>

@@ -5,6 +5,7 @@ import type { EngineName } from '../driver/index.ts'
 /** The engines a plane can stand on. */
 export type PlaneEngine = EngineName | 'redis'
 
+/** What may be said of a connection beside its connection string; all of it can be left out. */
 export interface ConnectOptions {
   /**
    * Only with this engine, or one of these: anything else throws `INVALID_ARGUMENT`. Gives a computed connection string

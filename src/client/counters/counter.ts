@@ -5,6 +5,7 @@ import { type Step, updateOnce } from '../once/index.ts'
 import type { Session } from '../sessions/index.ts'
 import { assertInteger, decodeCounterValue, encodeCounterValue, sumOf } from './counter-value.ts'
 
+/** What may be said of a counter when it is made. */
 export interface CounterOptions {
   /** Under which operations are told apart from their retries. Default: the shared session, anew after a loss. */
   readonly session?: Session | undefined

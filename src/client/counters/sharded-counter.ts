@@ -7,6 +7,7 @@ import { type Step, updateOnce } from '../once/index.ts'
 import type { Session } from '../sessions/index.ts'
 import { assertInteger, decodeCounterValue, encodeCounterValue, sumOf } from './counter-value.ts'
 
+/** What may be said of a sharded counter when it is made. */
 export interface ShardedCounterOptions {
   /** Over how many keys additions spread: 1 to 100, default 16. May be raised later; see {@link ShardedCounter}. */
   readonly shards?: number | undefined

@@ -11,16 +11,19 @@ import type { TypedKv, TypedKvWithHistory } from './typed-view.ts'
 /** `linearizable`: sees every write that was acknowledged to anyone before. `stale`: of a node nearby, which may be behind. */
 export type Consistency = 'linearizable' | 'stale'
 
+/** How one key is read. */
 export interface GetOptions extends CallLimits {
   /** Default `linearizable`. */
   readonly consistency?: Consistency | undefined
 }
 
+/** Which state of the past is read. Of engines that keep history. */
 export interface AtRevision {
   /** As of this revision. `COMPACTED` when it is not kept any more, `FUTURE_REVISION` when it is not there yet. */
   readonly revision?: Revision | undefined
 }
 
+/** Which keys are listed, how many, and how fresh they must be. */
 export type KvListOptions = KvRange &
   CallLimits & {
     /** At most so many. Default: all. */
@@ -38,6 +41,7 @@ export type Expected =
   | { readonly value: string | Uint8Array }
   | { readonly absent: true }
 
+/** What came of a compare-and-swap: the write was made, or the expectation did not hold and nothing was. */
 export interface SwapResult {
   readonly swapped: boolean
   /** When it did not swap: the key as it is instead; undefined when it is not there. */
@@ -46,6 +50,7 @@ export interface SwapResult {
   readonly revision: Revision
 }
 
+/** A watch that converges to the newest state and may leave out what was overwritten meanwhile. Of every engine. */
 export type LatestWatchOptions = KvSelection &
   CallLimits & {
     /** Converges to the newest, see {@link KvBase.watch}. Where the engine keeps history, it must be said. */
@@ -53,6 +58,7 @@ export type LatestWatchOptions = KvSelection &
     readonly fromRevision?: undefined
   }
 
+/** A watch that tells every change, in order, none left out. Of engines that keep history. */
 export type HistoryWatchOptions = KvSelection &
   CallLimits & {
     readonly mode?: 'history' | undefined

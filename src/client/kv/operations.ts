@@ -20,11 +20,13 @@ export interface KeyOperation<R> extends TxnOperation<R> {
   readonly needs: 'keys'
 }
 
+/** What came of a write. */
 export interface PutResult {
   /** Of the write. */
   readonly revision: Revision
 }
 
+/** What came of deleting a key. */
 export interface DeleteResult {
   /** Whether the key was there. */
   readonly deleted: boolean
@@ -32,12 +34,14 @@ export interface DeleteResult {
   readonly revision: Revision
 }
 
+/** What came of deleting all keys of a range. */
 export interface DeleteAllResult {
   /** How many keys were there. */
   readonly deleted: number
   readonly revision: Revision
 }
 
+/** How a key is written. */
 export interface PutOptions {
   /** The key goes when this session ends. Default: it stays. */
   readonly session?: Session | undefined

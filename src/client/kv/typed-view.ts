@@ -26,12 +26,15 @@ export interface TypedEntry<T> {
   readonly raw: KvEntry
 }
 
+/** A change of a key in a typed view: its value was decoded, or the key is gone. */
 export type TypedChange<T> =
   | { readonly type: 'put'; readonly key: string; readonly entry: TypedEntry<T>; readonly revision: Revision }
   | Extract<Change, { type: 'delete' }>
 
+/** What a compare-and-swap in a typed view expects: a revision, a value, or that there is no key. */
 export type TypedExpected<T> = { readonly modRevision: Revision } | { readonly value: T } | { readonly absent: true }
 
+/** As `SwapResult`, with decoded values. */
 export interface TypedSwapResult<T> {
   readonly swapped: boolean
   /** When it did not swap: the key as it is instead. */

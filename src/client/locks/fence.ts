@@ -15,6 +15,7 @@ import { absent } from '../turns/index.ts'
 import { entryAt } from './read-together.ts'
 import { tokenBytes, tokenIn } from './token-floor.ts'
 
+/** What came of a write that the fencing token allowed. */
 export interface FencedWrite {
   /** Of the write. */
   readonly revision: Revision

@@ -59,6 +59,7 @@ export interface HeldLocks extends Held {
   readonly tokens: Readonly<Record<string, number>>
 }
 
+/** On what a grant hangs, and what ends the attempt to get one. */
 export interface TryOptions {
   /** What it hangs on. Default: the session given when the lock was made, or else the connection's shared one. */
   readonly session?: Session | undefined
@@ -66,6 +67,7 @@ export interface TryOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How a lock, semaphore or leadership is waited for. */
 export interface AcquireOptions extends TryOptions {
   /** How long to wait in milliseconds; then `TIMEOUT`. Default: until it is granted or the session ends. */
   readonly waitMs?: number | undefined

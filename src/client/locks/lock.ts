@@ -13,6 +13,7 @@ import { PlaceInLine } from './waiting-line.ts'
 /** A fair mutex over all processes that use its name. */
 export type Lock = Acquirable<HeldLock>
 
+/** What may be said of a lock when it is made. */
 export interface LockOptions {
   /** What grants hang on. Default: the connection's shared session. */
   readonly session?: Session | undefined

@@ -14,6 +14,7 @@ export type MultiLock = Acquirable<HeldLocks>
 
 const namesMax = 1_000
 
+/** What may be said of several locks that are taken as one. */
 export interface MultiLockOptions {
   /** What grants hang on. Default: the connection's shared session. All locks of one grant hang on the same. */
   readonly session?: Session | undefined

@@ -18,6 +18,7 @@ import { entryAt } from './read-together.ts'
 import { tokenBytes, tokenFloorKey, tokenIn } from './token-floor.ts'
 import { lineRange, PlaceInLine } from './waiting-line.ts'
 
+/** A lock that many may hold to read, or one to write. */
 export interface RwLock {
   /** Shared with other readers. */
   readonly read: Acquirable<HeldReadLock>
@@ -25,6 +26,7 @@ export interface RwLock {
   readonly write: Acquirable<HeldLock>
 }
 
+/** What may be said of a read-write lock when it is made. */
 export interface RwLockOptions {
   /** What grants hang on. Default: the connection's shared session. */
   readonly session?: Session | undefined

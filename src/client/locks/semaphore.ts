@@ -9,6 +9,7 @@ import { SlotRequest } from './slot-request.ts'
 /** So many at once, fairly. */
 export type Semaphore = Acquirable<HeldPermit>
 
+/** What may be said of a semaphore when it is made. */
 export interface SemaphoreOptions {
   /** What grants hang on. Default: the connection's shared session. */
   readonly session?: Session | undefined

@@ -22,6 +22,7 @@ export interface PostgresPool {
   connect(): Promise<PostgresClient & { release(error?: Error | boolean): void }>
 }
 
+/** Where fencing tokens are kept in PostgreSQL. */
 export interface FencedUpdateOptions {
   /** The table that `createFenceTable` made, with its schema if it has one: `app.synod_fences`. Default `synod_fences`. */
   readonly table?: string | undefined

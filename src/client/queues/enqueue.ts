@@ -17,6 +17,7 @@ import { escapedId, type QueueKeys } from './queue-keys.ts'
 /** How many markers one transaction takes along; etcd allows 128 operations. */
 const forgottenAtOnce = 32
 
+/** What came of adding a job. Adding one again is no error: `added` says which it was. */
 export interface Enqueued {
   /** The job's id: as given, or made up. */
   readonly id: string

@@ -14,6 +14,7 @@ export interface QueueOptions {
   readonly session?: Session | undefined
 }
 
+/** How a job is added. */
 export interface EnqueueOptions extends CallLimits {
   /**
    * Names the job: another one of this id is not added while it is in the queue, nor ever by this session. 1 to 512 bytes
@@ -24,6 +25,7 @@ export interface EnqueueOptions extends CallLimits {
   readonly session?: Session | undefined
 }
 
+/** How a job is waited for and claimed. */
 export interface DequeueOptions {
   /** Ends the wait with `CANCELLED`. Does nothing to a job already claimed. */
   readonly signal?: AbortSignal | undefined

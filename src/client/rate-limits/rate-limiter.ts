@@ -5,6 +5,7 @@ import { updateOnce } from '../once/index.ts'
 import type { Session } from '../sessions/index.ts'
 import { type CellRate, decide, decodeFullAt, encodeFullAt } from './cell-rate.ts'
 
+/** How much a rate limiter allows: a token bucket that fills evenly. */
 export interface RateLimit {
   /** Permits in each interval, at least 1, and at most 100 a millisecond. */
   readonly limit: number
@@ -16,6 +17,7 @@ export interface RateLimit {
   readonly session?: Session | undefined
 }
 
+/** Whether permits were given, and when to ask again where not. */
 export interface TakeResult {
   readonly allowed: boolean
   /** How many could be taken right after this. */

@@ -16,6 +16,7 @@ import type { InstanceRecord } from './instance.ts'
 import { ProbeLoop } from './probe-loop.ts'
 import { RegisteredKey } from './registered-key.ts'
 
+/** An instance of a service: where it is reached, what is known of it, and how its health is seen. */
 export interface RegisterOptions {
   readonly service: string
   /** Names the instance in its service; registering under an id that is taken takes it over. Default: made up. */

@@ -6,6 +6,7 @@ import { Bell, flatMapped, latestStates } from '../watching/index.ts'
 import { type Instance, instanceOf } from './instance.ts'
 import { checkRegisterOptions, KeptRegistration, type RegisterOptions, type Registration } from './registration.ts'
 
+/** Which instances of a service are told. */
 export interface InstancesOptions {
   /** Also those that are registered and unhealthy. Default false. */
   readonly includeUnhealthy?: boolean | undefined

@@ -19,6 +19,10 @@ export type LeaseDriver = Pick<Driver, 'outside' | 'grantLease' | 'renewLease' |
  */
 export type SessionEvent = 'jeopardy' | 'recovered' | 'lost'
 
+/**
+ * What locks, leaderships, memberships and ephemeral keys hang on: renewed in the background while this process
+ * lives, and over for good once the engine has not heard of it for its time to live.
+ */
 export interface Session {
   /** Unique for all time in this engine. */
   readonly id: string
@@ -35,6 +39,7 @@ export interface Session {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** How a session is opened. */
 export interface SessionOptions {
   /** How long the engine waits for a renewal before it ends the session. Default 10 000; at least 1 000. */
   readonly ttlMs?: number | undefined

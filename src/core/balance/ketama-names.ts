@@ -1,12 +1,13 @@
 import { KetamaRing, type KetamaServer } from '../ring/index.ts'
 import type { BalancedEndpoint } from './balancer.ts'
+import type { Placement } from './placed.ts'
 
 /**
  * libmemcached's ring over endpoints whose ids are `host:port`, as they are by default; an id of another form is hashed as it stands.
  * Promises and cost: see `KetamaRing`.
  */
-export function placeByKetama(endpoints: readonly BalancedEndpoint[]): KetamaRing {
-  return new KetamaRing(endpoints.map(serverOf))
+export function placeByKetama(endpoints: readonly BalancedEndpoint[], previous?: Placement | undefined): KetamaRing {
+  return new KetamaRing(endpoints.map(serverOf), previous instanceof KetamaRing ? previous : undefined)
 }
 
 function serverOf({ id, weight }: BalancedEndpoint): KetamaServer {

@@ -8,8 +8,8 @@ export interface Placement {
 }
 
 export interface PlacedOptions<E extends BalancedEndpoint> {
-  /** Made anew at each update. */
-  readonly place: (endpoints: readonly E[]) => Placement
+  /** Made anew at each update; `previous` is the one before, for what it can take over. */
+  readonly place: (endpoints: readonly E[], previous: Placement | undefined) => Placement
   readonly randomUnit: RandomUnit
   /** Default: murmur3. */
   readonly hash?: ((key: string) => number) | undefined
@@ -28,11 +28,11 @@ export class Placed<E extends BalancedEndpoint> implements Balancer<E> {
   constructor(options: PlacedOptions<E>) {
     this.#options = options
     this.#hash = options.hash ?? murmur3
-    this.#placement = options.place([])
+    this.#placement = options.place([], undefined)
   }
 
   update(endpoints: readonly E[]): void {
-    this.#placement = this.#options.place(endpoints)
+    this.#placement = this.#options.place(endpoints, this.#placement)
     this.#endpoints = endpoints
   }
 

@@ -31,6 +31,7 @@ export function readConfiguration(reader: WireReader): Configuration | undefined
   return reader.failed ? undefined : { voters, outgoing, learners }
 }
 
+/** A configuration as bytes, as the log and snapshots hold it. */
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
   const target = Buffer.allocUnsafeSlow(configurationSize(configuration))
   writeConfiguration(new WireWriter(target, 0), configuration)

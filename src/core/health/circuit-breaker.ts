@@ -22,6 +22,9 @@ export type CircuitState = 'closed' | 'open' | 'half-open'
 /** Which of the breaker's states a request began in. It grows with every change of state. */
 export type CircuitPermit = number
 
+/** Of a request that no circuit looks at: its end counts nowhere. */
+export const noPermit: CircuitPermit = 0
+
 /** One circuit. Cost: constant time, nothing is allocated. */
 export class CircuitBreaker {
   #options: CircuitBreakerOptions
@@ -41,11 +44,6 @@ export class CircuitBreaker {
     return this.#opened
   }
 
-  /** What `begin` would give now: for a caller that cannot keep a permit for each request, to pass to `end`. */
-  get permit(): CircuitPermit {
-    return this.#permit
-  }
-
   /** With other options from now on. Turned off, it closes. */
   reconfigure(options: CircuitBreakerOptions): void {
     this.#options = options
@@ -63,9 +61,15 @@ export class CircuitBreaker {
     return state === 'closed' || (state === 'half-open' && !this.#isTrialUnderWay)
   }
 
-  /** A request begins, after `permits` said so. Exactly one `end` follows with what this returns. */
+  /**
+   * A request begins, after `permits` said so. Exactly one `end` follows with what this returns: {@link noPermit} for one that
+   * was permitted together with another, which became the trial.
+   */
   begin(nowMs: number): CircuitPermit {
-    if (this.state(nowMs) === 'half-open') this.#isTrialUnderWay = true
+    if (this.state(nowMs) === 'half-open') {
+      if (this.#isTrialUnderWay) return noPermit
+      this.#isTrialUnderWay = true
+    }
     return this.#permit
   }
 

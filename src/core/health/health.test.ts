@@ -77,6 +77,64 @@ test('retry budget: a few a second in any case, and a long silence forgets all',
   assert.equal(shared.takeRetry(1_000_000), false)
 })
 
+test('retry budget: hedges leave half to retries', () => {
+  const budget = new RetryBudget({ percent: 20, minPerSecond: 0 })
+  for (let i = 0; i < 100; i++) budget.countRequest(0)
+  const taken = (take: () => boolean): number => Array.from({ length: 100 }, take).filter(Boolean).length
+  assert.equal(
+    taken(() => budget.takeHedge(1)),
+    10,
+  )
+  assert.equal(
+    taken(() => budget.takeRetry(1)),
+    10,
+  )
+  const quiet = new RetryBudget({ percent: 0, minPerSecond: 10 })
+  assert.equal(
+    taken(() => quiet.takeHedge(1)),
+    5,
+  )
+  assert.equal(
+    taken(() => quiet.takeRetry(1)),
+    5,
+  )
+})
+
+test('retry budget: whatever was hedged, retries have their half, hedges no more than theirs, and both the whole', () => {
+  const step = fc.record({ passMs: fc.nat({ max: 3000 }), kind: fc.constantFrom('request', 'retry', 'hedge', 'hedge') })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 150 }), fc.nat({ max: 100 }), fc.nat({ max: 8 }), (steps, percent, min) => {
+      const budget = new RetryBudget({ percent, minPerSecond: min })
+      const seconds = { request: [] as number[], retry: [] as number[], hedge: [] as number[] }
+      let now = 0
+      for (const { passMs, kind } of steps) {
+        now += passMs
+        const second = Math.floor(now / 1000)
+        const recent = (list: readonly number[]): number => list.filter((each) => each > second - 10).length
+        const inSecond = (list: readonly number[]): number => list.filter((each) => each === second).length
+        const share = (recent(seconds.request) * percent) / 100
+        if (kind === 'request') budget.countRequest(now)
+        else if (kind === 'retry') {
+          const hasHalf = recent(seconds.retry) + 1 <= share / 2 || inSecond(seconds.retry) < min / 2
+          const isTaken = budget.takeRetry(now)
+          assert.ok(isTaken || !hasHalf, 'the half that is for retries')
+          if (!isTaken) continue
+        } else {
+          const fitsHalf = recent(seconds.hedge) + 1 <= share / 2 || inSecond(seconds.hedge) < min / 2
+          const fitsWhole =
+            recent([...seconds.hedge, ...seconds.retry]) + 1 <= share ||
+            inSecond([...seconds.hedge, ...seconds.retry]) < min
+          const isTaken = budget.takeHedge(now)
+          assert.ok(!isTaken || (fitsHalf && fitsWhole), 'the half that hedges may have')
+          if (!isTaken) continue
+        }
+        seconds[kind as 'request'].push(second)
+      }
+    }),
+    { seed: 12, numRuns: 500 },
+  )
+})
+
 test('retry budget: is that of a naive count', () => {
   const step = fc.record({ passMs: fc.nat({ max: 3000 }), isRetry: fc.boolean() })
   fc.assert(

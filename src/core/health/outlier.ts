@@ -57,8 +57,9 @@ interface Tracked extends Writable<OutlierRecord> {
   /** Since the last sweep. */
   successes: number
   failures: number
-  /** Of the successes. */
+  /** Of the successes, and of what was given up later than those took. */
   latencyMsSum: number
+  latencies: number
 }
 
 /** Watches the endpoints of one upstream. Cost: constant time a result, n log n a sweep. */
@@ -94,6 +95,7 @@ export class OutlierDetector {
       successes: 0,
       failures: 0,
       latencyMsSum: 0,
+      latencies: 0,
     }
     this.#tracked.add(record)
     return record
@@ -111,6 +113,18 @@ export class OutlierDetector {
     own.failuresInRow = 0
     own.successes++
     own.latencyMsSum += latencyMs
+    own.latencies++
+  }
+
+  /**
+   * A request was given up unanswered after `latencyMs`, for a reason that is not its endpoint's: another was faster, or the
+   * caller went away. Only what is slower than the mean of the rest counts: a bound from below says no more.
+   */
+  outlasted(record: OutlierRecord, latencyMs: number): void {
+    const own = record as Tracked
+    if (own.isEjected || latencyMs * own.latencies < own.latencyMsSum) return
+    own.latencyMsSum += latencyMs
+    own.latencies++
   }
 
   /** A request failed in a way that its endpoint answers for. True when that ejected it. */
@@ -143,6 +157,7 @@ export class OutlierDetector {
       record.successes = 0
       record.failures = 0
       record.latencyMsSum = 0
+      record.latencies = 0
     }
     return [...changed]
   }
@@ -166,9 +181,9 @@ export class OutlierDetector {
 
   #sweepLatencies(nowMs: number): Tracked[] {
     const factor = this.#options.latencyFactor
-    const judged = factor === 0 ? [] : this.#judged((record) => record.successes)
+    const judged = factor === 0 ? [] : this.#judged((record) => record.latencies)
     if (judged.length < 2) return []
-    const latency = (record: Tracked): number => record.latencyMsSum / record.successes
+    const latency = (record: Tracked): number => record.latencyMsSum / record.latencies
     judged.sort((a, b) => latency(b) - latency(a))
     const latencies = judged.map(latency)
     const slow: Tracked[] = []

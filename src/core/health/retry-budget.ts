@@ -4,8 +4,11 @@
  * After Finagle's `RetryBudget` and "Site Reliability Engineering", ch. 21, "Per-client retry budget": in the last 10 s
  * retries may be a percentage of requests; and a few a second are free, so that a quiet client can retry at all.
  *
+ * Differs: hedges are paid from the same budget, but from no more than half of it. Hedging takes what it can get; a retry
+ * stands between the client and an error, so half is there for retries whatever was hedged.
+ *
  * I1: Slot i counts the second `second - ((second - i) mod 10)` of the clock; older ones are 0.
- * I2: `requests` and `retries` are the sums over the slots.
+ * I2: `requests`, `retries` and `hedges` are the sums over the slots; `retries` are without the hedges.
  */
 
 /** As in an upstream's settings. */
@@ -16,6 +19,9 @@ export interface RetryBudgetOptions {
   readonly minPerSecond: number
 }
 
+/** Hedges may take one part in so many; the rest is for retries. */
+const hedgeDivisor = 2
+
 const windowSeconds = 10
 
 /** Counts requests and retries in seconds. Cost: constant time, nothing is allocated. */
@@ -23,8 +29,10 @@ export class RetryBudget {
   #options: RetryBudgetOptions
   readonly #requestSlots = new Float64Array(windowSeconds)
   readonly #retrySlots = new Float64Array(windowSeconds)
+  readonly #hedgeSlots = new Float64Array(windowSeconds)
   #requests = 0
   #retries = 0
+  #hedges = 0
   #second = 0
 
   constructor(options: RetryBudgetOptions) {
@@ -43,15 +51,43 @@ export class RetryBudget {
     this.#requests++
   }
 
-  /** Whether one more retry (or hedge) fits; if so it is counted. */
+  /** Whether one more retry fits; if so it is counted. Half of the budget is for retries alone. */
   takeRetry(nowMs: number): boolean {
     this.#advance(nowMs)
     const slot = this.#second % windowSeconds
-    const isFree = this.#retrySlots[slot]! < this.#options.minPerSecond
-    if (!isFree && (this.#retries + 1) * 100 > this.#requests * this.#options.percent) return false
+    const retries = this.#retrySlots[slot]!
+    const fits =
+      this.#isFree(retries + this.#hedgeSlots[slot]!, 1) ||
+      this.#isShare(this.#retries + this.#hedges, 1) ||
+      this.#isFree(retries, hedgeDivisor) ||
+      this.#isShare(this.#retries, hedgeDivisor)
+    if (!fits) return false
     this.#retrySlots[slot]!++
     this.#retries++
     return true
+  }
+
+  /** Whether one more hedge fits, within the whole budget and within half of it; if so it is counted. */
+  takeHedge(nowMs: number): boolean {
+    this.#advance(nowMs)
+    const slot = this.#second % windowSeconds
+    const hedges = this.#hedgeSlots[slot]!
+    const fits =
+      (this.#isFree(hedges, hedgeDivisor) && this.#isFree(hedges + this.#retrySlots[slot]!, 1)) ||
+      (this.#isShare(this.#hedges, hedgeDivisor) && this.#isShare(this.#hedges + this.#retries, 1))
+    if (!fits) return false
+    this.#hedgeSlots[slot]!++
+    this.#hedges++
+    return true
+  }
+
+  /** Whether one more than `taken` in this second is within one part in `divisor` of the free ones, begun ones included. */
+  #isFree(taken: number, divisor: number): boolean {
+    return taken < this.#options.minPerSecond / divisor
+  }
+
+  #isShare(taken: number, divisor: number): boolean {
+    return (taken + 1) * 100 * divisor <= this.#requests * this.#options.percent
   }
 
   #advance(nowMs: number): void {
@@ -61,8 +97,10 @@ export class RetryBudget {
       const slot = (this.#second + i) % windowSeconds
       this.#requests -= this.#requestSlots[slot]!
       this.#retries -= this.#retrySlots[slot]!
+      this.#hedges -= this.#hedgeSlots[slot]!
       this.#requestSlots[slot] = 0
       this.#retrySlots[slot] = 0
+      this.#hedgeSlots[slot] = 0
     }
     if (passed > 0) this.#second = second
   }

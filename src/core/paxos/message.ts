@@ -71,6 +71,7 @@ export interface Heartbeat {
   readonly context: number
 }
 
+/** Answers `Heartbeat`: the acceptor still follows the round. */
 export interface HeartbeatResponse {
   readonly type: 'heartbeatResponse'
   readonly round: number
@@ -97,6 +98,7 @@ export interface PreVote {
   readonly lostLeader: MemberId
 }
 
+/** Answers `PreVote`: whether a prepare of that round would be promised. */
 export interface PreVoteResponse {
   readonly type: 'preVoteResponse'
   /** Granted: the round asked for. Refused: the acceptor's own. */
@@ -118,6 +120,7 @@ export interface ReadIndex {
   readonly context: number
 }
 
+/** Answers `ReadIndex`: a read may be served once everything up to the index is applied. */
 export interface ReadIndexResponse {
   readonly type: 'readIndexResponse'
   readonly round: number
@@ -133,6 +136,7 @@ export interface TimeoutNow {
   readonly chosenIndex: number
 }
 
+/** All that members say to each other. */
 export type PaxosMessage =
   | Prepare
   | PromiseMessage

@@ -44,6 +44,7 @@ export interface PaxosOptions {
   readonly quickElection: QuickElectionOptions
 }
 
+/** What holds where nothing else is said. */
 export const defaultPaxosOptions: PaxosOptions = {
   heartbeatTicks: 10,
   electionTimeoutTicks: 100,

@@ -17,6 +17,7 @@ export interface AppendEntries {
   readonly entries: readonly Entry[]
 }
 
+/** Answers `AppendEntries` (Raft §5.3): the entries are durable, or the logs differ before them. */
 export interface AppendEntriesResponse {
   readonly type: 'appendEntriesResponse'
   readonly term: number
@@ -38,6 +39,7 @@ export interface Heartbeat {
   readonly context: number
 }
 
+/** Answers `Heartbeat`: the follower still takes the sender for the leader of the term. */
 export interface HeartbeatResponse {
   readonly type: 'heartbeatResponse'
   readonly term: number
@@ -60,6 +62,7 @@ export interface CommitNotice {
   readonly commitTerm: number
 }
 
+/** A candidate asks for a vote (Raft §5.2). */
 export interface RequestVote {
   readonly type: 'requestVote'
   readonly term: number
@@ -71,6 +74,7 @@ export interface RequestVote {
   readonly lostLeader: MemberId
 }
 
+/** Answers `RequestVote` (Raft §5.2). */
 export interface RequestVoteResponse {
   readonly type: 'requestVoteResponse'
   readonly term: number
@@ -86,6 +90,7 @@ export interface PreVote {
   readonly lostLeader: MemberId
 }
 
+/** Answers `PreVote` (thesis §9.6). */
 export interface PreVoteResponse {
   readonly type: 'preVoteResponse'
   /** Granted: the term asked for. Refused: the voter's own. */
@@ -107,6 +112,7 @@ export interface ReadIndex {
   readonly context: number
 }
 
+/** Answers `ReadIndex` (thesis §6.4): a read may be served once everything up to the index is applied. */
 export interface ReadIndexResponse {
   readonly type: 'readIndexResponse'
   readonly term: number
@@ -121,6 +127,7 @@ export interface TimeoutNow {
   readonly term: number
 }
 
+/** All that members say to each other. */
 export type RaftMessage =
   | AppendEntries
   | AppendEntriesResponse

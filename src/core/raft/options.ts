@@ -61,6 +61,7 @@ export interface RaftOptions {
   readonly quickElection: QuickElectionOptions
 }
 
+/** What holds where nothing else is said. */
 export const defaultRaftOptions: RaftOptions = {
   heartbeatTicks: 10,
   electionTimeoutTicks: 100,

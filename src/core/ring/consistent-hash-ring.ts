@@ -37,7 +37,7 @@ export class ConsistentHashRing {
     this.nodes = nodes
     const order = orderById(nodes)
     this.#weightSum = nodes.reduce((sum, { weight = 1 }) => sum + weight, 0)
-    this.#ring = new TokenRing(placeTokens(nodes, order, vnodesPerWeight * this.#scale(vnodesPerWeight)), order)
+    this.#ring = TokenRing.of(placeTokens(nodes, order, vnodesPerWeight * this.#scale(vnodesPerWeight)), order)
   }
 
   /** How many tokens there are. */

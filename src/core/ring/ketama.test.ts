@@ -88,3 +88,45 @@ test('goes on past excluded servers, and finds none when all are', () => {
   assert.equal(new KetamaRing([]).get('x'), -1)
   assert.throws(() => new KetamaRing([{ host: 'a', port: 1, weight: 0 }]), /weight 0/)
 })
+
+test('an update takes over what it can, and places as if it were made anew', () => {
+  const server = (at: number, weight = 1) => ({ host: `10.0.${at >> 8}.${at & 255}`, port: 11_211 + (at % 2), weight })
+  const all = Array.from({ length: 300 }, (_, at) => server(at))
+  const steps = [
+    all,
+    all.filter((_, at) => at !== 7),
+    all.filter((_, at) => at % 3 !== 0),
+    all.map((each, at) => (at === 5 ? server(5, 2) : each)),
+    [...all].reverse(),
+    [...all, all[0]!],
+    all.slice(0, 1),
+    [],
+    all,
+  ]
+  let ring = new KetamaRing([])
+  const hashed = steps.map((servers) => {
+    ring = new KetamaRing(servers, ring)
+    const anew = new KetamaRing(servers)
+    assert.equal(ring.size, anew.size)
+    for (const key of someKeys(2_000)) assert.equal(ring.get(key), anew.get(key))
+    return ring.namesHashed
+  })
+  // All; one goes: nothing but the quarter that is rounded; others are as many as come.
+  assert.equal(hashed[0], new KetamaRing(all).size / 4)
+  assert.ok(hashed[1]! <= 300 && hashed[2]! <= 300 && hashed[3]! <= 100 * 40 + 400, String(hashed))
+  assert.equal(hashed[7], 0)
+})
+
+test('of ten thousand servers that leave and come back one by one, only those are hashed', () => {
+  const all = Array.from({ length: 10_000 }, (_, at) => ({ host: `10.0.${at >> 8}.${at & 255}`, port: 80 }))
+  let ring = new KetamaRing(all.slice(0, 9_990))
+  let hashed = 0
+  for (let at = 0; at < 5; at++) {
+    ring = new KetamaRing(
+      all.slice(0, 9_990).filter((_, index) => index !== at * 1_000),
+      ring,
+    )
+    hashed += ring.namesHashed
+  }
+  assert.ok(hashed <= 5 * 40, `${hashed} names`)
+})

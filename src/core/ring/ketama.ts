@@ -27,7 +27,7 @@ const pointsPerServer = 160
 const memcachedPort = 11_211
 
 /**
- * libmemcached's weighted ketama. Cost: an MD5 and log2(160 n) steps a key; an update makes 40 MD5s a server.
+ * libmemcached's weighted ketama. Cost: an MD5 and log2(160 n) steps a key; 40 MD5s a server, or a server that is new to `previous`.
  *
  * Promises the same servers as libmemcached for servers in the same order (which matters where two points are equal only).
  * With equal weights a server that leaves moves its own keys; with unequal ones also a few others, as the points of all are
@@ -35,17 +35,43 @@ const memcachedPort = 11_211
  */
 export class KetamaRing {
   readonly servers: readonly KetamaServer[]
+  /** How many names had to be hashed to make it. */
+  readonly namesHashed: number
   readonly #ring: TokenRing
+  /** How many each server has. */
+  readonly #names: readonly number[]
 
-  /** Throws a RangeError when a weight is not above 0. */
-  constructor(servers: readonly KetamaServer[]) {
+  /**
+   * `previous`: one whose points are taken over where they are the same, so that an update costs MD5s for those servers only
+   * that are new, and for single points of the others. Throws a RangeError when a weight is not above 0.
+   */
+  constructor(servers: readonly KetamaServer[], previous?: KetamaRing | undefined) {
     for (const { host, port, weight = 1 } of servers) {
       if (!(weight > 0 && weight < Number.POSITIVE_INFINITY))
         throw new RangeError(`server ${host}:${port} has weight ${weight}: give a finite number above 0`)
     }
     this.servers = servers
-    const order = servers.map((_, i) => i)
-    this.#ring = new TokenRing(placePoints(servers), order)
+    this.#names = nameCounts(servers)
+    const indexBefore = previous === undefined ? undefined : placesBefore(previous.servers, servers)
+    if (previous === undefined || indexBefore === undefined) {
+      const all = new Points(servers, (index) => [0, this.#names[index]!])
+      this.namesHashed = all.names
+      const order = servers.map((_, i) => i)
+      this.#ring = TokenRing.of(all.placed, order)
+      return
+    }
+    const namesBefore = (index: number): number => (indexBefore[index]! < 0 ? 0 : previous.#names[indexBefore[index]!]!)
+    const indexNow = new Int32Array(previous.servers.length).fill(-1)
+    indexBefore.forEach((old, index) => {
+      if (old >= 0) indexNow[old] = index
+    })
+    const fresh = new Points(servers, (index) => [namesBefore(index), this.#names[index]!])
+    // With another number of servers all may have a name more or less: the quarter is rounded down.
+    const gone = new Points(previous.servers, (old) =>
+      indexNow[old]! < 0 ? [0, 0] : [this.#names[indexNow[old]!]!, previous.#names[old]!],
+    )
+    this.namesHashed = fresh.names + gone.names
+    this.#ring = previous.#ring.changed(indexNow, fresh.placed, gone.placed, servers.length)
   }
 
   /** The hash that libmemcached gives a key. */
@@ -69,19 +95,52 @@ export class KetamaRing {
   }
 }
 
-function placePoints(servers: readonly KetamaServer[]): Float64Array {
+/** Where each server was before, -1 for new ones. Undefined: they changed places or are named twice, so nothing can be taken over. */
+function placesBefore(before: readonly KetamaServer[], now: readonly KetamaServer[]): Int32Array | undefined {
+  const known = new Map(before.map((server, index) => [prefixOf(server), index]))
+  if (known.size !== before.length) return undefined
+  const places = new Int32Array(now.length)
+  let last = -1
+  for (const [index, server] of now.entries()) {
+    const old = known.get(prefixOf(server)) ?? -1
+    places[index] = old
+    if (old < 0) continue
+    // Of equal points the first server's counts: so the order must be the same.
+    if (old <= last) return undefined
+    last = old
+  }
+  return places
+}
+
+function prefixOf({ host, port }: KetamaServer): string {
+  return port === memcachedPort ? `${host}-` : `${host}:${port}-`
+}
+
+function nameCounts(servers: readonly KetamaServer[]): number[] {
   const weightSum = servers.reduce((sum, { weight = 1 }) => sum + weight, 0)
-  const namesOf = ({ weight = 1 }: KetamaServer): number => nameCount(weight, weightSum, servers.length)
-  const placed = new Float64Array(servers.reduce((sum, server) => sum + namesOf(server) * 4, 0))
-  let at = 0
-  servers.forEach((server, index) => {
-    const { host, port } = server
-    const prefix = port === memcachedPort ? `${host}-` : `${host}:${port}-`
-    for (let name = 0; name < namesOf(server); name++) {
-      for (const word of md5Words(`${prefix}${name}`)) placed[at++] = word * ranksMax + index
+  return servers.map(({ weight = 1 }) => nameCount(weight, weightSum, servers.length))
+}
+
+/** The points of some names of servers, as `TokenRing` takes them. */
+class Points {
+  readonly names: number
+  readonly placed: Float64Array
+
+  /** `namesOf`: the first name of a server, by its index, and the one after the last. */
+  constructor(servers: readonly KetamaServer[], namesOf: (index: number) => readonly [from: number, to: number]) {
+    const ranges = servers.map((_, index) => namesOf(index))
+    this.names = ranges.reduce((sum, [from, to]) => sum + Math.max(0, to - from), 0)
+    this.placed = new Float64Array(this.names * 4)
+    let at = 0
+    for (const [index, [from, to]] of ranges.entries()) {
+      if (from >= to) continue
+      const prefix = prefixOf(servers[index]!)
+      for (let name = from; name < to; name++) {
+        const words = md5Words(prefix + name)
+        for (let word = 0; word < 4; word++) this.placed[at++] = words[word]! * ranksMax + index
+      }
     }
-  })
-  return placed
+  }
 }
 
 /** In single precision step by step, as the C code is compiled for 64-bit processors. */

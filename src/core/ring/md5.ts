@@ -24,13 +24,13 @@ export function md5Words(key: string): Uint32Array {
   // §3.1 and §3.2: a bit, zeros, and the length in bits in the last eight bytes.
   const blocks = ((length + 8) >>> 6) + 1
   for (let b = 0; b < blocks; b++) {
-    for (let word = 0; word < 16; word++) {
-      let value = 0
-      for (let i = 3; i >= 0; i--) {
-        const at = b * 64 + word * 4 + i
-        value = (value << 8) | (at < length ? bytes[at]! : at === length ? 0x80 : 0)
-      }
-      block[word] = value
+    const from = b * 64
+    const isFull = from + 64 <= length
+    for (let word = 0, at = from; word < 16; word++, at += 4) {
+      block[word] =
+        isFull || at + 4 <= length
+          ? bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+          : lastWord(bytes, at, length)
     }
     if (b === blocks - 1) {
       block[14] = length << 3
@@ -41,17 +41,39 @@ export function md5Words(key: string): Uint32Array {
   return digest
 }
 
+/** The word at `at`, where the key ends in it or before: the rest of the key, the bit that follows it, and zeros. */
+function lastWord(bytes: Uint8Array, at: number, length: number): number {
+  if (at > length) return 0
+  let value = 0x80 << ((length - at) * 8)
+  for (let i = length - at - 1; i >= 0; i--) value |= bytes[at + i]! << (i * 8)
+  return value
+}
+
+/** §3.4, round by round. */
 function addBlock(): void {
-  let [a, b, c, d] = [digest[0]! | 0, digest[1]! | 0, digest[2]! | 0, digest[3]! | 0]
+  let a = digest[0]! | 0
+  let b = digest[1]! | 0
+  let c = digest[2]! | 0
+  let d = digest[3]! | 0
   for (let i = 0; i < 64; i++) {
+    const round = i >> 4
     let f: number
     let word: number
-    if (i < 16) [f, word] = [(b & c) | (~b & d), i]
-    else if (i < 32) [f, word] = [(d & b) | (~d & c), (5 * i + 1) & 15]
-    else if (i < 48) [f, word] = [b ^ c ^ d, (3 * i + 5) & 15]
-    else [f, word] = [c ^ (b | ~d), (7 * i) & 15]
+    if (round === 0) {
+      f = (b & c) | (~b & d)
+      word = i
+    } else if (round === 1) {
+      f = (d & b) | (~d & c)
+      word = (5 * i + 1) & 15
+    } else if (round === 2) {
+      f = b ^ c ^ d
+      word = (3 * i + 5) & 15
+    } else {
+      f = c ^ (b | ~d)
+      word = (7 * i) & 15
+    }
     const sum = (a + f + sines[i]! + block[word]!) | 0
-    const shift = shifts[((i >> 4) << 2) | (i & 3)]!
+    const shift = shifts[(round << 2) | (i & 3)]!
     a = d
     d = c
     c = b

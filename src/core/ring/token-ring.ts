@@ -10,17 +10,65 @@ export class TokenRing {
   readonly owners: Uint32Array
   readonly #nodes: number
 
+  /** As I1 wants them, of so many nodes. */
+  constructor(tokens: Uint32Array, owners: Uint32Array, nodes: number) {
+    this.tokens = tokens
+    this.owners = owners
+    this.#nodes = nodes
+  }
+
   /** `placed`: `token * 2^20 + rank` for each token; `owners` by rank. At most 2^20 ranks: the number stays exact. */
-  constructor(placed: Float64Array, ownerOfRank: readonly number[]) {
+  static of(placed: Float64Array, ownerOfRank: readonly number[]): TokenRing {
     // Sorting numbers natively is several times as fast as sorting pairs with a comparison. Equal tokens: by rank.
     placed.sort()
-    this.tokens = new Uint32Array(placed.length)
-    this.owners = new Uint32Array(placed.length)
-    this.#nodes = ownerOfRank.length
-    placed.forEach((place, i) => {
-      this.tokens[i] = Math.floor(place / ranksMax)
-      this.owners[i] = ownerOfRank[place % ranksMax]!
-    })
+    const size = placed.length
+    const tokens = new Uint32Array(size)
+    const owners = new Uint32Array(size)
+    for (let i = 0; i < size; i++) {
+      const token = Math.floor(placed[i]! / ranksMax)
+      tokens[i] = token
+      owners[i] = ownerOfRank[placed[i]! - token * ranksMax]!
+    }
+    return new TokenRing(tokens, owners, ownerOfRank.length)
+  }
+
+  /**
+   * A ring of `nodes` nodes with the tokens of this one and others: linear, where sorting all anew is n log n. `ownerNow` says what the
+   * owners are called now, -1 for those whose tokens all go, and keeps the order of those that stay. `fresh`: `token * 2^20 + owner`;
+   * `gone`: single tokens that go, `token * 2^20` + the owner as it was called before, each of an owner that stays.
+   */
+  changed(ownerNow: Int32Array, fresh: Float64Array, gone: Float64Array, nodes: number): TokenRing {
+    fresh.sort()
+    gone.sort()
+    let size = fresh.length - gone.length
+    for (const owner of this.owners) if (ownerNow[owner]! >= 0) size++
+    const tokens = new Uint32Array(size)
+    const owners = new Uint32Array(size)
+    let next = 0
+    let nextGone = 0
+    let at = 0
+    for (let i = 0; i < this.tokens.length; i++) {
+      const token = this.tokens[i]!
+      const owner = ownerNow[this.owners[i]!]!
+      if (owner < 0) continue
+      if (gone[nextGone] === token * ranksMax + this.owners[i]!) {
+        nextGone++
+        continue
+      }
+      const place = token * ranksMax + owner
+      for (; next < fresh.length && fresh[next]! < place; next++, at++) {
+        tokens[at] = Math.floor(fresh[next]! / ranksMax)
+        owners[at] = fresh[next]! % ranksMax
+      }
+      tokens[at] = token
+      owners[at] = owner
+      at++
+    }
+    for (; next < fresh.length; next++, at++) {
+      tokens[at] = Math.floor(fresh[next]! / ranksMax)
+      owners[at] = fresh[next]! % ranksMax
+    }
+    return new TokenRing(tokens, owners, nodes)
   }
 
   /** The first token at or after `hash`, going round: its index. `noNode` when the ring is empty. */

@@ -8,6 +8,7 @@ export interface CollectedSettings {
   readonly problems: string[]
 }
 
+/** Where settings are looked for. Arguments win over the environment; with a file, neither may contradict it. */
 export interface SettingSources {
   readonly args: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>

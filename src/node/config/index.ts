@@ -1,3 +1,4 @@
+export { boundUrls } from './bound-urls.ts'
 export type { SettingSources } from './collect.ts'
 export { clusterIdOf, memberIdOf } from './member-identity.ts'
 export {

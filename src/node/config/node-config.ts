@@ -21,6 +21,7 @@ export type AutoCompaction =
 /** The consensus algorithm of a cluster. */
 export type Consensus = 'raft' | 'paxos'
 
+/** A node's settings, checked and complete. `readNodeConfig` makes them. */
 export interface NodeConfig {
   readonly name: string
   readonly dataDir: string

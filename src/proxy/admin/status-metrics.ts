@@ -18,6 +18,14 @@ export function statusMetrics(status: ProxyStatus): string {
     'Log bytes not written.',
     one(status.accessLogDroppedBytes),
   )
+  const { buffered } = status
+  text.gauge('synod_proxy_buffered_bytes', 'Data in flight that is held.', one(buffered.bytes))
+  text.gauge('synod_proxy_buffered_bytes_max', 'The bound on it, of all workers.', one(buffered.bytesMax))
+  text.counter('synod_proxy_buffer_relief_total', 'What was done to keep within it, besides dropping mirrors.', [
+    { labels: { action: 'body-not-kept' }, value: buffered.bodiesNotKept },
+    { labels: { action: 'early-pause' }, value: buffered.earlyPauses },
+    { labels: { action: 'connection-reset' }, value: buffered.resets },
+  ])
   text.gauge(
     'synod_proxy_connections',
     'Open connections.',

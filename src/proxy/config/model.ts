@@ -7,6 +7,8 @@ import type { UpstreamSettings } from '../../traffic/upstream/index.ts'
 export interface ProxyConfig {
   /** Worker processes. */
   readonly workers: number
+  /** Of data in flight, each worker holds at most so much. */
+  readonly bufferedBytesMax: number
   /** A request or connection under way at a reload, drain or stop gets this long to finish. */
   readonly drainTimeoutMs: number
   readonly admin: { readonly host: string; readonly port: number } | undefined
@@ -43,6 +45,11 @@ export interface HttpListenerConfig extends ListenerBase {
   readonly trustedProxies: readonly string[]
   /** Which of them are sent upstream. */
   readonly forwardedHeaders: 'x-forwarded' | 'forwarded' | 'both' | 'none'
+  /**
+   * Of `x-request-id` upstream: `pass` hands on what the client sent, when it is fit for logs; `generate` adds one where it
+   * sent none; `replace` takes none from clients. The access log and `$request_id` have an id in any case.
+   */
+  readonly requestIds: 'pass' | 'generate' | 'replace'
   readonly limits: HttpLimits
   /** The first that matches is taken; when none does: 404. */
   readonly routes: readonly RouteConfig[]

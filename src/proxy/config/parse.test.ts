@@ -58,6 +58,7 @@ describe('a configuration that is good', () => {
         http2: true,
         trustedProxies: [],
         forwardedHeaders: 'x-forwarded',
+        requestIds: 'pass',
         limits: {
           headBytesMax: 32_768,
           headerFieldsMax: 128,
@@ -232,6 +233,19 @@ upstreams: {a: {endpoints: ['127.0.0.1:1'], tls: {verify: false}}, b: {endpoints
       told.some((line) => line.includes(wanted)),
       `${wanted} not in\n${told.join('\n')}`,
     )
+})
+
+test('gRPC over HTTP/1.1: warnings', () => {
+  const told = (protocol: string): string[] =>
+    warnings(`
+listeners:
+  - address: :1
+    routes: [{headers: {content-type: {prefix: application/grpc}}, to: a}, {to: a}]
+upstreams: {a: {endpoints: ['127.0.0.1:1'], protocol: ${protocol}, check: grpc}}`)
+  assert.deepEqual(told('http2'), [])
+  const text = told('http1').join('\n')
+  assert.match(text, /routes\[0\]: sends gRPC to upstream a over HTTP\/1\.1.*protocol: http2/)
+  assert.match(text, /upstreams\.a: is checked as a server of gRPC.*protocol: http2/)
 })
 
 describe('hostile files', () => {

@@ -3,7 +3,7 @@
  * `$http_host` (as sent), `$remote_addr`, `$scheme`, `$server_port`, `$request_method`, `$request_uri` (as sent), `$uri`
  * (canonical path), `$args` (query without `?`), `$is_args` (`?` when there is a query), and `$1` to `$9` (groups of a
  * `regex` path). Of a client's certificate: `$ssl_client_s_dn` (its subject by RFC 2253), `$ssl_client_fingerprint` (SHA-1),
- * `$ssl_client_verify` (`SUCCESS` or `NONE`). `$$` is a dollar sign; any other `$` stands for itself.
+ * `$ssl_client_verify` (`SUCCESS` or `NONE`). `$request_id` is the id that the access log holds too (`requestIds` of the listener). `$$` is a dollar sign; any other `$` stands for itself.
  */
 
 /** The names, without the groups. */
@@ -13,6 +13,7 @@ export const templateVariables = [
   'http_host',
   'is_args',
   'remote_addr',
+  'request_id',
   'request_method',
   'request_uri',
   'scheme',

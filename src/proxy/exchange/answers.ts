@@ -43,6 +43,7 @@ export type FailureKind =
   | 'no-endpoint'
   | 'overloaded'
   | 'bad-gateway'
+  | 'not-grpc'
   | 'gateway-timeout'
 
 interface FailureText {
@@ -90,6 +91,11 @@ const failures: Readonly<Record<FailureKind, FailureText>> = {
     status: 502,
     grpcStatus: GrpcStatusCode.unavailable,
     text: '502 Bad Gateway: the server did not answer properly',
+  },
+  'not-grpc': {
+    status: 502,
+    grpcStatus: GrpcStatusCode.unimplemented,
+    text: 'the proxy speaks HTTP/1.1 to this server, which cannot carry gRPC: set protocol: http2 for its upstream',
   },
   'gateway-timeout': {
     status: 504,

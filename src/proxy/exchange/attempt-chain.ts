@@ -15,6 +15,13 @@ export function isAnyFull(last: Attempt | undefined): boolean {
   return false
 }
 
+/** One in flight whose head is kept back; of several the last begun. */
+export function firstHeld(last: Attempt | undefined): Attempt | undefined {
+  for (let each = last; each !== undefined; each = each.previous)
+    if (!each.isOver && each.held !== undefined) return each
+  return undefined
+}
+
 export function writeToAll(last: Attempt | undefined, bytes: Uint8Array): void {
   for (let each = last; each !== undefined; each = each.previous) {
     if (!each.isOver && !each.call!.write(bytes)) each.isFull = true

@@ -4,7 +4,7 @@
  * - T1  `settle` is called exactly once, and after it no event reaches the exchange from this attempt.
  */
 import { assert } from '../../base/index.ts'
-import type { AttemptResult, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { AttemptResult, CircuitPermit, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import type { AttemptFailure, Fields, ResponseHead, ResponseReceiver, UpstreamCall } from '../http/index.ts'
 import type { EndpointSlot, ProxyUpstream } from './proxy-upstream.ts'
 
@@ -30,10 +30,14 @@ export class Attempt implements ResponseReceiver {
   /** When the head of its answer came; -1: it did not. */
   headMs = -1
   status = 0
+  /** The head of its answer, kept back until something of the body is there or `heldUntilMs` has come. */
+  held: ResponseHead | undefined
+  heldUntilMs = 0
   isOver = false
   /** Its queue of the request's body is full. */
   isFull = false
   private readonly owner: AttemptOwner
+  private readonly permit: CircuitPermit
 
   constructor(
     owner: AttemptOwner,
@@ -48,14 +52,15 @@ export class Attempt implements ResponseReceiver {
     this.slot = upstream.slotOf(endpoint)
     this.previous = previous
     this.startMs = startMs
-    upstream.upstream.begin(endpoint, previous !== undefined)
+    this.permit = upstream.upstream.begin(endpoint, previous !== undefined)
   }
 
   /** It is over: tells the upstream how it went. `nowMs` counts when no head came. */
   settle(result: AttemptResult, nowMs: number): void {
     assert(!this.isOver, 'an attempt is settled once')
     this.isOver = true
-    this.upstream.upstream.end(this.endpoint, result, (this.headMs < 0 ? nowMs : this.headMs) - this.startMs)
+    const latencyMs = (this.headMs < 0 ? nowMs : this.headMs) - this.startMs
+    this.upstream.upstream.end(this.endpoint, result, latencyMs, this.permit)
   }
 
   /** Gives it up. */

@@ -5,7 +5,7 @@ import type { PickRefusal, UpstreamEndpoint } from '../../traffic/upstream/index
 import type { RouteConfig } from '../config/index.ts'
 import type { Attempt } from './attempt.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
-import { cookieValue } from './cookie.ts'
+import { cookieValue, stickyCookie } from './cookie.ts'
 import { hashKeyOf } from './hash-key.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
 import type { RequestPlan } from './request-plan.ts'
@@ -35,6 +35,13 @@ export function stickyChoice(
 export function splitTarget(route: ActiveRoute): ProxyUpstream {
   const { split } = route.compiled
   return split === undefined ? route.targets[0]! : route.targets[split.next()]!
+}
+
+/** The `set-cookie` for the endpoint that answered; undefined when the client has it, or needs none. */
+export function stickyCookieOf(route: ActiveRoute, plan: RequestPlan, { endpoint, slot }: Attempt): string | undefined {
+  const { sticky } = route.config
+  if (sticky === undefined || stickyChoice(route, sticky, plan)?.endpoint === endpoint) return undefined
+  return stickyCookie(sticky, slot.stickyValue, plan.head.scheme)
 }
 
 /** Asks upstreams. One for each handler: what it passes to them is used again for every request. */

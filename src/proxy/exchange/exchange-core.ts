@@ -1,6 +1,7 @@
 /** What the exchanges of a listener share: time, chance, counters, the log. */
 import type { Clock, Random, Scheduler } from '../../runtime/index.ts'
 import { type AccessLog, imfFixdate, TextOfSecond } from '../access-log/index.ts'
+import { type BufferLedger, bufferLedgerOf } from '../http/index.ts'
 import type { ProxyMetrics } from '../metrics/index.ts'
 import { EndpointChooser } from './choose-endpoint.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
@@ -16,14 +17,13 @@ export interface CoreInit {
   readonly random: Random
   readonly metrics: ProxyMetrics
   readonly accessLog: AccessLog | undefined
-  readonly generatesIds: boolean
 }
 
 export class ExchangeCore implements MirrorHost {
   readonly random: Random
+  readonly ledger: BufferLedger
   readonly wheel: TimingWheel
   readonly chooser = new EndpointChooser()
-  readonly generatesIds: boolean
   /** Exchanges under way. */
   active = 0
   /** Mirrors under way. */
@@ -36,9 +36,9 @@ export class ExchangeCore implements MirrorHost {
   constructor(init: CoreInit) {
     this.clock = init.clock
     this.random = init.random
+    this.ledger = bufferLedgerOf(init.scheduler)
     this.metrics = init.metrics
     this.accessLog = init.accessLog
-    this.generatesIds = init.generatesIds
     this.wheel = new TimingWheel(init.clock, init.scheduler)
   }
 

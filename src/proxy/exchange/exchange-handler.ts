@@ -2,6 +2,7 @@
 import type { Clock, Random, Scheduler } from '../../runtime/index.ts'
 import type { AccessLog, AccessRecord } from '../access-log/index.ts'
 import type { HttpListenerConfig } from '../config/index.ts'
+import { newRequestId } from '../forwarded/index.ts'
 import type { ClientInfo, RequestConsumer, RequestHandler, RequestHead, Responder } from '../http/index.ts'
 import { RateLimits } from '../limits/index.ts'
 import type { ProxyMetrics } from '../metrics/index.ts'
@@ -27,11 +28,6 @@ export interface ExchangeHandlerInit extends ExchangeConfig {
   readonly accessLog?: AccessLog | undefined
   /** One for all listeners of a worker; undefined: limits of this listener alone, in this process. */
   readonly limits?: RateLimits | undefined
-  /**
-   * `pass` (the default) hands on an `x-request-id` that the client sent; `generate` makes one where it sent none, which
-   * costs the encoded head of the request its reuse.
-   */
-  readonly requestIds?: 'pass' | 'generate' | undefined
 }
 
 export interface ExchangeHandler extends RequestHandler {
@@ -65,7 +61,7 @@ class ListenerHandler implements ExchangeHandler {
     this.metrics = init.metrics
     this.accessLog = init.accessLog
     this.limits = init.limits ?? new RateLimits()
-    this.core = new ExchangeCore({ ...init, accessLog: init.accessLog, generatesIds: init.requestIds === 'generate' })
+    this.core = new ExchangeCore({ ...init, accessLog: init.accessLog })
     this.listener = this.compile(init)
   }
 
@@ -94,7 +90,7 @@ class ListenerHandler implements ExchangeHandler {
   onRefused(client: ClientInfo, status: number, reason: string): void {
     this.metrics.refused++
     this.listener.counters.count(status, 0)
-    this.accessLog?.log(refusedRecord(client, status, reason))
+    this.accessLog?.log(refusedRecord(client, status, reason, this.core.random))
   }
 
   private compile({ listener, upstreams }: ExchangeConfig): CompiledListener {
@@ -102,7 +98,7 @@ class ListenerHandler implements ExchangeHandler {
   }
 }
 
-function refusedRecord(client: ClientInfo, status: number, reason: string): AccessRecord {
+function refusedRecord(client: ClientInfo, status: number, reason: string, random: Random): AccessRecord {
   return {
     head: undefined,
     client,
@@ -114,7 +110,7 @@ function refusedRecord(client: ClientInfo, status: number, reason: string): Acce
     upstreamDurationMs: -1,
     attempts: 0,
     routeName: '',
-    requestId: '',
+    requestId: newRequestId(random),
     error: reason,
     logCache: { front: undefined, middle: undefined, back: undefined },
   }

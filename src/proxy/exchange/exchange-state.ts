@@ -4,6 +4,7 @@
  */
 import { assertDefined } from '../../base/index.ts'
 import type { AccessRecord, LogCache } from '../access-log/index.ts'
+import { newRequestId } from '../forwarded/index.ts'
 import type { ClientInfo, RequestHead, Responder } from '../http/index.ts'
 import type { Attempt } from './attempt.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
@@ -23,7 +24,6 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
   bodyBytesSent = 0
   durationMs = 0
   attempts = 0
-  requestId: string
   error = ''
   deadlineMs = never
   wheelSlot = -1
@@ -54,6 +54,8 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
   protected mirror: Mirror | undefined
   /** When a hedge was refused last, by the budget or for want of an endpoint. */
   protected hedgeRefusedMs = 0
+  /** As made for this request; empty until somebody asks for one that the client did not send. */
+  private madeId = ''
 
   constructor(core: ExchangeCore, plan: RequestPlan, head: RequestHead, responder: Responder, nowMs: number) {
     this.core = core
@@ -63,10 +65,9 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
     this.startMs = nowMs
     this.requestEndMs = nowMs
     this.activityMs = nowMs
-    this.requestId = plan.requestId
     const retry = plan.route?.config.retry
     const keptBytesMax = retry === undefined || retry.attemptsMax <= 1 ? 0 : retry.bufferedBodyBytesMax
-    this.body = new RequestBody(head.bodyLength === 0, keptBytesMax)
+    this.body = new RequestBody(head.bodyLength === 0, keptBytesMax, core.ledger)
     core.begun(plan)
   }
 
@@ -78,6 +79,14 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
 
   get clientAddress(): string {
     return this.plan.clientAddress
+  }
+
+  /** What the client sent, or made at the first question. */
+  get requestId(): string {
+    const { requestId } = this.plan
+    if (requestId !== '') return requestId
+    if (this.madeId === '') this.madeId = newRequestId(this.core.random)
+    return this.madeId
   }
 
   get routeName(): string {
@@ -95,6 +104,11 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
 
   get logCache(): LogCache {
     return this.plan.logCache
+  }
+
+  /** A misconfiguration, which is to be told as such. */
+  protected get isGrpcOverHttp1(): boolean {
+    return this.plan.isGrpc && this.upstream?.config.protocol === 'http1'
   }
 
   protected get route(): ActiveRoute {
@@ -132,6 +146,7 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
 
   /** From the whole request to the head of the answer. */
   protected attemptDeadlineMs(attempt: Attempt): number {
+    if (attempt.held !== undefined) return attempt.heldUntilMs
     const { attemptMs } = this.route.config.timeouts
     if (attemptMs === 0 || !this.body.hasEnded) return never
     return Math.max(attempt.startMs, this.requestEndMs) + attemptMs

@@ -194,7 +194,51 @@ describe('a request', () => {
         finish(kept)
         assert.equal(ground.log()[0]!['requestId'], ground.calls[0]!.request.fields[1])
       },
-      { init: { requestIds: 'generate' } },
+      { listener: { requestIds: 'generate' } },
+    ))
+
+  it('takes no id from clients where ids are replaced', () =>
+    onGround(
+      {},
+      (ground) => {
+        const sent = ground.request({ fields: ['x-request-id', 'abc'] })
+        const [, id] = ground.calls[0]!.request.fields
+        assert.match(ground.calls[0]!.request.fields.join(), /^x-request-id,[0-9a-f]{32}$/)
+        ground.calls[0]!.begins(200, true)
+        finish(sent)
+        assert.equal(ground.log()[0]!['requestId'], id)
+      },
+      { listener: { requestIds: 'replace' } },
+    ))
+
+  it('has an id in the log and in edits, another for each request, without sending it', () =>
+    onGround({ responseHeaders: { remove: [], set: [['x-id', '$request_id']], add: [] } }, (ground) => {
+      const head = headOf({})
+      const answered = [0, 1].map((number) => {
+        const sent = ground.request(head)
+        ground.calls[number]!.begins(200, true)
+        finish(sent)
+        assert.deepEqual(ground.calls[number]!.request.fields, [])
+        return sent.responder.head!.get('x-id')
+      })
+      const logged = ground.log().map((line) => line['requestId'])
+      assert.match(String(logged[0]), /^[0-9a-f]{32}$/)
+      assert.notEqual(logged[0], logged[1])
+      assert.deepEqual(answered, logged)
+    }))
+
+  it('sends the id in whatever header the route sets, unless a header edit names it', () =>
+    onGround(
+      {
+        requestHeaders: { remove: ['x-request-id'], set: [['x-trace', '$request_id']], add: [] },
+      },
+      (ground) => {
+        const sent = ground.request()
+        ground.calls[0]!.begins(200, true)
+        finish(sent)
+        assert.deepEqual(ground.calls[0]!.request.fields, ['x-trace', String(ground.log()[0]!['requestId'])])
+      },
+      { listener: { requestIds: 'generate' } },
     ))
 })
 
@@ -394,6 +438,49 @@ describe('retries', () => {
       ground.calls.at(-1)!.begins(200, true)
       assert.equal(allowed.responder.head!.status, 200)
       finish(allowed)
+    }))
+
+  it('are possible until something of the body is there: the head alone is kept back, for a moment', () =>
+    onGround({ retry }, (ground) => {
+      const sent = ground.request()
+      ground.calls[0]!.begins(200)
+      assert.equal(sent.responder.head, undefined)
+      ground.calls[0]!.fails('broken-response')
+      ground.calls[1]!.begins(200)
+      ground.calls[1]!.sends('whole')
+      ground.calls[1]!.ends()
+      assert.deepEqual([sent.responder.head!.status, sent.responder.body], [200, 'whole'])
+      finish(sent)
+      const stream = ground.request()
+      ground.calls[2]!.begins(200)
+      ground.time.advance(19)
+      assert.equal(stream.responder.head, undefined)
+      ground.time.advance(10)
+      assert.equal(stream.responder.head!.status, 200)
+      ground.calls[2]!.fails('broken-response')
+      assert.equal(stream.responder.isAborted, true)
+    }))
+
+  it('are none for what may have been done: its head is passed on at once', () =>
+    onGround({ retry }, (ground) => {
+      const sent = ground.request(post(0))
+      ground.calls[0]!.begins(200)
+      assert.equal(sent.responder.head!.status, 200)
+      ground.calls[0]!.ends()
+      finish(sent)
+    }))
+
+  it('are not wasted when another attempt holds an answer', () =>
+    onGround({ retry: { ...retry, hedgeAfterMs: 50 } }, (ground) => {
+      const sent = ground.request()
+      ground.time.advance(60)
+      ground.calls[0]!.begins(200)
+      ground.calls[1]!.fails('closed-before-response')
+      assert.equal(ground.calls.length, 2)
+      ground.calls[0]!.sends('first')
+      ground.calls[0]!.ends()
+      assert.equal(sent.responder.body, 'first')
+      finish(sent)
     }))
 
   it('send the body again, as far as it came, and the rest', () =>
@@ -840,6 +927,57 @@ describe('gRPC', () => {
         finish(refused)
       },
       options,
+    ))
+
+  it('to a server of HTTP/1.1 fails with the cause and the cure', () =>
+    onGround({ retry: { attemptsMax: 1 } }, (ground) => {
+      const messages = [
+        (call: number) => ground.calls[call]!.begins(404, false, ['content-type', 'text/html']),
+        (call: number) => ground.calls[call]!.begins(200, true),
+        (call: number) => ground.calls[call]!.fails('closed-before-response'),
+      ].map((answer, call) => {
+        const sent = ground.request({ ...grpc(), bodyLength: 0 })
+        answer(call)
+        assert.deepEqual(fieldsOf(sent), [200, '12'])
+        finish(sent)
+        return sent.responder.head!.get('grpc-message')
+      })
+      for (const message of messages) assert.match(String(message), /HTTP\/1\.1.*set protocol: http2/)
+      assert.match(String(ground.log()[0]!['error']), /got 404/)
+      // A server that speaks it all the same is let be.
+      const sent = ground.request({ ...grpc(), bodyLength: 0 })
+      ground.calls[3]!.begins(200, true, ['content-type', 'application/grpc', 'grpc-status', '0'])
+      assert.deepEqual(fieldsOf(sent), [200, '0'])
+      finish(sent)
+    }))
+
+  it('a server that keeps the deadline too may be the first to end the call', () =>
+    onGround(
+      {},
+      (ground) => {
+        const early = ground.request(grpc(['grpc-timeout', '105m']))
+        ground.time.advance(104)
+        ground.calls[0]!.fails('closed-before-response')
+        const late = ground.request(grpc(['grpc-timeout', '105m']))
+        ground.time.advance(105)
+        assert.equal(late.responder.head, undefined, 'the wheel has not turned yet')
+        ground.calls[1]!.fails('closed-before-response')
+        assert.deepEqual(
+          [fieldsOf(early), fieldsOf(late)],
+          [
+            [200, '14'],
+            [200, '4'],
+          ],
+        )
+        finish(early)
+        finish(late)
+        const endpoints = ground.upstreams.get('app')!.upstream.view().endpoints
+        assert.deepEqual(
+          endpoints.map((each) => each.failures),
+          [1],
+        )
+      },
+      { ...options, upstreams: { app: ['a'] } },
     ))
 
   it('deadlines travel: the rest of the time is sent on, and past it the call ends', () =>

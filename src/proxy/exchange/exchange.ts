@@ -6,7 +6,7 @@
  * - E2  Attempts in flight are those of the chain `last`, `last.previous`, … that are not over. While waiting there is at
  *       least one; in any later phase at most `chosen`. When over there is none.
  * - E3  Nothing of a response is forwarded before its attempt is `chosen`, and then every other attempt is given up. So a
- *       client sees one response, and there is no retry once it began.
+ *       client sees one response, and there is no retry once it began. A head that is `held` is not chosen yet.
  * - E4  Another attempt starts only when the request's body is whole (`RequestBody.isWhole`), attempts are left, and the
  *       upstream's retry budget allows it.
  * - E5  The client's body is paused exactly while an attempt in flight is full.
@@ -14,7 +14,6 @@
  */
 import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import type { RetryCondition } from '../config/index.ts'
-import { newRequestId, requestIdField } from '../forwarded/index.ts'
 import type { AttemptFailure, Fields, OutgoingRequest, RequestConsumer, ResponseHead } from '../http/index.ts'
 import {
   type Answer,
@@ -25,16 +24,18 @@ import {
   kindOfRefusal,
 } from './answers.ts'
 import { Attempt, type AttemptOwner, resultOf } from './attempt.ts'
-import { cancelAll, endAll, isAnyFull, isAnyInFlight, writeToAll } from './attempt-chain.ts'
-import { splitTarget, stickyChoice } from './choose-endpoint.ts'
+import { cancelAll, endAll, firstHeld, isAnyFull, isAnyInFlight, writeToAll } from './attempt-chain.ts'
+import { splitTarget, stickyChoice, stickyCookieOf } from './choose-endpoint.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
-import { stickyCookie } from './cookie.ts'
 import { ExchangeState, never, Phase } from './exchange-state.ts'
-import { trailersOnlyStatus, trailersStatus, withGrpcTimeout } from './grpc.ts'
+import { isGrpcResponse, trailersOnlyStatus, trailersStatus, withGrpcTimeout } from './grpc.ts'
 import { isUnwell, localAnswer, retryConditionOf } from './judgement.ts'
-import { Mirror, mirrorsMax } from './mirror.ts'
+import { openMirror } from './open-mirror.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
 import { responseHeadFor } from './response-head.ts'
+
+/** For so long the head of an answer waits for its body, while the request could be repeated. */
+const headHeldMs = 20
 
 export class Exchange extends ExchangeState implements RequestConsumer, AttemptOwner {
   // The beginning.
@@ -57,14 +58,13 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
       return this.fail('body-too-large', `the body has ${this.head.bodyLength} bytes`)
     }
     if (route.config.action.type === 'forward') this.forward(route)
-    else this.answer(localAnswer(route, plan, this.core.date()))
+    else this.answer(localAnswer(route, plan, this.core.date(), this))
   }
 
   private forward(route: ActiveRoute): void {
     const { requestMs } = route.config.timeouts
     if (requestMs > 0) this.requestDeadlineMs = this.startMs + requestMs
     this.requestDeadlineMs = Math.min(this.requestDeadlineMs, this.startMs + this.plan.grpcTimeoutMs)
-    if (this.core.generatesIds && this.requestId === '') this.requestId = newRequestId(this.core.random)
     const { sticky } = route.config
     const bound = sticky === undefined ? undefined : stickyChoice(route, sticky, this.plan)
     this.upstream = bound?.upstream ?? splitTarget(route)
@@ -73,7 +73,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     this.attempt(picked, this.startMs)
     // Only now is it certain that somebody takes the body.
     if (this.head.expectsContinue && !this.body.hasEnded) this.responder.sendInformational(100, [])
-    if (route.mirror !== undefined) this.startMirror(route, route.mirror)
+    if (route.mirror !== undefined) this.mirror = openMirror(this.core, route.mirror, this.plan, this)
     this.schedule(this.startMs)
   }
 
@@ -93,27 +93,37 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
 
   private outgoing(upstream: ProxyUpstream, nowMs: number): OutgoingRequest {
     const { plan } = this
-    const planned = plan.outgoingTo(upstream)
-    const needsId = this.requestId !== plan.requestId
+    const planned = plan.outgoingTo(upstream, this)
     const needsTimeout = plan.grpcTimeoutMs !== never && nowMs > this.startMs
-    if (!needsId && !needsTimeout) return planned
-    let { fields } = planned
-    if (needsId) fields = [...fields, requestIdField, this.requestId]
-    if (needsTimeout) fields = withGrpcTimeout(fields, this.startMs + plan.grpcTimeoutMs - nowMs)
+    if (!needsTimeout) return planned
+    const fields = withGrpcTimeout(planned.fields, this.startMs + plan.grpcTimeoutMs - nowMs)
     return { ...planned, fields, memo: undefined }
   }
 
+  private mayAttempt(): boolean {
+    return this.attempts < this.route.config.retry.attemptsMax && this.body.isWhole
+  }
+
+  /** Whether the route allows another attempt when one that may have been processed ended by `condition`. */
+  private mayRepeat(condition: RetryCondition | undefined): boolean {
+    const { route } = this
+    if (!this.mayAttempt() || !(this.plan.isIdempotent || route.config.retry.nonIdempotent)) return false
+    return condition === undefined || route.retriesOn(condition)
+  }
+
   /** Starts another attempt if `condition` (undefined: whatever the route says) allows it. Whether it did. */
-  private tryAgain(condition: RetryCondition | undefined, isUnprocessed: boolean, nowMs: number): boolean {
-    const { route, plan } = this
-    if (this.attempts >= route.config.retry.attemptsMax || !this.body.isWhole) return false
-    if (!isUnprocessed) {
-      if (!plan.isIdempotent && !route.config.retry.nonIdempotent) return false
-      if (condition !== undefined && !route.retriesOn(condition)) return false
-    }
+  private tryAgain(
+    condition: RetryCondition | undefined,
+    isUnprocessed: boolean,
+    nowMs: number,
+    isHedge = false,
+  ): boolean {
+    const { plan } = this
+    if (isUnprocessed ? !this.mayAttempt() : !this.mayRepeat(condition)) return false
     const upstream = this.upstream!
     const picked = this.core.chooser.pick(upstream, plan, this.last)
-    if (typeof picked === 'string' || !upstream.upstream.takeRetry()) return false
+    if (typeof picked === 'string') return false
+    if (!(isHedge ? upstream.upstream.takeHedge() : upstream.upstream.takeRetry())) return false
     this.attempt(picked, nowMs)
     return true
   }
@@ -153,13 +163,38 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
       const condition = retryConditionOf(status, grpcStatus)
       if (condition !== undefined && this.dropForAnother(attempt, condition, end, nowMs)) return
     }
+    if (this.isGrpcOverHttp1 && !isGrpcResponse(head)) return this.refuseAsNotGrpc(attempt, status, unwell, nowMs)
+    if (!end && !unwell && this.isWorthHolding(status)) {
+      attempt.held = head
+      attempt.heldUntilMs = nowMs + headHeldMs
+      this.schedule(nowMs)
+      return
+    }
+    this.choose(attempt, nowMs)
+    if (end) attempt.settle(unwell ? 'failure' : 'success', nowMs)
+    this.respond(attempt, head, end)
+  }
+
+  /**
+   * Whether the head of an answer waits for the first of its body: a server that dies between the two then costs the
+   * client nothing, for another attempt is still possible (E3).
+   */
+  private isWorthHolding(status: number): boolean {
+    return status !== 101 && this.mayRepeat('broken-connection')
+  }
+
+  private release(attempt: Attempt, head: ResponseHead): void {
+    attempt.held = undefined
+    this.choose(attempt, this.core.nowMs())
+    this.respond(attempt, head, false)
+  }
+
+  private choose(attempt: Attempt, nowMs: number): void {
     if (attempt !== this.last || attempt.previous !== undefined) cancelAll(this.last, 'cancelled', nowMs, attempt)
     this.chosen = attempt
     // What went wrong before does not matter to this client.
     this.error = ''
     this.body.forget()
-    if (end) attempt.settle(unwell ? 'failure' : 'success', nowMs)
-    this.respond(attempt, head, end)
   }
 
   /** Whether another attempt, in flight or new, takes the place of this one, which answered that it is not well. */
@@ -173,6 +208,12 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     return true
   }
 
+  /** A client of gRPC would tell of the HTTP status alone, which leads nobody to the cause. */
+  private refuseAsNotGrpc(attempt: Attempt, status: number, unwell: boolean, nowMs: number): void {
+    attempt.cancel(unwell ? 'failure' : 'success', nowMs)
+    this.fail('not-grpc', `gRPC over HTTP/1.1 to upstream ${this.upstream!.name} got ${status}: set protocol: http2`)
+  }
+
   private respond(attempt: Attempt, head: ResponseHead, end: boolean): void {
     const { responder } = this
     this.phase = end ? Phase.complete : Phase.responding
@@ -180,7 +221,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     this.isUpgraded = head.status === 101
     // A time for the whole request cannot be meant for a connection without requests.
     if (this.isUpgraded) this.requestDeadlineMs = never
-    const out = responseHeadFor(head, this.plan, this.cookieFor(attempt), this.core)
+    const out = responseHeadFor(head, this.plan, stickyCookieOf(this.route, this.plan, attempt), this.core, this)
     responder.sendHead(out, end)
     if (this.phase === Phase.over) return
     if (end) this.requestNoLongerNeeded(attempt)
@@ -190,15 +231,11 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     }
   }
 
-  /** The `set-cookie` for the endpoint that answered; undefined when the client has it. */
-  private cookieFor(attempt: Attempt): string | undefined {
-    const { sticky } = this.route.config
-    if (sticky === undefined) return undefined
-    if (stickyChoice(this.route, sticky, this.plan)?.endpoint === attempt.endpoint) return undefined
-    return stickyCookie(sticky, attempt.slot.stickyValue, this.head.scheme)
-  }
-
   onAttemptData(attempt: Attempt, bytes: Uint8Array): void {
+    if (attempt.held !== undefined) {
+      this.release(attempt, attempt.held)
+      if (attempt.isOver) return
+    }
     this.bodyBytesSent += bytes.length
     this.activityMs = this.core.nowMs()
     if (this.responder.sendData(bytes) || this.isResponsePaused || attempt.isOver) return
@@ -207,6 +244,10 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
   }
 
   onAttemptEnd(attempt: Attempt, trailers: Fields | undefined): void {
+    if (attempt.held !== undefined) {
+      this.release(attempt, attempt.held)
+      if (attempt.isOver) return
+    }
     if (this.isUpgraded && !this.hasClientLeft) return this.serverLeft()
     const grpcStatus = this.plan.isGrpc ? trailersStatus(trailers) : undefined
     attempt.settle(isUnwell(attempt.status, grpcStatus) ? 'failure' : 'success', attempt.headMs)
@@ -239,6 +280,8 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
 
   onAttemptFailed(attempt: Attempt, failure: AttemptFailure): void {
     const nowMs = this.core.nowMs()
+    // A gRPC server was told the deadline, and may be the first to end what is late.
+    if (this.requestDeadlineMs <= nowMs && this.phase < Phase.complete) return this.onRequestDeadline(nowMs)
     attempt.settle(resultOf(failure), nowMs)
     if (attempt === this.chosen) return this.breakOff(kindOfAttemptFailure(failure.kind), failure.detail)
     const condition: RetryCondition = failure.kind.startsWith('connect') ? 'connect-failure' : 'broken-connection'
@@ -254,7 +297,9 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     nowMs: number,
   ): void {
     this.error = detail
-    if (!isAnyInFlight(this.last) && !this.retry(condition, isUnprocessed, nowMs)) this.fail(kind, detail)
+    if (isAnyInFlight(this.last) || this.retry(condition, isUnprocessed, nowMs)) return
+    // Servers of gRPC alone close a connection that does not begin as HTTP/2 does (RFC 9113 §3.4).
+    this.fail(condition === 'broken-connection' && this.isGrpcOverHttp1 ? 'not-grpc' : kind, detail)
   }
 
   // The client.
@@ -322,16 +367,6 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
 
   // Mirrors.
 
-  private startMirror(route: ActiveRoute, upstream: ProxyUpstream): void {
-    const { core, plan } = this
-    if (this.head.upgrade !== undefined || core.random.float() * 100 >= route.config.mirror!.percent) return
-    if (core.mirrors >= mirrorsMax) return core.mirrorDropped()
-    const endpoint = core.chooser.pick(upstream, plan, undefined)
-    if (typeof endpoint === 'string') return core.mirrorDropped()
-    core.mirrorBegun()
-    this.mirror = new Mirror(core, upstream, endpoint, plan.outgoingTo(upstream))
-  }
-
   /** A copy whose body is not complete now never will be. */
   private mirrorEnds(): void {
     if (!this.body.hasEnded) this.mirror?.abort()
@@ -397,6 +432,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     this.core.wheel.remove(this)
     cancelAll(this.last, 'cancelled', this.core.nowMs())
     this.mirrorEnds()
+    this.body.forget()
     this.durationMs = this.core.nowMs() - this.startMs
     this.core.ended(this, this.plan, this.upstream, this.body.bytes, isAborted)
   }
@@ -425,6 +461,11 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
       return this.fail('client-timeout', 'nothing of the body came')
     }
     const isStuck = this.isBodyPaused && this.bodyIdleDeadlineMs() <= nowMs
+    const held = firstHeld(this.last)
+    if (held?.held !== undefined) {
+      if (held.heldUntilMs <= nowMs) this.release(held, held.held)
+      return
+    }
     let hasTimedOut = false
     for (let attempt = this.last; attempt !== undefined; attempt = attempt.previous) {
       if (attempt.isOver || !(this.attemptDeadlineMs(attempt) <= nowMs || (isStuck && attempt.isFull))) continue
@@ -436,7 +477,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
   }
 
   private hedge(nowMs: number): void {
-    if (this.tryAgain(undefined, false, nowMs)) this.core.countHedge(this.plan)
+    if (this.tryAgain(undefined, false, nowMs, true)) this.core.countHedge(this.plan)
     // Refused by the budget or for want of an endpoint: asked again after the same time.
     else this.hedgeRefusedMs = nowMs
   }

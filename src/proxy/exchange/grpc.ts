@@ -9,6 +9,11 @@ export function isGrpcRequest(head: RequestHead): boolean {
   return type?.startsWith('application/grpc') === true && /^application\/grpc($|[+; ])/.test(type)
 }
 
+/** Whether a response is one of gRPC; another is that of a server, or of something before it, which does not speak it. */
+export function isGrpcResponse(head: ResponseHead): boolean {
+  return head.get('content-type')?.startsWith('application/grpc') === true
+}
+
 /** The deadline that the client sent, in milliseconds from now; infinite without one, or when it is malformed. */
 export function grpcTimeoutMs(head: RequestHead): number {
   const value = head.get('grpc-timeout')

@@ -1,11 +1,11 @@
 /** Small decisions of an exchange that depend on nothing but their arguments. */
 import { assert, utf8Bytes } from '../../base/index.ts'
 import type { RetryCondition } from '../config/index.ts'
-import { applyEdits, expandTemplate } from '../routing/index.ts'
+import { applyEdits, expandTemplate, type TemplateValues, usesRequestId } from '../routing/index.ts'
 import { type Answer, MadeHead } from './answers.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
 import { GrpcStatusCode } from './grpc.ts'
-import type { RequestPlan } from './request-plan.ts'
+import type { IdSource, RequestPlan } from './request-plan.ts'
 
 /** Whether an answer says that its endpoint is not well: 5xx but 501 (a method it does not know), or UNAVAILABLE. */
 export function isUnwell(status: number, grpcStatus: number | undefined): boolean {
@@ -20,24 +20,27 @@ export function retryConditionOf(status: number, grpcStatus: number | undefined)
   return status === 504 ? '504' : undefined
 }
 
-/** The answer of a route that does not forward; the same object for the same plan and second. */
-export function localAnswer(route: ActiveRoute, plan: RequestPlan, date: string): Answer {
+/** The answer of a route that does not forward; the same object for the same plan and second, unless it holds an id. */
+export function localAnswer(route: ActiveRoute, plan: RequestPlan, date: string, ids: IdSource): Answer {
+  const { location, responseEdits } = route.compiled
+  if (plan.requestId === '' && (responseEdits.usesRequestId || usesRequestId(location)))
+    return makeAnswer(route, date, plan.valuesOf(ids))
   const known = plan.answer
   if (known !== undefined && known.date === date) return known.answer
-  const answer = makeAnswer(route, plan, date)
+  const answer = makeAnswer(route, date, plan.values)
   plan.answer = { date, answer }
   return answer
 }
 
-function makeAnswer(route: ActiveRoute, plan: RequestPlan, date: string): Answer {
+function makeAnswer(route: ActiveRoute, date: string, values: TemplateValues): Answer {
   const { action } = route.config
   assert(action.type !== 'forward', 'a route that forwards has no answer of its own')
   const isRedirect = action.type === 'redirect'
   const body = utf8Bytes(isRedirect ? '' : action.body)
   const fields: string[] = []
-  if (isRedirect) fields.push('location', expandTemplate(route.compiled.location, plan.values))
+  if (isRedirect) fields.push('location', expandTemplate(route.compiled.location, values))
   else if (body.length > 0) fields.push('content-type', action.contentType)
   fields.push('date', date)
-  const edited = applyEdits(fields, route.compiled.responseEdits, plan.values)
+  const edited = applyEdits(fields, route.compiled.responseEdits, values)
   return { head: new MadeHead(action.status, edited, body.length), body, error: '' }
 }

@@ -2,9 +2,11 @@
  * A copy of a request, sent to another upstream for its own sake: the answer is dropped and no failure is told. It never
  * slows the request down: a mirror that falls behind is given up.
  */
-import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { CircuitPermit, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import type {
   AttemptFailure,
+  BufferLedger,
+  Expendable,
   Fields,
   OutgoingRequest,
   ResponseHead,
@@ -24,6 +26,7 @@ const mirrorTimeoutMs = 30_000
 
 /** What the mirrors of a listener share. */
 export interface MirrorHost {
+  readonly ledger: BufferLedger
   readonly wheel: TimingWheel
   nowMs(): number
   /** A copy was given up because it was slow. */
@@ -31,7 +34,7 @@ export interface MirrorHost {
   mirrorEnded(): void
 }
 
-export class Mirror implements ResponseReceiver, WheelEntry {
+export class Mirror implements ResponseReceiver, WheelEntry, Expendable {
   deadlineMs: number
   wheelSlot = -1
   wheelNext: WheelEntry | undefined
@@ -41,6 +44,7 @@ export class Mirror implements ResponseReceiver, WheelEntry {
   private readonly endpoint: UpstreamEndpoint
   private readonly startMs: number
   private readonly call: UpstreamCall
+  private readonly permit: CircuitPermit
   private headMs = -1
   private isFailing = false
   private isOver = false
@@ -54,9 +58,10 @@ export class Mirror implements ResponseReceiver, WheelEntry {
     this.endpoint = endpoint
     this.startMs = host.nowMs()
     this.deadlineMs = this.startMs + mirrorTimeoutMs
-    upstream.upstream.begin(endpoint)
+    this.permit = upstream.upstream.begin(endpoint)
     this.call = upstream.poolOf(endpoint).send(request, this)
     host.wheel.add(this, this.startMs)
+    if (request.bodyLength !== 0) host.ledger.addExpendable(this)
   }
 
   write(bytes: Uint8Array): void {
@@ -80,6 +85,11 @@ export class Mirror implements ResponseReceiver, WheelEntry {
 
   onDeadline(): void {
     this.giveUp()
+  }
+
+  /** Memory is short. One that is being answered has been sent, more or less. */
+  drop(): void {
+    if (this.headMs < 0) this.giveUp()
   }
 
   onInformational(): void {}
@@ -115,11 +125,9 @@ export class Mirror implements ResponseReceiver, WheelEntry {
   private settle(result: 'success' | 'failure' | 'connect-failure' | 'cancelled'): void {
     this.isOver = true
     this.host.wheel.remove(this)
-    this.upstream.upstream.end(
-      this.endpoint,
-      result,
-      (this.headMs < 0 ? this.host.nowMs() : this.headMs) - this.startMs,
-    )
+    this.host.ledger.forgetExpendable(this)
+    const latencyMs = (this.headMs < 0 ? this.host.nowMs() : this.headMs) - this.startMs
+    this.upstream.upstream.end(this.endpoint, result, latencyMs, this.permit)
     this.host.mirrorEnded()
   }
 }

@@ -33,6 +33,11 @@ import type { ActiveRoute, CompiledListener } from './compiled-listener.ts'
 import { grpcTimeoutMs, isGrpcRequest } from './grpc.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
 
+/** Tells the id of one request; made at the first question. */
+export interface IdSource {
+  readonly requestId: string
+}
+
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 export class RequestPlan {
@@ -48,7 +53,7 @@ export class RequestPlan {
   readonly isIdempotent: boolean
   /** Infinite: the client set no deadline. */
   readonly grpcTimeoutMs: number
-  /** As the client sent it; empty: none that is fit for logs. */
+  /** As the client sent it; empty: none that is fit for logs, or none is taken from clients. */
   readonly requestId: string
   readonly path: CanonicalPath
   readonly logCache: LogCache = { front: undefined, middle: undefined, back: undefined }
@@ -67,7 +72,7 @@ export class RequestPlan {
     this.isGrpc = isGrpcRequest(head)
     this.isIdempotent = idempotentMethods.has(head.method)
     this.grpcTimeoutMs = this.isGrpc ? grpcTimeoutMs(head) : Number.POSITIVE_INFINITY
-    this.requestId = acceptedRequestId(head.get(requestIdField)) ?? ''
+    this.requestId = listener.config.requestIds === 'replace' ? '' : (acceptedRequestId(head.get(requestIdField)) ?? '')
     const path = pathOf(head)
     this.path = path ?? noPath
     const found =
@@ -100,34 +105,48 @@ export class RequestPlan {
       target: head.target,
       path: path.escaped,
       query: head.target.slice(queryStart(head.target) + 1),
+      requestId: this.requestId,
       groups: this.groups,
     }
     return this.templateValues
   }
 
+  /** The same for a request whose client sent no id. */
+  valuesOf(ids: IdSource): TemplateValues {
+    return { ...this.values, requestId: ids.requestId }
+  }
+
   /** The request as `upstream` gets it. Only for a plan with a route. */
-  outgoingTo(upstream: ProxyUpstream): OutgoingRequest {
+  outgoingTo(upstream: ProxyUpstream, ids: IdSource): OutgoingRequest {
+    if (this.carriesNewId(this.route!))
+      return this.makeOutgoing(upstream, this.route!, this.makeFields(this.route!, ids))
     let outgoing = this.outgoing.get(upstream)
     if (outgoing === undefined) {
-      outgoing = this.makeOutgoing(upstream, this.route!)
+      this.fields ??= this.makeFields(this.route!, undefined)
+      outgoing = this.makeOutgoing(upstream, this.route!, this.fields)
       this.outgoing.set(upstream, outgoing)
     }
     return outgoing
   }
 
-  private makeOutgoing(upstream: ProxyUpstream, route: ActiveRoute): OutgoingRequest {
+  /** Whether the fields hold an id that is another for each request. */
+  private carriesNewId(route: ActiveRoute): boolean {
+    if (this.requestId !== '') return false
+    return this.listener.config.requestIds !== 'pass' || route.compiled.requestEdits.usesRequestId
+  }
+
+  private makeOutgoing(upstream: ProxyUpstream, route: ActiveRoute, fields: Fields): OutgoingRequest {
     const { head } = this
     const { host } = route.compiled
     const authority = host === undefined ? head.authority : expandTemplate(host, this.values)
     const isHttp2 = upstream.config.protocol === 'http2'
-    this.fields ??= this.makeFields(route)
     return {
       method: head.method,
       target: this.targetOf(route),
       scheme: upstream.config.tls === undefined ? 'http' : 'https',
       // An HTTP/1.0 client may send no host; an upstream wants one (RFC 9112 §3.2).
       authority: authority === '' ? upstream.name : authority,
-      fields: isHttp2 && this.isGrpc ? withTrailersAccepted(this.fields) : this.fields,
+      fields: isHttp2 && this.isGrpc ? withTrailersAccepted(fields) : fields,
       bodyLength: head.bodyLength,
       // HTTP/2 has no upgrades (RFC 9113 §8.6); the field may be ignored by whoever does not know the protocol.
       upgrade: isHttp2 ? undefined : head.upgrade,
@@ -137,7 +156,8 @@ export class RequestPlan {
     }
   }
 
-  private makeFields(route: ActiveRoute): Fields {
+  /** `ids`: undefined where no id is needed but the client's. */
+  private makeFields(route: ActiveRoute, ids: IdSource | undefined): Fields {
     const { head, listener, client } = this
     const { forwardedHeaders } = listener.config
     const out: string[] = []
@@ -149,7 +169,9 @@ export class RequestPlan {
     }
     appendForwardedFields(out, forwardedHeaders, head, client, listener.trusted)
     const { requestEdits } = route.compiled
-    return requestEdits.isEmpty ? out : applyEdits(out, requestEdits, this.values)
+    if (ids !== undefined && listener.config.requestIds !== 'pass') out.push(requestIdField, ids.requestId)
+    if (requestEdits.isEmpty) return out
+    return applyEdits(out, requestEdits, ids === undefined ? this.values : this.valuesOf(ids))
   }
 
   /**

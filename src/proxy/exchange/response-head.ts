@@ -2,7 +2,7 @@
 import type { Fields, ResponseHead } from '../http/index.ts'
 import { applyEdits } from '../routing/index.ts'
 import { MadeHead } from './answers.ts'
-import type { RequestPlan } from './request-plan.ts'
+import type { IdSource, RequestPlan } from './request-plan.ts'
 
 /** In `ResponseHead.memo`: the head made from it, for the same plan and date (empty: the upstream's own). */
 class EditedHead {
@@ -28,18 +28,21 @@ export function responseHeadFor(
   plan: RequestPlan,
   cookie: string | undefined,
   dates: DateSource,
+  ids: IdSource,
 ): ResponseHead {
   const edits = plan.route!.compiled.responseEdits
   // RFC 9110 §6.6.1: who forwards a response without a date adds one.
   const needsDate = head.status !== 101 && head.get('date') === undefined
+  const usesId = edits.usesRequestId && plan.requestId === ''
   if (edits.isEmpty && !needsDate && cookie === undefined) return head
   const date = needsDate ? dates.date() : ''
   const { memo } = head
-  if (cookie === undefined && memo instanceof EditedHead && memo.plan === plan && memo.date === date) return memo.head
-  let fields: Fields = applyEdits(head.fields, edits, plan.values)
+  const isShared = cookie === undefined && !usesId
+  if (isShared && memo instanceof EditedHead && memo.plan === plan && memo.date === date) return memo.head
+  let fields: Fields = applyEdits(head.fields, edits, usesId ? plan.valuesOf(ids) : plan.values)
   if (needsDate) fields = [...fields, 'date', date]
   if (cookie !== undefined) fields = [...fields, 'set-cookie', cookie]
   const made = new MadeHead(head.status, fields, head.bodyLength)
-  if (cookie === undefined) head.memo = new EditedHead(plan, date, made)
+  if (isShared) head.memo = new EditedHead(plan, date, made)
   return made
 }

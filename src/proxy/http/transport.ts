@@ -15,7 +15,8 @@ export interface DownstreamProtocol {
   /**
    * Takes over `connection`, of which `firstBytes` have already arrived (maybe none); the caller passes every later event
    * of the transport on to the result. `shutdown` lets requests under way finish: HTTP/1 answers them with
-   * `connection: close`, HTTP/2 sends GOAWAY; an idle connection closes at once.
+   * `connection: close`, HTTP/2 sends GOAWAY twice (RFC 9113 §6.8). A request that is on its way to an idle connection is
+   * answered too: that closes half a second later, or once the client has answered a PING.
    */
   accept(connection: Connection, client: ClientInfo, firstBytes: Uint8Array): ServedConnection
   /** For connections accepted from now on, and for the next request of those that are open. */

@@ -14,8 +14,8 @@ import { type Connection, resetConnection } from '../../runtime/index.ts'
 import type { ServedConnection } from '../../wire/http2/index.ts'
 import type { ClientInfo, Fields, RequestConsumer } from '../http/index.ts'
 import type { BodySink } from './chunked-decoder.ts'
-import { type Http1Downstream, ticksOf } from './downstream.ts'
-import { Phase } from './downstream-phase.ts'
+import { goodbyeMs, type Http1Downstream, ticksOf } from './downstream.ts'
+import { lingerBytesMax, lingerMs, Phase } from './downstream-phase.ts'
 import { incomplete } from './head-end.ts'
 import { IncomingBody } from './incoming-body.ts'
 import { type Refusal, refusals } from './refusal.ts'
@@ -30,9 +30,6 @@ import { TurnOutput } from './turn-output.ts'
 const waitingBytesMax = 16 << 10
 /** The rest of a body that is still read, and dropped, after its request was answered; past it the connection closes. */
 const discardedBytesMax = 64 << 10
-/** After the last response a client may still send this much, and this long, until it has read what was sent to it. */
-const lingerBytesMax = 1 << 20
-const lingerMs = 2_000
 
 export class DownstreamConnection implements ServedConnection, ExchangeConnection, BodySink {
   readonly client: ClientInfo
@@ -149,7 +146,9 @@ export class DownstreamConnection implements ServedConnection, ExchangeConnectio
   shutdown(drainMs: number): void {
     this.isDraining = true
     this.drainTick = this.owner.tick + ticksOf(drainMs)
-    if (this.phase === Phase.head && this.input === undefined) this.linger()
+    if (this.phase !== Phase.head || this.input !== undefined) return
+    if (drainMs < goodbyeMs) this.linger()
+    else this.sinceTick = this.owner.tick
   }
 
   /** Checks the time limits. */
@@ -162,10 +161,7 @@ export class DownstreamConnection implements ServedConnection, ExchangeConnectio
     }
     if (phase === Phase.head) this.sweepHead()
     else if (phase === Phase.exchange || phase === Phase.discarding) this.sweepExchange()
-    else if (phase === Phase.lingering && this.isTakingTooLong()) this.connection.destroy()
-    else if (phase === Phase.lingering && this.connection.queuedBytes === 0 && this.isOver(lingerMs)) {
-      this.connection.destroy()
-    }
+    else if (phase === Phase.lingering) this.sweepLingering()
   }
 
   // What the exchange asks for.
@@ -453,18 +449,20 @@ export class DownstreamConnection implements ServedConnection, ExchangeConnectio
     this.settle(false)
   }
 
-  // Time limits.
-
   private sweepHead(): void {
-    const { limits } = this.owner
     // The last response is not taken yet: however little is left of it, that is the client's turn, and no idleness.
     if (this.output.isBlocked || this.finishing !== undefined) {
       if (this.isTakingTooLong()) this.connection.destroy()
     } else if (this.input !== undefined) {
-      if (this.isOver(limits.headTimeoutMs)) this.refuse(refusals.headTimeout)
-    } else if (this.isOver(limits.idleTimeoutMs)) this.linger()
+      if (this.isOver(this.owner.limits.headTimeoutMs)) this.refuse(refusals.headTimeout)
+    } else if (this.isOver(this.owner.idleMsMax(this.isDraining))) this.linger()
     // An idle connection keeps nothing of its last request.
     else if (this.owner.tick - this.sinceTick > 1) this.reader = undefined
+  }
+
+  private sweepLingering(): void {
+    if (this.isTakingTooLong() || (this.connection.queuedBytes === 0 && this.isOver(lingerMs)))
+      this.connection.destroy()
   }
 
   private sweepExchange(): void {

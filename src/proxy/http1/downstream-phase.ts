@@ -11,3 +11,7 @@ export const Phase = {
   lingering: 4,
   gone: 5,
 }
+
+/** After the last response a client may still send this much, and this long, until it has read what was sent to it. */
+export const lingerBytesMax = 1 << 20
+export const lingerMs = 2_000

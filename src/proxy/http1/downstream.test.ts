@@ -415,11 +415,27 @@ describe('the end of a connection', () => {
     assert.match(second.connection.text, /^HTTP\/1\.1 400 /)
   })
 
-  it('shutdown: idle connections close at once, others with their answer, late ones by force', () => {
+  it('shutdown: idle connections close soon, others with their answer, late ones by force', () => {
     const idle = scriptedClient(ok('a'))
     idle.send(request)
+    idle.scheduler.advance(10_000)
     idle.served.shutdown(5_000)
+    idle.scheduler.advance(490)
+    assert.equal(idle.connection.isEnded, false)
+    idle.scheduler.advance(500)
     assert.equal(idle.connection.isEnded, true)
+
+    // Its request was on the way already.
+    const crossing = scriptedClient(ok('a'))
+    crossing.send(request)
+    crossing.served.shutdown(5_000)
+    crossing.send(request)
+    assert.equal(crossing.connection.text, okText('a') + okText('a', 'connection: close\r\n'))
+    assert.equal(crossing.connection.isEnded, true)
+
+    const hasty = scriptedClient(ok('a'))
+    hasty.served.shutdown(0)
+    assert.equal(hasty.connection.isEnded, true)
 
     const handler = new RecordingHandler()
     const busy = scriptedClient(handler)

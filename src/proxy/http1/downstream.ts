@@ -15,6 +15,8 @@ import { ResponseEncoder } from './response-encoder.ts'
 import { flusherOf, type TurnFlusher } from './turn-output.ts'
 
 export const sweepMs = 250
+/** At a shutdown a request may be on its way already: an idle connection is kept so long for it, and then closed. */
+export const goodbyeMs = 500
 
 /** Makes the HTTP/1 side of a listener. Time limits are kept to about a quarter of a second, never early. */
 export function createHttp1Downstream(init: DownstreamInit): DownstreamProtocol {
@@ -60,8 +62,14 @@ export class Http1Downstream implements DownstreamProtocol {
     this.limits = limits
   }
 
+  idleMsMax(isDraining: boolean): number {
+    const { idleTimeoutMs } = this.limits
+    return isDraining ? Math.min(goodbyeMs, idleTimeoutMs) : idleTimeoutMs
+  }
+
   closed(connection: DownstreamConnection): void {
     this.open.delete(connection)
+    connection.output.close()
   }
 
   private sweepLater(): void {
@@ -71,7 +79,10 @@ export class Http1Downstream implements DownstreamProtocol {
 
   private readonly sweep = (): void => {
     this.tick++
-    for (const connection of this.open) connection.sweep()
+    for (const connection of this.open) {
+      connection.output.recount()
+      connection.sweep()
+    }
     if (this.open.size > 0) this.sweepLater()
     else this.isSweeping = false
   }

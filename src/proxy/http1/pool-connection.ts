@@ -129,10 +129,16 @@ export class PoolConnection implements ConnectionHandler, BodySink {
     this.close()
   }
 
+  /** Idle: the end of the last request may have been on its way still. */
+  recount(): void {
+    this.output.recount()
+  }
+
   close(): void {
     if (this.phase === Phase.closed) return
     const isUpgraded = this.phase === Phase.upgraded
     this.phase = Phase.closed
+    this.output.close()
     this.input = undefined
     this.chunked = undefined
     // Only its end says to the endpoint whether all of an upgraded stream was sent.
@@ -395,6 +401,7 @@ export class PoolConnection implements ConnectionHandler, BodySink {
     this.call = undefined
     // Both halves are ended: the transport closes by itself once all is sent.
     this.phase = Phase.closed
+    this.output.close()
     this.leavePool()
   }
 

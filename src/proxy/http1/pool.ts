@@ -149,6 +149,7 @@ export class Http1Pool implements EndpointPool {
     let expired = 0
     while (expired < this.idle.length && this.tick - this.idle[expired]!.idleSinceTick >= this.idleTicksMax) expired++
     if (expired > 0) for (const connection of this.idle.splice(0, expired)) connection.close()
+    for (const connection of this.idle) connection.recount()
     if (this.idle.length > 0) this.sweepLater()
     else this.isSweeping = false
   }

@@ -35,6 +35,8 @@ export const refusals = {
   forbiddenTrailer: bad('a trailer field has a name that only a header may have'),
   incompleteRequest: bad('the connection ended within the head of a request'),
   notHttp: bad('this is not HTTP; it may be TLS sent to a port without'),
+  // Its sender could not read an answer, and gets none.
+  otherProtocol: bad('the first line is of another protocol than HTTP'),
   headTimeout: { status: 408, reason: 'the head of the request did not arrive in time' },
   bodyTimeout: { status: 408, reason: 'nothing more of the body of the request arrived in time' },
   targetTooLong: { status: 414, reason: 'the request line is longer than is allowed here' },

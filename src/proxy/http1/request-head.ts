@@ -84,10 +84,11 @@ export function parseRequestHead(
   const version = text.slice(versionStart, versionStart + versionBytes)
   at += 1 + versionBytes
   if (bytes[at] !== carriageReturn || bytes[at + 1] !== lineFeed) {
-    return lineRefusal(bytes, at, undefined)
+    return isOtherProtocol(text, versionStart) ? refusals.otherProtocol : lineRefusal(bytes, at, undefined)
   }
   const isHttp11 = version === 'HTTP/1.1'
   if (!isHttp11 && version !== 'HTTP/1.0') {
+    if (isOtherProtocol(text, versionStart)) return refusals.otherProtocol
     return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? refusals.unknownVersion : refusals.invalidRequestLine
   }
   const target = readTarget(method, targetText, hasPercent)
@@ -137,6 +138,14 @@ const commonMethods = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH', 'OPTIONS
 function methodOf(text: string): string {
   for (const method of commonMethods) if (text === method) return method
   return text
+}
+
+/** A word that ends the line where a version should, without a slash: it is not HTTP of whatever version. */
+const noVersion = /[!-.0-~]+\r\n/y
+
+function isOtherProtocol(text: string, versionStart: number): boolean {
+  noVersion.lastIndex = versionStart
+  return noVersion.test(text)
 }
 
 /** The request line broke at `at`. */

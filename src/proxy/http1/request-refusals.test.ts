@@ -52,6 +52,8 @@ const refusedRequests: readonly (readonly [name: string, request: string, status
   ['RFC 9110 §5.1 name with a bracket', get('X(a): a\r\n'), 400],
   ['RFC 9110 §5.1 name with NUL', get('X\0: a\r\n'), 400],
   ['RFC 9110 §5.1 name beyond ASCII', get('X\xe9: a\r\n'), 400],
+  ['RFC 3986 §3.2.2 escapes in the host', 'GET / HTTP/1.1\r\nHost: %61.example\r\n\r\n', 400],
+  ['RFC 3986 §3.2.2 escapes in the authority', 'GET http://%61.example/ HTTP/1.1\r\nHost: %61.example\r\n\r\n', 400],
   ['RFC 9112 §3 two spaces before the target', line('GET  / HTTP/1.1'), 400],
   ['RFC 9112 §3 two spaces before the version', line('GET /  HTTP/1.1'), 400],
   ['RFC 9112 §3 tab in the request line', line('GET\t/ HTTP/1.1'), 400],
@@ -152,6 +154,22 @@ describe('requests that are refused', () => {
         assert.equal(answer.isEnded, true, `cut at ${cut}: the connection must close`)
         assert.equal(answer.handler.requests.filter(({ isEnded }) => isEnded).length, 0, 'nothing is served')
       }
+    })
+  }
+})
+
+describe('what is not HTTP at all', () => {
+  for (const request of [
+    'INVALID CONNECTION PREFACE\r\n\r\n',
+    'HELO mail EIGHT_OF\r\n\r\n',
+    'a b eight678\r\nc: d\r\n\r\n',
+  ]) {
+    it(`gets no answer that its sender could not read: ${JSON.stringify(request)}`, () => {
+      const handler = new RecordingHandler()
+      const { connection, send } = scriptedClient(handler)
+      send(request)
+      assert.deepEqual([connection.text, connection.isEnded, handler.requests.length], ['', true, 0])
+      assert.equal(handler.refused.length, 1)
     })
   }
 })

@@ -1,7 +1,7 @@
 /** Writes response heads, and remembers the octets of those that come again as the same `Fields` object. */
 import type { Fields } from '../http/index.ts'
 import { statusLine } from './reason-phrases.ts'
-import type { Refusal } from './refusal.ts'
+import { type Refusal, refusals } from './refusal.ts'
 import type { TurnOutput } from './turn-output.ts'
 
 /** What a head says besides its fields. */
@@ -59,8 +59,9 @@ function responseHeadText(status: number, fields: Fields, length: number, option
   return `${text}\r\n`
 }
 
-/** The answer to what is no request: what was wrong with it, and the end of the connection. */
+/** The answer to what is no request, if any: what was wrong with it, and the end of the connection. */
 export function writeRefusal(output: TurnOutput, refusal: Refusal): void {
+  if (refusal === refusals.otherProtocol) return
   const body = `${refusal.reason}\n`
   const { status } = refusal
   output.appendText(responseHeadText(status, ['content-type', 'text/plain'], body.length, HeadOption.close) + body)

@@ -5,9 +5,11 @@
  * - I1  Octets reach the transport in the order of the calls.
  * - I2  A buffer is borrowed for one turn only; between turns a connection holds none.
  * - I3  What was handed to the transport is never written again (the arena sees to it).
+ * - I4  `countedBytes` is what the transport had queued at the last look, and what the ledger knows of; 0 after `close`.
  */
-import type { Connection, Scheduler } from '../../runtime/index.ts'
-import { OutputArena } from '../../wire/http2/index.ts'
+import { type Connection, resetConnection, type Scheduler } from '../../runtime/index.ts'
+import { type MemoryHolder, OutputArena } from '../../wire/http2/index.ts'
+import { type BufferLedger, bufferLedgerOf, pressedQueueBytes } from '../http/index.ts'
 
 type OutputBuffer = ReturnType<OutputArena['borrow']>
 
@@ -20,6 +22,7 @@ const hexDigitsMax = 13
 /** The outputs of one event loop that have something gathered, and the buffers that all of them borrow from. */
 export class TurnFlusher {
   readonly arena = new OutputArena()
+  readonly ledger: BufferLedger
   /** The piece appended last of which no view is kept: it was copied, or is with the operating system. */
   spent: Uint8Array | undefined = undefined
   private readonly scheduler: Scheduler
@@ -28,6 +31,7 @@ export class TurnFlusher {
 
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler
+    this.ledger = bufferLedgerOf(scheduler)
   }
 
   flushAtEndOfTurn(output: TurnOutput): void {
@@ -56,7 +60,7 @@ export function flusherOf(scheduler: Scheduler): TurnFlusher {
   return flusher
 }
 
-export class TurnOutput {
+export class TurnOutput implements MemoryHolder {
   /** The transport said that enough is queued; true until the owner calls `drained`. */
   isBlocked = false
   /** Pieces handed to the transport so far. */
@@ -68,6 +72,8 @@ export class TurnOutput {
   private start = 0
   /** The flusher will call `turnEnds`. */
   private isListed = false
+  private countedBytes = 0
+  private isClosed = false
 
   constructor(connection: Connection, flusher: TurnFlusher) {
     this.connection = connection
@@ -127,6 +133,29 @@ export class TurnOutput {
 
   drained(): void {
     this.isBlocked = false
+    this.recount()
+  }
+
+  /** What waits may have become less since it was counted. */
+  recount(): void {
+    if (this.countedBytes > 0) this.count(this.connection.queuedBytes)
+  }
+
+  /** The connection is given up: what waits for it is gone. */
+  close(): void {
+    this.isClosed = true
+    if (this.countedBytes === 0) return
+    this.countedBytes = 0
+    this.flusher.ledger.forget(this)
+  }
+
+  get heldBytes(): number {
+    return this.isClosed ? 0 : this.connection.queuedBytes
+  }
+
+  relinquish(): void {
+    this.close()
+    resetConnection(this.connection)
   }
 
   turnEnds(): void {
@@ -147,7 +176,7 @@ export class TurnOutput {
     const { connection } = this
     this.writes++
     if (!connection.write(bytes)) this.isBlocked = true
-    if (connection.queuedBytes === 0 && connection.freesWritten === true) this.flusher.spent = bytes
+    this.wrote(bytes)
   }
 
   private writeBoth(first: Uint8Array, second: Uint8Array): void {
@@ -159,7 +188,28 @@ export class TurnOutput {
     }
     this.writes++
     if (!connection.writeBoth(first, second)) this.isBlocked = true
-    if (connection.queuedBytes === 0 && connection.freesWritten === true) this.flusher.spent = second
+    this.wrote(second)
+  }
+
+  private wrote(bytes: Uint8Array): void {
+    const { queuedBytes, freesWritten } = this.connection
+    if (queuedBytes === 0 && freesWritten === true) this.flusher.spent = bytes
+    if (queuedBytes !== this.countedBytes) this.count(queuedBytes)
+  }
+
+  private count(queuedBytes: number): void {
+    if (this.isClosed) return
+    const { ledger } = this.flusher
+    const hasGrown = queuedBytes > this.countedBytes
+    this.countedBytes = queuedBytes
+    ledger.note(this)
+    if (!hasGrown) return
+    ledger.grown()
+    if (this.isBlocked || queuedBytes <= pressedQueueBytes || !ledger.isPressed) return
+    if (this.connection.tellDrain === undefined) return
+    this.isBlocked = true
+    ledger.earlyPauses++
+    this.connection.tellDrain()
   }
 
   private roomFor(length: number): OutputBuffer {

@@ -44,6 +44,8 @@ export class Http1Call implements UpstreamCall {
     this.earlyGatherer ??= new PieceGatherer()
     this.earlyGatherer.append(this.early, bytes)
     this.earlyBytes += bytes.length
+    this.pool.flusher.ledger.add(bytes.length)
+    this.pool.flusher.ledger.grown()
     if (this.earlyBytes <= earlyBytesMax) return true
     this.needsDrain = true
     return false
@@ -78,7 +80,7 @@ export class Http1Call implements UpstreamCall {
   begin(connection: PoolConnection): void {
     this.connection = connection
     const { early } = this
-    this.early = undefined
+    this.forgetEarly()
     if (early !== undefined) for (const bytes of early) connection.writeBody(bytes)
     if (this.earlyEnd) connection.endBody(this.earlyTrailers)
   }
@@ -87,6 +89,13 @@ export class Http1Call implements UpstreamCall {
   finish(): void {
     this.isOver = true
     this.connection = undefined
+    this.forgetEarly()
+  }
+
+  private forgetEarly(): void {
+    if (this.early === undefined) return
     this.early = undefined
+    this.pool.flusher.ledger.add(-this.earlyBytes)
+    this.earlyBytes = 0
   }
 }

@@ -6,6 +6,8 @@
  *     the request's end, or at the end of the turn: so a small body and its end are one frame.
  * I3. After `isOver` the receiver hears nothing.
  * I4. While paused, what arrives is handed on all the same, and not credited to the server: at most a window of it.
+ * I5. `countedBytes` of its request's body are counted in the ledger: what waits here, or in the stream's queue at the last
+ *     look; none once it is over.
  */
 import { PieceGatherer } from '../../base/index.ts'
 import { EncodedBlock, Http2ErrorCode, streamHighWaterBytes } from '../../wire/http2/index.ts'
@@ -34,6 +36,7 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
   private earlyBytes = 0
   private earlyEnd = false
   private earlyTrailers: Fields | undefined = undefined
+  private countedBytes = 0
   private held: Uint8Array | undefined = undefined
   private hasHead = false
   private isPaused = false
@@ -57,7 +60,7 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     const early = this.early
     if (early !== undefined) {
       this.early = undefined
-      this.stream.send(...early)
+      this.counted(this.stream.send(...early))
     }
     if (this.earlyEnd) this.stream.end(this.trailerBlock(this.earlyTrailers))
   }
@@ -69,9 +72,9 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     const held = this.held
     if (held !== undefined) {
       this.held = undefined
-      return stream.send(held, bytes)
+      return this.counted(stream.send(held, bytes))
     }
-    if (stream.queuedBytes > 0) return stream.send(bytes)
+    if (stream.queuedBytes > 0) return this.counted(stream.send(bytes))
     this.held = bytes
     this.connection!.hold(this)
     return true
@@ -104,6 +107,7 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     this.isOver = true
     this.held = undefined
     this.early = undefined
+    this.count(0)
     if (this.stream === undefined) {
       this.pool.forget(this)
       return
@@ -117,11 +121,28 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     const held = this.held
     if (held === undefined || this.isOver) return
     this.held = undefined
-    this.stream!.send(held)
+    this.counted(this.stream!.send(held))
   }
 
   onDrain(): void {
-    if (!this.isOver) this.receiver.onDrain()
+    if (this.isOver) return
+    this.counted(true)
+    this.receiver.onDrain()
+  }
+
+  /** `wantsMore`; what waits in the stream's queue may be another amount now. */
+  private counted(wantsMore: boolean): boolean {
+    const { queuedBytes } = this.stream!
+    if (queuedBytes !== this.countedBytes && !this.isOver) this.count(queuedBytes)
+    return wantsMore
+  }
+
+  private count(bytes: number): void {
+    if (bytes === this.countedBytes) return
+    const { ledger } = this.pool
+    ledger.add(bytes - this.countedBytes)
+    this.countedBytes = bytes
+    ledger.grown()
   }
 
   private writeEarly(bytes: Uint8Array): boolean {
@@ -129,6 +150,7 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     this.earlyGatherer ??= new PieceGatherer()
     this.earlyGatherer.append(this.early, bytes)
     this.earlyBytes += bytes.length
+    this.count(this.earlyBytes)
     // Once the stream takes them it says that they are too many, and `onDrain` follows.
     return this.earlyBytes <= streamHighWaterBytes
   }
@@ -166,7 +188,10 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     else if (head.bodyLength !== 'unknown') this.expectedBytes = head.bodyLength
     if (endStream && this.expectedBytes > 0) return this.breakOff('a body shorter than announced')
     this.hasHead = true
-    if (endStream) this.isOver = true
+    if (endStream) {
+      this.isOver = true
+      this.count(0)
+    }
     this.receiver.onHead(head, endStream)
   }
 
@@ -210,12 +235,14 @@ export class ClientCall implements UpstreamCall, WireResponseReceiver {
     this.isOver = true
     this.held = undefined
     this.early = undefined
+    this.count(0)
     this.receiver.onFailed(failure)
   }
 
   private finish(trailers: Fields | undefined): void {
     this.isOver = true
     this.held = undefined
+    this.count(0)
     this.receiver.onEnd(trailers)
   }
 

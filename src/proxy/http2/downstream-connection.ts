@@ -12,7 +12,7 @@ import type {
   Http2Stream,
   StreamReceiver,
 } from '../../wire/http2/index.ts'
-import type { BodyLength, ClientInfo, Fields } from '../http/index.ts'
+import type { BodyLength, BufferLedger, ClientInfo, Fields } from '../http/index.ts'
 import type { Http2Downstream } from './downstream.ts'
 import { Refusal, type TranslationRules, translateRequest } from './request-translation.ts'
 import { ServerExchange } from './server-exchange.ts'
@@ -46,6 +46,10 @@ export class DownstreamConnection implements Http2Handler {
     this.rules = this.currentRules()
     this.idleSinceMs = http2.clock.monotonicMs()
     this.watchIdleness(owner.limits.idleTimeoutMs)
+  }
+
+  get ledger(): BufferLedger {
+    return this.owner.ledger
   }
 
   get isIdle(): boolean {

@@ -1,18 +1,24 @@
 /**
  * The HTTP/2 side of a listener (RFC 9113): owns its connections and what they share, namely buffers, the encoder and the
- * bound on their memory. Called by the worker, which accepts connections.
+ * worker's bound on memory. Called by the worker, which accepts connections.
  */
 import type { Connection, Scheduler } from '../../runtime/index.ts'
 import {
   HeaderBlockWriter,
   type Http2Options,
   Http2ServerConnection,
-  MemoryLedger,
   OutputArena,
   type ServedConnection,
 } from '../../wire/http2/index.ts'
 import type { HttpLimits } from '../config/index.ts'
-import type { ClientInfo, DownstreamInit, DownstreamProtocol, RequestHandler } from '../http/index.ts'
+import {
+  type BufferLedger,
+  bufferLedgerOf,
+  type ClientInfo,
+  type DownstreamInit,
+  type DownstreamProtocol,
+  type RequestHandler,
+} from '../http/index.ts'
 import { DownstreamConnection } from './downstream-connection.ts'
 import { FieldBlocks } from './field-blocks.ts'
 
@@ -21,8 +27,6 @@ const streamWindowBytes = 256 << 10
 const connectionWindowBytes = 8 << 20
 /** Response bytes that wait for the windows of one client. Past it new streams are refused; at four times it, close. */
 const queuedBodyBytesMax = 32 << 20
-/** What all clients of a listener hold together; past it the one that holds most is turned away. */
-const heldBytesMax = 256 << 20
 /** RFC 7541 §4.1 counts as much for a field besides name and value. */
 const fieldOverheadBytes = 32
 const framePayloadBytes = 16_384
@@ -47,13 +51,14 @@ export class Http2Downstream implements DownstreamProtocol {
   limits: HttpLimits
   private readonly init: DownstreamInit
   private readonly arena = new OutputArena()
-  private readonly ledger = new MemoryLedger(heldBytesMax)
+  readonly ledger: BufferLedger
   private readonly open = new Set<DownstreamConnection>()
 
   constructor(init: DownstreamInit) {
     this.init = init
     this.handler = init.handler
     this.scheduler = init.scheduler
+    this.ledger = bufferLedgerOf(init.scheduler)
     this.limits = init.limits
   }
 

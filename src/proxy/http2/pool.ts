@@ -9,15 +9,17 @@
  */
 import type { CloseReason } from '../../runtime/index.ts'
 import { HeaderBlockWriter, OutputArena } from '../../wire/http2/index.ts'
-import type {
-  AttemptFailure,
-  CreatePool,
-  EndpointPool,
-  Fields,
-  OutgoingRequest,
-  PoolInit,
-  ResponseReceiver,
-  UpstreamCall,
+import {
+  type AttemptFailure,
+  type BufferLedger,
+  bufferLedgerOf,
+  type CreatePool,
+  type EndpointPool,
+  type Fields,
+  type OutgoingRequest,
+  type PoolInit,
+  type ResponseReceiver,
+  type UpstreamCall,
 } from '../http/index.ts'
 import { ClientCall } from './client-call.ts'
 import { FieldBlocks } from './field-blocks.ts'
@@ -34,6 +36,7 @@ export const createHttp2Pool: CreatePool = (init) => new Http2Pool(init)
 
 export class Http2Pool implements EndpointPool {
   readonly init: PoolInit
+  readonly ledger: BufferLedger
   readonly arena = new OutputArena()
   readonly writer = new HeaderBlockWriter()
   readonly blocks = new FieldBlocks(this.writer, true)
@@ -44,6 +47,7 @@ export class Http2Pool implements EndpointPool {
 
   constructor(init: PoolInit) {
     this.init = init
+    this.ledger = bufferLedgerOf(init.scheduler)
   }
 
   get connections(): number {

@@ -15,7 +15,15 @@ import {
   type Http2Stream,
   type StreamReceiver,
 } from '../../wire/http2/index.ts'
-import type { ClientInfo, Fields, RequestConsumer, RequestHead, Responder, ResponseHead } from '../http/index.ts'
+import {
+  type ClientInfo,
+  type Fields,
+  pressedQueueBytes,
+  type RequestConsumer,
+  type RequestHead,
+  type Responder,
+  type ResponseHead,
+} from '../http/index.ts'
 import type { DownstreamConnection } from './downstream-connection.ts'
 import { fieldListOf } from './field-list.ts'
 import { isBodiless } from './response-translation.ts'
@@ -143,7 +151,11 @@ export class ServerExchange implements Responder, StreamReceiver {
 
   private send(pieces: readonly Uint8Array[]): boolean {
     this.connection.watchBodies()
-    return this.stream.send(pieces)
+    const { ledger } = this.connection
+    if (!ledger.isPressed) return this.stream.send(pieces)
+    if (this.stream.send(pieces, pressedQueueBytes)) return true
+    ledger.earlyPauses++
+    return false
   }
 
   private ended(): void {

@@ -18,6 +18,7 @@ export class ImportNotes {
   readonly list: ImportNote[] = []
   private readonly seen = new Set<string>()
   private readonly known = new WeakSet<Directive>()
+  private readonly told = new WeakSet<Directive>()
 
   /** The directive was understood: nothing is to be told of it. */
   take(directive: Directive): Directive {
@@ -29,6 +30,11 @@ export class ImportNotes {
     return this.known.has(directive)
   }
 
+  /** Something was told of it. */
+  isTold(directive: Directive): boolean {
+    return this.told.has(directive)
+  }
+
   /** What belongs to no single directive. */
   add(note: ImportNote): void {
     if (this.list.length < notesMax) this.list.push(note)
@@ -36,6 +42,7 @@ export class ImportNotes {
 
   tell(directive: Directive, why: string): void {
     this.known.add(directive)
+    this.told.add(directive)
     const key = `${directive.file}:${directive.line}:${directive.name}:${why}`
     if (this.seen.has(key) || this.list.length >= notesMax) return
     this.seen.add(key)
@@ -45,7 +52,26 @@ export class ImportNotes {
   }
 }
 
-/** `file:line directive: why`. */
-export function formatNote(note: ImportNote): string {
-  return `${note.file}:${note.line} ${note.directive}: ${note.why}`
+const linesShownMax = 8
+
+/**
+ * `file:line directive: why`, one for each kind of directive and reason; others alike are told by their lines. Files are told
+ * from `folder` where they are in it.
+ */
+export function formatNotes(notes: readonly ImportNote[], folder: string): readonly string[] {
+  const shownFile = (file: string): string => (file.startsWith(`${folder}/`) ? file.slice(folder.length + 1) : file)
+  const groups = new Map<string, ImportNote[]>()
+  for (const note of notes) {
+    const key = `${note.directive.split(' ', 1)[0]} ${note.why}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [note])
+    else group.push(note)
+  }
+  return [...groups.values()].map(([first, ...more]) => {
+    const { file, line, directive, why } = first!
+    const places = more.map((each) => (each.file === file ? `${each.line}` : `${shownFile(each.file)}:${each.line}`))
+    const others = [...new Set(places)].filter((place) => place !== `${line}`)
+    const shown = others.slice(0, linesShownMax).join(', ') + (others.length > linesShownMax ? ', …' : '')
+    return `${shownFile(file)}:${line} ${directive}: ${why}${others.length === 0 ? '' : ` (also ${shown})`}`
+  })
 }

@@ -9,7 +9,7 @@ import { importNginx } from './index.ts'
 
 const paths = '/ /a /a/ "/a b" ~ ~* ^~ = "^/x(.*)$" "\\.png$" /$1 %20 %zz é'
 const targets = 'http://u http://u/ https://u/v http://$x u unix:/x 127.0.0.1:1 127.0.0.1:2 " " ""'
-const addresses = '80 0.0.0.0:81 [::]:82 *:83 x.example *.x.example .y.example "~^w" 10.0.0.0/8'
+const addresses = '80 0.0.0.0:81 [::]:82 *:83 x.example *.x.example .y.example x.* @a "~^w" 10.0.0.0/8'
 const listenFlags = 'ssl http2 default_server proxy_protocol TLSv1.3 on off always'
 const amounts = '1m 10s 5 -1 99999999999999999999 weight=0 weight=2 backup down max_fails=0 fail_timeout=1s 50% *'
 const limits = 'zone=a:1m rate=10r/s burst=5 zone=a $binary_remote_addr error timeout http_503 non_idempotent'
@@ -34,13 +34,27 @@ const table = (head: string): fc.Arbitrary<string> =>
     .map((pairs) => `${head} { ${pairs.map(([key, value]) => `${key} ${value};`).join(' ')} }`)
 
 const inLocation =
-  'proxy_pass grpc_pass return rewrite proxy_set_header grpc_set_header add_header proxy_hide_header root try_files client_max_body_size proxy_read_timeout proxy_connect_timeout limit_req mirror proxy_next_upstream proxy_next_upstream_tries proxy_ssl_verify proxy_ssl_name proxy_ssl_trusted_certificate internal deny set default_type'
+  'proxy_pass grpc_pass return rewrite proxy_set_header grpc_set_header add_header proxy_hide_header root try_files client_max_body_size proxy_read_timeout proxy_connect_timeout limit_req mirror proxy_next_upstream proxy_next_upstream_tries proxy_ssl_verify proxy_ssl_name proxy_ssl_trusted_certificate internal deny allow auth_basic limit_except set default_type proxy_redirect limit_req_status'
 const inServer = `${inLocation} listen server_name ssl_certificate ssl_certificate_key ssl_protocols ssl_client_certificate ssl_verify_client keepalive_timeout large_client_header_buffers set_real_ip_from real_ip_header error_page access_log`
-const location = block(
+const condition = fc.constantFrom(
+  ...`$host = x.example,$host != x.example,$host ~ ^x,$http_host ~* (a|X),$scheme = http,$http_x_a,$http_x_a = v,$http_x_a != v,$http_x_a ~* [a-f]x,$http_x_a !~ ^$,$request_method = POST,$request_method !~ ^(GET|HEAD)$,$uri ~ ^/a,$uri = /a,-f $request_filename,!-e $uri,$args`.split(
+    ',',
+  ),
+)
+const conditional = block(
+  condition.map((text) => `if (${text})`),
+  directive('return rewrite set add_header proxy_pass break'),
+)
+const inner = block(
   fc.array(argument, { minLength: 1, maxLength: 2 }).map((args) => `location ${args.join(' ')}`),
   directive(inLocation),
 )
-const server = block(fc.constant('server'), fc.oneof(directive(inServer), location, location))
+const location = block(
+  fc.array(argument, { minLength: 1, maxLength: 2 }).map((args) => `location ${args.join(' ')}`),
+  fc.oneof(directive(inLocation), directive(inLocation), conditional, inner),
+)
+const named = block(fc.constant('location @a'), directive(inLocation))
+const server = block(fc.constant('server'), fc.oneof(directive(inServer), location, location, conditional, named))
 const upstream = block(
   argument.map((name) => `upstream ${name}`),
   directive('server server keepalive least_conn ip_hash hash zone random'),

@@ -1,7 +1,7 @@
 /** nginx's configuration as ours, and a list of all that could not be carried over. */
-import { Document } from 'yaml'
+import { basename, dirname } from 'node:path'
 import { formatProblem, parseProxyConfig } from '../config/index.ts'
-import { formatNote, type ImportNote, ImportNotes } from './carried.ts'
+import { formatNotes, type ImportNote, ImportNotes } from './carried.ts'
 import { type ImportFiles, loadNginx } from './nginx-files.ts'
 import type { NginxImport } from './nginx-route.ts'
 import { httpListeners, type ListenerDraft } from './nginx-servers.ts'
@@ -10,109 +10,104 @@ import type { Directive, SyntaxProblem } from './nginx-syntax.ts'
 import { NginxUpstreams } from './nginx-upstreams.ts'
 import { isFile, wholeNumber } from './nginx-values.ts'
 import { Scope } from './scope.ts'
+import { isNeedless, whyNot } from './whys.ts'
+import { writtenYaml } from './written.ts'
+
+export interface ImportOptions {
+  /** Leave out includes whose file cannot be read, and tell so. Default: they are problems. */
+  readonly skipMissing?: boolean
+}
 
 export type ImportResult =
   /** `yaml` always passes `parseProxyConfig`; `notes` says what it leaves out or does otherwise. */
   | { readonly ok: true; readonly yaml: string; readonly notes: readonly ImportNote[] }
   | { readonly ok: false; readonly problems: readonly SyntaxProblem[] }
 
-/** Directives that need no counterpart: the proxy does it anyway, or it is about nginx itself. */
-const needless = new Set([
-  'accept_mutex',
-  'aio',
-  'charset',
-  'daemon',
-  'default_type',
-  'directio',
-  'error_log',
-  'etag',
-  'events',
-  'grpc_read_timeout',
-  'http2',
-  'ignore_invalid_headers',
-  'keepalive_disable',
-  'log_format',
-  'map',
-  'map_hash_bucket_size',
-  'map_hash_max_size',
-  'master_process',
-  'multi_accept',
-  'open_file_cache',
-  'pcre_jit',
-  'pid',
-  'proxy_buffer_size',
-  'proxy_buffering',
-  'proxy_buffers',
-  'proxy_busy_buffers_size',
-  'proxy_headers_hash_bucket_size',
-  'proxy_headers_hash_max_size',
-  'proxy_http_version',
-  'proxy_max_temp_file_size',
-  'proxy_next_upstream_timeout',
-  'proxy_redirect',
-  'proxy_request_buffering',
-  'proxy_send_timeout',
-  'proxy_socket_keepalive',
-  'proxy_ssl_server_name',
-  'proxy_ssl_session_reuse',
-  'reset_timedout_connection',
-  'resolver',
-  'resolver_timeout',
-  'send_timeout',
-  'sendfile',
-  'server_names_hash_bucket_size',
-  'server_names_hash_max_size',
-  'server_tokens',
-  'ssl_buffer_size',
-  'ssl_ciphers',
-  'ssl_dhparam',
-  'ssl_ecdh_curve',
-  'ssl_prefer_server_ciphers',
-  'ssl_session_cache',
-  'ssl_session_tickets',
-  'ssl_session_timeout',
-  'tcp_nodelay',
-  'tcp_nopush',
-  'types',
-  'types_hash_bucket_size',
-  'types_hash_max_size',
-  'underscores_in_headers',
-  'user',
-  'variables_hash_bucket_size',
-  'variables_hash_max_size',
-  'worker_connections',
-  'worker_cpu_affinity',
-  'worker_priority',
-  'worker_rlimit_nofile',
-  'worker_shutdown_timeout',
-])
-
 /**
  * Reads an nginx file (a whole `nginx.conf`, or a file of a site) with all it includes. Never throws for what is in the
  * files; `ok: false` when they are no nginx configuration, or one cannot be read.
  */
-export function importNginx(file: string, files: ImportFiles): ImportResult {
-  const loaded = loadNginx(file, files)
+export function importNginx(file: string, files: ImportFiles, options: ImportOptions = {}): ImportResult {
+  const loaded = loadNginx(file, files, options.skipMissing === true)
   if (loaded.problems.length > 0) return { ok: false, problems: loaded.problems }
   const notes = new ImportNotes()
+  for (const directive of loaded.missing) notes.tell(directive, 'cannot be read: what it says is missing here')
   const { http, stream, main } = partsOf(loaded.directives, notes)
   const shared: NginxImport = { upstreams: new NginxUpstreams(notes), rateZones: rateZones(http), splits: splits(http) }
   for (const block of http.own('upstream')) shared.upstreams.declare(block, 'http')
   for (const block of stream.own('upstream')) shared.upstreams.declare(block, 'stream')
   const all = [...httpListeners(http, shared), ...streamListeners(stream, shared.upstreams)]
-  const listeners = withoutOverlaps(all, file, notes)
+  const listeners = withNames(withoutOverlaps(all, file, notes))
   const top = topLevel(main, http)
+  const names = usedNames(listeners)
+  const { drafts, renamed } = shared.upstreams.used((name) => names.has(name))
   tellRest(loaded.directives, notes)
-  if (listeners.length === 0)
-    return { ok: false, problems: [{ file, line: 1, message: 'has no server that could be carried over' }] }
-  return written(file, { ...top, listeners, upstreams: Object.fromEntries(shared.upstreams.drafts) }, notes)
+  if (listeners.length === 0) return { ok: false, problems: [{ file, line: 1, message: whyEmpty(loaded.directives) }] }
+  const upstreams = Object.keys(drafts).length === 0 ? {} : { upstreams: drafts }
+  return written(file, { ...top, listeners: listeners.map((each) => withRenamed(each, renamed)), ...upstreams }, notes)
+}
+
+function whyEmpty(directives: readonly Directive[]): string {
+  if (directives.some(({ name }) => name === 'location'))
+    return 'has locations and no server: it is a part of another file; import the one that includes it'
+  return 'has no server that could be carried over'
+}
+
+/** `http`, `https`, `tcp`, with the port where it is not the usual one. */
+function withNames(listeners: readonly ListenerDraft[]): readonly ListenerDraft[] {
+  const taken = new Set<string>()
+  return listeners.map((listener) => {
+    const port = /\d+$/.exec(String(listener['address']))?.[0] ?? ''
+    const protocol = listener['protocol'] ?? (listener['tls'] === undefined ? 'http' : 'https')
+    const kind = protocol === 'tls-passthrough' ? 'tls' : String(protocol)
+    const isUsual = (kind === 'http' && port === '80') || (kind === 'https' && port === '443')
+    const wished = isUsual ? kind : `${kind}-${port}`
+    let name = wished
+    for (let number = 2; taken.has(name); number++) name = `${wished}-${number}`
+    taken.add(name)
+    return { name, ...listener }
+  })
+}
+
+function usedNames(listeners: readonly ListenerDraft[]): ReadonlySet<string> {
+  const used = new Set<string>()
+  const use = (target: unknown): void => {
+    if (typeof target === 'string') used.add(target)
+    else if (typeof target === 'object' && target !== null) for (const name of Object.keys(target)) used.add(name)
+  }
+  for (const listener of listeners) {
+    const parts = [listener, listener['routes'] ?? [], listener['names'] ?? []].flat() as ListenerDraft[]
+    for (const { to, mirror } of parts) {
+      use(to)
+      use(mirror)
+    }
+  }
+  return used
+}
+
+/** The same listener with other names of upstreams. */
+function withRenamed(listener: ListenerDraft, renamed: ReadonlyMap<string, string>): ListenerDraft {
+  if (renamed.size === 0) return listener
+  const nameOf = (name: unknown): unknown => {
+    if (typeof name === 'string') return renamed.get(name) ?? name
+    if (typeof name !== 'object' || name === null) return name
+    return Object.fromEntries(Object.entries(name).map(([each, share]) => [renamed.get(each) ?? each, share]))
+  }
+  const of = (target: Record<string, unknown>): Record<string, unknown> => ({
+    ...target,
+    ...(target['to'] === undefined ? {} : { to: nameOf(target['to']) }),
+    ...(target['mirror'] === undefined ? {} : { mirror: nameOf(target['mirror']) }),
+  })
+  const list = (key: string): Record<string, unknown> =>
+    Array.isArray(listener[key]) ? { [key]: (listener[key] as Record<string, unknown>[]).map(of) } : {}
+  return { ...of(listener), ...list('routes'), ...list('names') }
 }
 
 /** nginx takes `80` and `127.0.0.1:80` together, and `http` and `stream` cannot; ours binds each port once. */
 function withoutOverlaps(all: readonly ListenerDraft[], file: string, notes: ImportNotes): readonly ListenerDraft[] {
   const kept = new Map<string, string[]>()
   const isWide = ({ address }: ListenerDraft): boolean => /^(0\.0\.0\.0|\[::\]):/.test(String(address))
-  return [...all.filter(isWide), ...all.filter((each) => !isWide(each))].filter(({ address }) => {
+  const left = [...all.filter(isWide), ...all.filter((each) => !isWide(each))].filter(({ address }) => {
     const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(String(address)) ?? []
     const hosts = kept.get(port) ?? []
     const taken = hosts.find((other) => other === host || other === '0.0.0.0' || other === '[::]')
@@ -126,6 +121,7 @@ function withoutOverlaps(all: readonly ListenerDraft[], file: string, notes: Imp
       })
     return taken === undefined || port === '0'
   })
+  return all.filter((each) => left.includes(each))
 }
 
 /** A file of a site holds `server` and `upstream` at its top, without `http`. */
@@ -171,7 +167,10 @@ function rateZones(http: Scope): NginxImport['rateZones'] {
       ? 'client-ip'
       : header && `header:${header.replaceAll('_', '-')}`
     if (name === undefined || Number(amount ?? 0) === 0 || key === undefined)
-      http.notes.tell(directive, 'cannot be carried over')
+      http.notes.tell(
+        directive,
+        'cannot be carried over: only $binary_remote_addr, $remote_addr or a header tells clients apart here',
+      )
     else zones.set(name, { rate: `${amount}/${unit}`, key })
   }
   return zones
@@ -195,19 +194,27 @@ function splits(http: Scope): NginxImport['splits'] {
 
 function tellRest(directives: readonly Directive[], notes: ImportNotes): void {
   for (const directive of directives) {
-    if (!notes.isTaken(directive) && !needless.has(directive.name)) notes.tell(directive, 'not carried over')
-    else if (directive.block !== undefined && ['http', 'stream', 'server', 'location'].includes(directive.name))
+    if (!notes.isTaken(directive)) {
+      if (!isNeedless(directive, directives)) notes.tell(directive, whyNot(directive.name))
+    } else if (
+      directive.block !== undefined &&
+      blocks.has(directive.name) &&
+      !(directive.name === 'if' && notes.isTold(directive))
+    )
       tellRest(directive.block, notes)
   }
 }
 
+const blocks = new Set(['http', 'stream', 'server', 'location', 'if'])
+
 function written(file: string, draft: Record<string, unknown>, notes: ImportNotes): ImportResult {
-  const head = [` Made from ${file} by synod proxy import nginx.`]
+  const head = [` Made from ${basename(file)} by synod proxy import nginx.`]
   if (notes.list.length > 0)
-    head.push(' Not carried over, or otherwise here:', ...notes.list.map((note) => `   ${formatNote(note)}`))
-  const document = new Document(draft, { aliasDuplicateObjects: false })
-  document.commentBefore = head.map((line) => line.replace(/[\p{Cc}\u2028\u2029]/gu, ' ')).join('\n')
-  const yaml = document.toString({ lineWidth: 120 })
+    head.push(
+      ' Not carried over, or otherwise here:',
+      ...formatNotes(notes.list, dirname(file)).map((note) => `   ${note}`),
+    )
+  const yaml = writtenYaml(draft, head)
   const parsed = parseProxyConfig(yaml, { file })
   if (parsed.ok) return { ok: true, yaml, notes: notes.list }
   return {

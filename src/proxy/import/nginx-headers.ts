@@ -2,6 +2,7 @@
 import type { Directive } from './nginx-syntax.ts'
 import { addressOf } from './nginx-upstreams.ts'
 import { ourTemplate } from './nginx-values.ts'
+import { expandSet } from './nginx-variables.ts'
 import type { Scope } from './scope.ts'
 
 type Draft = Record<string, unknown>
@@ -13,9 +14,12 @@ const done: Readonly<Record<string, RegExp>> = {
   'x-forwarded-host': /^\$(host|http_host)$/,
   'x-forwarded-port': /^\$(server_port)$/,
   upgrade: /^\$http_upgrade$/,
-  connection: /^(|close|keep-alive|upgrade|\$connection_upgrade|\$http_connection)$/i,
+  connection: /^(|close|keep-alive|upgrade|\$\w*(connection|upgrade)\w*)$/i,
+  'content-length': /^$/,
+  'early-data': /^\$ssl_early_data$/,
+  'transfer-encoding': /^$/,
   te: /^(trailers|\$http_te)$/,
-  'x-request-id': /^\$(request_id|http_x_request_id)$/,
+  'x-request-id': /^\$http_x_request_id$/,
 }
 
 const framing = new Set([
@@ -36,10 +40,13 @@ export function requestHeaders(scope: Scope, route: Draft): Draft {
   const rewrite = { ...(route['rewrite'] as Draft | undefined) }
   const given = [...scope.all('proxy_set_header'), ...scope.all('grpc_set_header')]
   for (const directive of given) {
-    const [written = '', value = ''] = directive.args
+    const [written = '', text = ''] = directive.args
     const name = written.toLowerCase()
+    const value = expandSet(text, scope)
     if (name === 'host') setHost(directive, value, rewrite, scope)
-    else if (done[name]?.test(value) === true) continue
+    else if (done[name]?.test(value) === true) tellWhoIsBelieved(directive, value, scope)
+    // What the client sent goes on anyway.
+    else if (value === `$http_${name.replaceAll('-', '_')}`) continue
     else if (!isEditable(name, value) || framing.has(name))
       scope.notes.tell(directive, 'this header cannot be carried over')
     else if (value === '') remove.push(name)
@@ -50,6 +57,16 @@ export function requestHeaders(scope: Scope, route: Draft): Draft {
     rewrite: Object.keys(rewrite).length > 0 ? rewrite : undefined,
     requestHeaders: Object.keys(edits).length > 0 ? edits : undefined,
   }
+}
+
+/** nginx believes what any client says of earlier proxies. */
+function tellWhoIsBelieved(directive: Directive, value: string, scope: Scope): void {
+  const isTheClients = value === '$proxy_add_x_forwarded_for' || value.startsWith('$http_x_forwarded')
+  if (!isTheClients || scope.all('set_real_ip_from').length > 0) return
+  scope.notes.tell(
+    directive,
+    'a client’s own is replaced, not believed: name proxies in front of this one in trustedProxies',
+  )
 }
 
 function setHost(directive: Directive, value: string, rewrite: Draft, scope: Scope): void {
@@ -68,19 +85,22 @@ function isEditable(name: string, value: string): boolean {
 }
 
 /** Our `responseHeaders`. */
-export function responseHeaders(scope: Scope): Draft | undefined {
+export function responseHeaders(scope: Scope, isAnswer: boolean): Draft | undefined {
   const remove = scope
-    .all('proxy_hide_header')
+    .all(isAnswer ? 'none' : 'proxy_hide_header')
     .map(({ args }) => (args[0] ?? '').toLowerCase())
     .filter((name) => isEditable(name, '') && !framing.has(name))
   const add: Record<string, string> = {}
   for (const directive of scope.all('add_header')) {
-    const [written = '', value = '', always] = directive.args
+    const [written = '', text = '', always] = directive.args
     const name = written.toLowerCase()
+    const value = expandSet(text, scope)
+    // It is the type of a text that is answered here.
+    if (name === 'content-type' && isAnswer) continue
     if (!isEditable(name, value) || framing.has(name) || value === '')
       scope.notes.tell(directive, 'this header cannot be carried over')
     else {
-      if (always === undefined)
+      if (always === undefined && !isAnswer)
         scope.notes.tell(directive, 'is added to answers of every status: nginx leaves errors out')
       add[name] = ourTemplate(value) ?? value
     }

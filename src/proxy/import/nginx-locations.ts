@@ -15,6 +15,8 @@ export interface Location {
   readonly ignoreCase: boolean
   readonly scope: Scope
   readonly directive: Directive
+  /** The location that it stands in. */
+  readonly within?: Location
 }
 
 /** One route's path, and the location whose settings it has. */
@@ -23,18 +25,40 @@ export interface OrderedPath {
   readonly location: Location
 }
 
+/** Named ones are taken by those that name them. */
+function blocksOf(scope: Scope): readonly Directive[] {
+  return scope.directives.filter(({ name, args }) => name === 'location' && args[0]?.startsWith('@') !== true)
+}
+
 /** The locations of a server; what cannot be read is told and left out. */
 export function locationsOf(server: Scope): readonly Location[] {
-  return server.own('location').flatMap((directive) => {
+  return blocksOf(server).flatMap((directive) => {
     const location = locationOf(directive, server)
     return location === undefined ? [] : [location, ...nested(location)]
   })
 }
 
-function nested(location: Location): readonly Location[] {
-  for (const inner of location.scope.own('location'))
-    location.scope.notes.tell(inner, 'locations within locations are not carried over')
-  return []
+/**
+ * Locations within a location, as if they stood beside it: nginx takes them once the outer one is the longest prefix, and its
+ * own expressions before those of the server.
+ */
+function nested(outer: Location): readonly Location[] {
+  return blocksOf(outer.scope).flatMap((directive) => {
+    const inner = locationOf(directive, outer.scope)
+    if (inner === undefined) return []
+    const isWithin = outer.kind === 'prefix' || outer.kind === 'stop-prefix'
+    if (!isWithin) {
+      outer.scope.notes.tell(
+        directive,
+        'stands in a location that is no prefix: not carried over, the outer one takes its requests',
+      )
+      return []
+    }
+    if (inner.kind === 'regex') return [{ ...inner, within: outer }]
+    const kind = inner.kind === 'prefix' && outer.kind === 'stop-prefix' ? 'stop-prefix' : inner.kind
+    const made: Location = { ...inner, kind, within: outer }
+    return [made, ...nested(made)]
+  })
 }
 
 function locationOf(directive: Directive, server: Scope): Location | undefined {
@@ -47,10 +71,6 @@ function locationOf(directive: Directive, server: Scope): Location | undefined {
     scope,
     directive,
   })
-  if (first.startsWith('@')) {
-    server.notes.tell(directive, 'named locations are not carried over')
-    return undefined
-  }
   const [modifier, value] = second === undefined ? splitModifier(first) : [first, second]
   if (modifier === '~' || modifier === '~*') {
     const regex = ourRegex(value)
@@ -79,9 +99,12 @@ export function orderedPaths(locations: readonly Location[]): readonly OrderedPa
   const of = (kind: Location['kind']): readonly Location[] => locations.filter((location) => location.kind === kind)
   const longestFirst = (list: readonly Location[]): Location[] =>
     [...list].sort((a, b) => b.value.length - a.value.length)
-  const regexes = of('regex')
+  const regexes = of('regex').filter(({ within }) => within === undefined)
   const plain = longestFirst(of('prefix'))
   const result: OrderedPath[] = of('exact').map((location) => ({ path: { exact: location.value }, location }))
+  for (const inner of of('regex')) {
+    if (inner.within !== undefined) result.push({ path: withinRegex(inner, inner.within, locations), location: inner })
+  }
   const placed = new Set<Location>()
   for (const prefix of longestFirst(of('stop-prefix'))) {
     for (const inner of plain) {
@@ -106,7 +129,30 @@ function regexPath(regex: string, ignoreCase: boolean): unknown {
 }
 
 /** The expression, where the path begins with `prefix`, whose capitals matter. */
-function boundRegex(prefix: string, { value, ignoreCase }: Location): unknown {
+function boundRegex(prefix: string, { value, ignoreCase }: Pick<Location, 'value' | 'ignoreCase'>): unknown {
   const start = ignoreCase ? `(?-i:${escapeRegex(prefix)})` : escapeRegex(prefix)
   return regexPath(`^(?=${start})(?=[\\s\\S]*?(?:${value}))`, ignoreCase)
+}
+
+/** The expression, where `outer` is the longest prefix of the path. */
+function withinRegex({ value, ignoreCase }: Location, outer: Location, all: readonly Location[]): unknown {
+  const longer = all
+    .filter(
+      ({ kind, value: other }) => kind.endsWith('prefix') && other !== outer.value && other.startsWith(outer.value),
+    )
+    // Those beside it in `outer` yield to it.
+    .filter(({ within, directive }) => within !== outer || directive.args[0]?.startsWith('^~'))
+    .map((each) => escapeRegex(each.value))
+  const front = `${escapeRegex(outer.value)}${longer.length === 0 ? '' : `)(?!${longer.join('|')}`}`
+  if (longer.length === 0) return boundRegex(outer.value, { value, ignoreCase })
+  return regexPath(`^(?=${front})(?=[\\s\\S]*?(?:${value}))`, ignoreCase)
+}
+
+/** The expression, for the paths that `location` takes: its route comes right after, so `/` needs no more. */
+export function prefixedRegex(location: Location | undefined, regex: string, ignoreCase: boolean): unknown {
+  if (location === undefined || location.kind === 'regex' || location.value === '/') return regexPath(regex, ignoreCase)
+  if (location.kind === 'exact') return { exact: location.value }
+  if (!ignoreCase && regex.startsWith(`^${escapeRegex(location.value)}`) && !regex.includes('|'))
+    return regexPath(regex, false)
+  return boundRegex(location.value, { value: regex, ignoreCase })
 }

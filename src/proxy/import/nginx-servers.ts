@@ -1,10 +1,29 @@
 /** `server` blocks of `http`: who listens where, and which server a request belongs to. */
-import { isHost, isIpv6 } from '../config/index.ts'
+import { isHost, isIpv4, isIpv6 } from '../config/index.ts'
+import type { RequestFacts } from './nginx-conditions.ts'
 import { type Location, locationsOf, orderedPaths } from './nginx-locations.ts'
-import { type NginxImport, type RouteDraft, routeOf, unsupportedRoute } from './nginx-route.ts'
+import {
+  contentRoutes,
+  type NginxImport,
+  type RouteDraft,
+  rewriteRoutes,
+  routesOf,
+  unsupported,
+} from './nginx-route.ts'
 import type { Directive } from './nginx-syntax.ts'
-import { isFile, nginxSize, nginxTimeMs, ourSize, ourTime, wholeNumber } from './nginx-values.ts'
+import {
+  bothForms,
+  escapeRegex,
+  isFile,
+  nginxSize,
+  nginxTimeMs,
+  ourRegex,
+  ourSize,
+  ourTime,
+  wholeNumber,
+} from './nginx-values.ts'
 import type { Scope } from './scope.ts'
+import { comment } from './written.ts'
 
 export type ListenerDraft = Record<string, unknown>
 
@@ -64,10 +83,18 @@ function serverNames(scope: Scope): readonly string[] {
       if (name.startsWith('.') && isHost(name.slice(1))) return [name.slice(1), `*${name}`]
       const rest = name.startsWith('*.') ? name.slice(2) : name
       if (isHost(rest)) return [name]
+      if (patternOf(written) !== undefined) return [written]
       scope.notes.tell(directive, `${written} is neither a name nor *.suffix: left out`)
       return []
     }),
   )
+}
+
+/** `shop.*` and `~^www\d+\.` as an expression for the Host field, which may have a port; undefined when it is neither. */
+function patternOf(name: string): string | undefined {
+  if (name.endsWith('.*') && isHost(name.slice(0, -2))) return bothForms(`^${escapeRegex(name.slice(0, -1))}`)
+  const regex = name.startsWith('~') ? ourRegex(name.slice(1)) : undefined
+  return regex === undefined ? undefined : bothForms(regex.regex.replace(/(?<!\\)\$$/, '(?::\\d+)?$'))
 }
 
 function listensOf(scope: Scope, server: Directive): readonly Listening[] {
@@ -86,8 +113,17 @@ function listensOf(scope: Scope, server: Directive): readonly Listening[] {
       scope.notes.tell(directive, 'is no address and port: left out')
       return []
     }
+    if (flags.includes('quic')) {
+      scope.notes.tell(directive, 'HTTP/3 is not spoken: left out')
+      return []
+    }
     return [{ host: address, port: number, directive, flags: new Set(flags) }]
   })
+}
+
+/** `listen … ssl`, or the old `ssl on`, which is of all that the server listens at. */
+function isSecureMember({ server, listen }: Member): boolean {
+  return listen.flags.has('ssl') || server.scope.args('ssl')[0] === 'on'
 }
 
 function listenerDraft(address: string, members: readonly Member[], shared: NginxImport): ListenerDraft {
@@ -95,89 +131,193 @@ function listenerDraft(address: string, members: readonly Member[], shared: Ngin
   const fallback =
     members.find(({ listen }) => listen.flags.has('default_server') || listen.flags.has('default')) ?? first
   const draft: ListenerDraft = { address }
-  const isSecure = members.some(({ listen }) => listen.flags.has('ssl'))
+  const isSecure = members.some(isSecureMember)
   if (isSecure) draft['tls'] = tlsOf(fallback, members)
-  if (!members.some(({ listen }) => listen.flags.has('http2'))) draft['http2'] = false
+  const hasHttp2 = members.some(
+    ({ listen, server }) => listen.flags.has('http2') || server.scope.args('http2')[0] === 'on',
+  )
+  // Without TLS only clients that know of it beforehand speak HTTP/2.
+  if (isSecure && !hasHttp2) draft['http2'] = false
   if (members.some(({ listen }) => listen.flags.has('proxy_protocol')))
     draft['proxyProtocolFrom'] = ['0.0.0.0/0', '::/0']
   const scope = fallback.server.scope
-  const trusted = scope
-    .all('set_real_ip_from')
-    .map(({ args }) => args[0] ?? '')
-    .filter((range) => /^[0-9A-Fa-f.:]+(\/\d+)?$/.test(range))
-  const realIp = scope.args('real_ip_header')[0]?.toLowerCase()
-  if (trusted.length > 0 && realIp === 'x-forwarded-for') draft['trustedProxies'] = trusted
-  else if (trusted.length > 0 && draft['proxyProtocolFrom'] !== undefined) draft['proxyProtocolFrom'] = trusted
+  Object.assign(draft, realIp(scope, draft))
   const limits = limitsOf(scope)
   if (limits !== undefined) draft['limits'] = limits
-  draft['routes'] = routesOf(members, fallback, shared)
+  const routes = listenerRoutes(members, fallback, shared, { isSecure, port: fallback.listen.port })
+  if (takesOwnIds(routes)) draft['requestIds'] = 'replace'
+  else if (JSON.stringify(routes).includes('$request_id'))
+    scope.notes.tell(
+      fallback.server.directive,
+      '$request_id is what the client sent as x-request-id, where it sent one; requestIds: replace takes none, as nginx does',
+    )
+  draft['routes'] = routes
   return draft
 }
 
-/** nginx looks for exact names first, then the longest `*.suffix`, then the default server. */
-function routesOf(members: readonly Member[], fallback: Member, shared: NginxImport): readonly RouteDraft[] {
-  const routes: RouteDraft[] = []
-  const taken = new Set<string>()
-  const named = members.flatMap(({ server }) => server.names.map((name) => ({ name, server })))
-  const groups = new Map<string, { readonly server: Server; readonly names: string[] }>()
-  const ordered = [
-    ...named.filter(({ name }) => !name.startsWith('*.')),
-    ...named.filter(({ name }) => name.startsWith('*.')).sort((a, b) => b.name.length - a.name.length),
-  ]
-  for (const { name, server } of ordered) {
-    if (taken.has(name)) continue
-    taken.add(name)
-    // Exact names of a server can stand together; each suffix has its own place in the order.
-    const key = `${members.findIndex((each) => each.server === server)} ${name.startsWith('*.') ? name : ''}`
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, { server, names: [name] })
-    else group.names.push(name)
+/**
+ * Whether `x-request-id` is set to nginx's own id somewhere; `requestIds` of the listener does that, and nginx's `$request_id`
+ * is never the client's. Takes those edits out of the routes.
+ */
+function takesOwnIds(routes: readonly RouteDraft[]): boolean {
+  let found = false
+  for (const route of routes) {
+    const edits = route['requestHeaders'] as { set?: Record<string, string> } | undefined
+    if (edits?.set?.['x-request-id'] !== '$request_id') continue
+    found = true
+    delete edits.set['x-request-id']
+    if (Object.keys(edits.set).length === 0) delete edits.set
+    if (Object.keys(edits).length === 0) delete (route as Record<string, unknown>)['requestHeaders']
   }
-  const foreign = named.filter(({ server, name }) => server !== fallback.server && name.startsWith('*.'))
-  for (const { server, names } of groups.values()) {
+  return found
+}
+
+/** An IP address, alone or with the length of its network. */
+function isNetwork(text: string): boolean {
+  const [, address = '', length = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  if (isIpv4(address)) return Number(length) <= 32
+  return address.includes(':') && isIpv6(address) && Number(length) <= 128
+}
+
+/** `set_real_ip_from` with `real_ip_header`: whom to believe who the client is. */
+function realIp(scope: Scope, { proxyProtocolFrom }: ListenerDraft): ListenerDraft {
+  const trusted = scope.all('set_real_ip_from').flatMap((directive) => {
+    const range = directive.args[0] ?? ''
+    if (isNetwork(range)) return [range]
+    scope.notes.tell(directive, 'is no network: left out')
+    return []
+  })
+  const header = scope.one('real_ip_header')
+  if (trusted.length === 0) return {}
+  const name = (header?.args[0] ?? 'X-Real-IP').toLowerCase()
+  if (name === 'proxy_protocol') return proxyProtocolFrom === undefined ? {} : { proxyProtocolFrom: trusted }
+  if (header !== undefined && name !== 'x-forwarded-for')
+    scope.notes.tell(header, 'the client is who X-Forwarded-For says, where one of trustedProxies sends it')
+  return { trustedProxies: trusted }
+}
+
+type ListenerFacts = Pick<RequestFacts, 'isSecure' | 'port'>
+
+/** nginx looks for exact names first, then the longest `*.suffix`, then the default server. */
+function listenerRoutes(
+  members: readonly Member[],
+  fallback: Member,
+  shared: NginxImport,
+  facts: ListenerFacts,
+): readonly RouteDraft[] {
+  const routes: RouteDraft[] = []
+  const groups = nameGroups(members)
+  const foreign = groups.filter(({ server }) => server !== fallback.server).flatMap(({ names }) => names)
+  for (const { server, names } of groups) {
     // The default server's own names matter only where a suffix of another would take them.
     const isOwn = server === fallback.server
-    const isContested = names.some((name) => foreign.some((other) => name.endsWith(other.name.slice(1))))
-    if (!isOwn || isContested) routes.push(...serverRoutes(server, names, shared))
+    const isContested = names.some((name) => foreign.some((other) => covers(other, name) || mayTake(other, name)))
+    if (!isOwn || isContested) routes.push(...serverRoutes(server, names, shared, facts))
   }
-  routes.push(...serverRoutes(fallback.server, [], shared))
+  routes.push(...serverRoutes(fallback.server, [], shared, facts))
   return routes
 }
 
-function serverRoutes(server: Server, names: readonly string[], shared: NginxImport): readonly RouteDraft[] {
-  const host = names.length === 0 ? {} : { host: names.length === 1 ? names[0] : names }
+interface NameGroup {
+  readonly server: Server
+  readonly names: readonly string[]
+}
+
+/** `*.example` takes `a.example` and `*.a.example`. */
+function covers(suffix: string, name: string): boolean {
+  return suffix.startsWith('*.') && name !== suffix && name.endsWith(suffix.slice(1))
+}
+
+/** Whether the expression of a name may take what another name takes too. */
+function mayTake(other: string, name: string): boolean {
+  const pattern = patternOf(other)
+  return pattern !== undefined && (!isHost(name) || name.startsWith('*') || new RegExp(pattern).test(name))
+}
+
+/** The names of the servers, in the order in which they must be tried; those of one server together where that changes nothing. */
+function nameGroups(members: readonly Member[]): readonly NameGroup[] {
+  const taken = new Map<string, Server>()
+  for (const { server } of members) for (const name of server.names) if (!taken.has(name)) taken.set(name, server)
+  const all = [...taken].filter(([name]) => patternOf(name) === undefined)
+  const isSuffix = ([name]: readonly [string, Server]): boolean => name.startsWith('*.')
+  const suffixes = all.filter(isSuffix).sort((a, b) => b[0].length - a[0].length)
+  const groups: { server: Server; names: string[] }[] = []
+  for (const server of new Set(all.filter((each) => !isSuffix(each)).map(([, each]) => each)))
+    groups.push({ server, names: all.filter((each) => !isSuffix(each) && each[1] === server).map(([name]) => name) })
+  for (const [suffix, server] of suffixes) {
+    const own = groups.findIndex((group) => group.server === server)
+    const others = all.filter(([, each]) => each !== server)
+    // Nothing of another server lies within this suffix, or around what is put together with it.
+    const isApart = !others.some(([name]) => covers(suffix, name) || covers(name, suffix))
+    if (own !== -1 && isApart) groups[own]!.names.push(suffix)
+    else groups.push({ server, names: [suffix] })
+  }
+  // Then the longest `name.*`, then the expressions in the order of the file.
+  const patterns = [...taken].filter(([name]) => patternOf(name) !== undefined)
+  const wide = patterns.filter(([name]) => !name.startsWith('~')).sort((a, b) => b[0].length - a[0].length)
+  for (const [name, server] of [...wide, ...patterns.filter(([each]) => each.startsWith('~'))])
+    groups.push({ server, names: [name] })
+  return groups
+}
+
+function serverRoutes(
+  server: Server,
+  names: readonly string[],
+  shared: NginxImport,
+  listener: ListenerFacts,
+): readonly RouteDraft[] {
+  const pattern = names.length === 1 ? patternOf(names[0]!) : undefined
+  const host: RouteDraft =
+    pattern !== undefined
+      ? { headers: { host: { regex: pattern } } }
+      : names.length === 0
+        ? {}
+        : { host: names.length === 1 ? names[0] : names }
   const { scope, directive } = server
-  const isWhole = scope.directives.some(({ name }) => name === 'return')
-  const routes: RouteDraft[] = []
-  const whole = isWhole ? routeOf(scope, undefined, shared) : undefined
-  if (whole !== undefined) return [{ ...host, ...whole }]
+  const facts: RequestFacts = { ...listener, names: pattern === undefined ? names : [] }
+  const of = (route: RouteDraft, path: RouteDraft = {}): RouteDraft => {
+    const headers = { ...(host['headers'] as RouteDraft | undefined), ...(route['headers'] as RouteDraft | undefined) }
+    return withoutUndefined({ ...host, ...path, ...route, headers })
+  }
+  const whole = rewriteRoutes(scope, undefined, shared, facts)
+  const routes: RouteDraft[] = whole.routes.map((route) => of(route))
+  if (whole.hasEnded) {
+    scope.takeAll()
+    return routes
+  }
   const locations = locationsOf(scope)
   for (const path of new Set(slashRedirects(locations)))
     routes.push({
       ...host,
       path: { exact: path },
       redirect: { location: `$scheme://$http_host${inLocation(path)}/$is_args$args`, status: 301 },
+      [comment]: 'as nginx does',
     })
   const paths = orderedPaths(locations)
   for (const { path, location } of paths) {
-    if (location.scope.own('internal').length > 0) continue
-    const route = routeOf(location.scope, location, shared) ?? unsupportedRoute(location.scope, location.directive)
-    // A string is a prefix here.
-    if (typeof path === 'string' && !path.endsWith('/') && !('path' in route))
-      scope.notes.tell(location.directive, `takes ${path} and what is below it; nginx would also take ${path}x`)
-    routes.push({ ...host, ...(path === '/' ? {} : { path }), ...withoutUndefined(route) })
+    const isInternal = location.scope.own('internal').length > 0
+    if (isInternal) location.scope.takeAll()
+    const made = isInternal
+      ? [{ respond: 404 }]
+      : (routesOf(location.scope, location, shared, facts) ?? unsupported(location.scope, location.directive))
+    // A string is a prefix here, and ends at a slash. What is refused is refused as nginx does it.
+    const isOpen = typeof path === 'string' && !path.endsWith('/')
+    const refuses = made.some(({ respond }) => typeof respond === 'number' && respond >= 400)
+    if (isOpen && !refuses && made.some((route) => !('path' in route)))
+      scope.notes.tell(
+        location.directive,
+        'takes this path and what is below it; nginx would also take it with more letters',
+      )
+    const at = isOpen && refuses ? { regex: `^${escapeRegex(path)}` } : path
+    for (const route of made) routes.push(of(route, path === '/' ? {} : { path: at }))
   }
   if (paths.some(({ path }) => path === '/')) return routes
   // A request that no location takes is nginx's own: it must not fall to the next server.
+  const rest = contentRoutes(scope, undefined, shared, facts)
+  const hasNone = rest === undefined && names.length === 0 && routes.length > 0
   return [
     ...routes,
-    {
-      ...host,
-      ...withoutUndefined(
-        routeOf(scope, undefined, shared) ??
-          (names.length === 0 && routes.length > 0 ? { respond: 404 } : unsupportedRoute(scope, directive)),
-      ),
-    },
+    ...(rest ?? (hasNone ? [{ respond: 404 }] : unsupported(scope, directive))).map((route) => of(route)),
   ]
 }
 
@@ -232,6 +372,8 @@ function tlsOf(fallback: Member, members: readonly Member[]): unknown {
     scope.notes.tell(scope.one('ssl_protocols')!, 'versions before 1.2 are not offered')
   const ca = scope.args('ssl_client_certificate')[0]
   const verify = scope.args('ssl_verify_client')[0]
+  if (verify === 'optional_no_ca')
+    scope.notes.tell(scope.one('ssl_verify_client')!, 'clients are not asked for certificates that nobody signed')
   if (isFile(ca) && (verify === 'on' || verify === 'optional')) {
     tls['clientCa'] = ca
     if (verify === 'optional') tls['clientCertificate'] = 'optional'

@@ -14,10 +14,16 @@ export interface ServerDraft {
   priority?: number
 }
 
-/** All upstreams of one import. Blocks of `http` and `stream` have names of their own there; here they share one map. */
+/**
+ * All upstreams of one import. Blocks of `http` and `stream` have names of their own there; here they share one map. A block is
+ * read when something uses it.
+ */
 export class NginxUpstreams {
-  readonly drafts = new Map<string, UpstreamDraft>()
+  private readonly drafts = new Map<string, UpstreamDraft>()
   private readonly byBlock = new Map<string, string>()
+  private readonly blocks = new Map<string, Directive>()
+  /** Variants by the name of what they are made from. */
+  private readonly variants = new Map<string, string[]>()
   private readonly notes: ImportNotes
 
   constructor(notes: ImportNotes) {
@@ -28,11 +34,31 @@ export class NginxUpstreams {
   declare(block: Directive, part: string): void {
     const name = this.freeName(ourName(block.args[0] ?? ''))
     this.byBlock.set(`${part} ${block.args[0]}`, name)
-    this.drafts.set(name, upstreamDraft(block, this.notes))
+    this.blocks.set(name, block)
+    this.notes.take(block)
   }
 
-  has(part: string, name: string): boolean {
-    return this.byBlock.has(`${part} ${name}`)
+  /**
+   * Those that `isUsed` names, and what each is to be called: a block of which only one variant is used gives it its own name.
+   */
+  used(isUsed: (name: string) => boolean): {
+    readonly drafts: Record<string, UpstreamDraft>
+    renamed: Map<string, string>
+  } {
+    const drafts: Record<string, UpstreamDraft> = {}
+    const renamed = new Map<string, string>()
+    for (const [name, made] of this.variants) {
+      const others = made.filter(isUsed)
+      if (!isUsed(name) && others.length === 1) renamed.set(others[0]!, name)
+    }
+    for (const [name, draft] of this.drafts) if (isUsed(name)) drafts[renamed.get(name) ?? name] = draft
+    for (const [name, block] of this.blocks)
+      if (
+        drafts[name] === undefined &&
+        ![...this.drafts.keys()].some((each) => each === name || each.startsWith(`${name}-`))
+      )
+        this.notes.tell(block, 'nothing that is carried over uses it: left out')
+    return { drafts, renamed }
   }
 
   /** The name of the upstream for `host[:port]` or a declared block; undefined when it cannot be one. */
@@ -43,13 +69,17 @@ export class NginxUpstreams {
     tls: UpstreamDraft | undefined,
   ): string | undefined {
     const declared = this.byBlock.get(`${part} ${target}`)
-    if (declared !== undefined) return tls === undefined ? declared : this.variant(declared, 'tls', tls)
+    if (declared !== undefined) {
+      const block = this.blocks.get(declared)
+      if (block !== undefined && !this.drafts.has(declared)) this.drafts.set(declared, upstreamDraft(block, this.notes))
+      return tls === undefined ? declared : this.variant(declared, 'tls', tls)
+    }
     const address = addressOf(target, defaultPort)
     if (address === undefined) return undefined
     const key = `${part} ${address} ${JSON.stringify(tls ?? null)}`
     const known = this.byBlock.get(key)
     if (known !== undefined) return known
-    const name = this.freeName(ourName(`${address.replaceAll(':', '-')}`))
+    const name = this.nameOf(address)
     this.byBlock.set(key, name)
     this.drafts.set(name, { ...sourceOf(address), ...tls })
     return name
@@ -65,13 +95,29 @@ export class NginxUpstreams {
     if (known !== undefined) return known
     const made = this.freeName(`${name}-${suffix}`)
     this.byBlock.set(key, made)
+    this.variants.set(name, [...(this.variants.get(name) ?? []), made])
     this.drafts.set(made, { ...base, ...settings })
     return made
   }
 
+  /** Of `app:3000`: `app`; where that is taken, `app-3000`. */
+  private nameOf(address: string): string {
+    const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(address) ?? []
+    const isOfLoopback = host === 'localhost' || host === '127.0.0.1' || host === '[::1]'
+    const long = ourName(`${isOfLoopback ? 'local' : host.replaceAll(':', '-')}-${port}`)
+    const short = host.split('.')[0] ?? ''
+    if (isOfLoopback || isIpv4(host) || !/^[A-Za-z_][A-Za-z0-9_-]*$/.test(short) || this.isTaken(short))
+      return this.freeName(long)
+    return short
+  }
+
+  private isTaken(name: string): boolean {
+    return this.drafts.has(name) || this.blocks.has(name)
+  }
+
   private freeName(name: string): string {
     let free = name
-    for (let number = 2; this.drafts.has(free); number++) free = `${name}-${number}`
+    for (let number = 2; this.isTaken(free); number++) free = `${name}-${number}`
     return free
   }
 }
@@ -99,9 +145,14 @@ function upstreamDraft(block: Directive, notes: ImportNotes): UpstreamDraft {
   if (servers.length > 0)
     draft['endpoints'] = servers.map((server) => (Object.keys(server).length === 1 ? server.address : server))
   else {
-    notes.tell(block, 'has no server that could be carried over; a server that refuses connections stands in for them')
+    notes.tell(
+      block,
+      'has no server that could be carried over: 127.0.0.1:9, where nothing answers, stands in for them',
+    )
     draft['endpoints'] = ['127.0.0.1:9']
   }
+  // nginx counts no failures of a server that is alone.
+  if (servers.length < 2) failures.clear()
   if (failures.size === 1) Object.assign(draft, outlierOf([...failures][0]!))
   else if (failures.size > 1)
     notes.tell(block, 'max_fails and fail_timeout differ between servers: outlier has its defaults')
@@ -121,7 +172,15 @@ function upstreamDraft(block: Directive, notes: ImportNotes): UpstreamDraft {
 function serverDraft(server: Directive, servers: ServerDraft[], failures: Set<string>, notes: ImportNotes): void {
   const [target = '', ...rest] = server.args
   const address = addressOf(target, 80)
-  if (address === undefined) return notes.tell(server, 'is no host and port: left out')
+  if (address === undefined) {
+    const isSocket = target.startsWith('unix:')
+    return notes.tell(
+      server,
+      isSocket
+        ? 'Unix sockets are not reached: let the service listen on loopback too, and put that address into endpoints'
+        : 'is no host and port: left out',
+    )
+  }
   const draft: ServerDraft = { address }
   let maxFails: string | undefined
   let failTimeout: string | undefined
@@ -132,17 +191,24 @@ function serverDraft(server: Directive, servers: ServerDraft[], failures: Set<st
     else if (key === 'max_fails') maxFails = value
     else if (key === 'fail_timeout') failTimeout = value
     else if (key === 'down') return notes.tell(server, 'is down: left out')
-    else notes.tell(server, `${key} is not carried over`)
+    else notes.tell(server, `${key} is not carried over${parameterCures[key ?? ''] ?? ''}`)
   }
   if (maxFails !== undefined || failTimeout !== undefined) failures.add(`${maxFails ?? '1'} ${failTimeout ?? '10s'}`)
   if (servers.some((other) => other.address === address)) notes.tell(server, 'stands twice: kept once')
   else servers.push(draft)
 }
 
+const parameterCures: Readonly<Record<string, string>> = {
+  max_conns: ': requests under way are not bounded by server',
+  resolve: ': say dns: HOST:PORT instead of endpoints, which asks again and again',
+  service: ': say dns with an SRV name instead of endpoints',
+  slow_start: ': see slowStart of the upstream',
+}
+
 function outlierOf(failures: string): UpstreamDraft {
   const [maxFails = '', timeout = ''] = failures.split(' ')
   const count = wholeNumber(maxFails, 0, 10_000)
-  if (count === 0) return { outlier: 'off' }
+  if (count === 0 || nginxTimeMs(timeout) === 0) return { outlier: 'off' }
   const ejection = ourTime(nginxTimeMs(timeout) ?? 10_000, 100, 86_400_000)
   if (count === undefined) return {}
   return { outlier: { failures: count, ejection, ejectionMax: ejection, ejectedMax: '100%' } }

@@ -1,5 +1,6 @@
 /** nginx's units and variables, as ours are written. `ngx_parse_time` and `ngx_parse_size` of nginx 1.22. */
 import { isTemplateVariable } from '../config/index.ts'
+import { withoutIgnoreCase } from '../routing/index.ts'
 
 const timeUnitsMs: Readonly<Record<string, number>> = {
   ms: 1,
@@ -24,7 +25,9 @@ export function nginxTimeMs(text: string | undefined): number | undefined {
 /** As our file writes a time: never longer than `maxMs`. */
 export function ourTime(ms: number, minMs: number, maxMs: number): string {
   const bounded = Math.min(maxMs, Math.max(minMs, ms))
-  return bounded % 1_000 === 0 ? `${bounded / 1_000}s` : `${bounded}ms`
+  if (bounded % 1_000 !== 0) return `${bounded}ms`
+  if (bounded > 0 && bounded % 3_600_000 === 0) return `${bounded / 3_600_000}h`
+  return bounded > 0 && bounded % 60_000 === 0 ? `${bounded / 60_000}m` : `${bounded / 1_000}s`
 }
 
 /** Bytes of `1m`, `64k`, `512`; undefined when it is no size. */
@@ -37,6 +40,7 @@ export function nginxSize(text: string | undefined): number | undefined {
 
 /** As our file writes a size. */
 export function ourSize(bytes: number): string | number {
+  if (bytes > 0 && bytes % 1024 ** 3 === 0) return `${bytes / 1024 ** 3}GiB`
   if (bytes > 0 && bytes % 1024 ** 2 === 0) return `${bytes / 1024 ** 2}MiB`
   return bytes > 0 && bytes % 1024 === 0 ? `${bytes / 1024}KiB` : bytes
 }
@@ -97,4 +101,10 @@ export function wholeNumber(text: string | undefined, min: number, max: number):
 /** A path that our file accepts, without variables. */
 export function isFile(path: string | undefined): boolean {
   return path !== undefined && /^[^\p{Cc}$]+$/u.test(path) && path.length <= 4_096
+}
+
+/** Without regard to capitals, and without a flag for it; undefined where that cannot be written. */
+export function bothForms(source: string): string | undefined {
+  const regex = withoutIgnoreCase(new RegExp(source, 'i'))
+  return regex.flags.includes('i') ? undefined : regex.source
 }

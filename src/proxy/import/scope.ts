@@ -23,6 +23,14 @@ export class Scope {
     return this.directives.filter((each) => each.name === name).map((each) => this.notes.take(each))
   }
 
+  /** All of this block and of those in it: nothing is to be told of them. */
+  takeAll(): void {
+    const take = (directives: readonly Directive[]): void => {
+      for (const each of directives) take(this.notes.take(each).block ?? [])
+    }
+    take(this.directives)
+  }
+
   /** Of the innermost block that has any: none is inherited once a block has one of its own. */
   all(name: string): readonly Directive[] {
     const found = this.own(name)

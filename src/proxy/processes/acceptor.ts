@@ -8,7 +8,9 @@
  *     it. When any of this fails no other worker sees it, and it is as if it had never been.
  * I3. Reloads happen one after another.
  * I4. A worker holds exactly the sockets in its `sockets`; those of a configuration that was refused are taken back.
- * I5. Once the end has begun no worker is started and no address bound.
+ * I5. A worker that is stuck, or stopped, is killed and replaced (`silentMsMax`); if this process is killed, `guard` ends
+ *     the workers that do not end by themselves.
+ * I6. Once the end has begun no worker is started and no address bound.
  */
 import type { BoundSocket, LogLevel, Timer } from '../../runtime/index.ts'
 import type { ProxyConfig } from '../config/index.ts'
@@ -17,12 +19,15 @@ import { listenerKey, type WorkerOutside } from '../worker/index.ts'
 import type { WorkerRequest } from './messages.ts'
 import { SharedState } from './shared-state.ts'
 import { mergeViews, type ProxyStatus, type RunningProxy } from './status.ts'
+import { WorkerGuard } from './worker-guard.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 export interface AcceptorOptions {
   readonly logLevel: LogLevel
   readonly logFormat: 'text' | 'json'
   readonly registry: string | undefined
+  /** A worker of which nothing was heard for so long is killed. Default 20 s: it beats every second. */
+  readonly silentMsMax?: number | undefined
 }
 
 /** The first restart is immediate; each further one of a worker that did not live for `settledMs` waits twice as long. */
@@ -36,6 +41,9 @@ const viewMs = 2_000
 /** A reload waits this long for a worker, where all of them are being started again. */
 const servingWaitMs = 10_000
 const servingPollMs = 50
+/** How often workers are looked at, and how long one may be silent. */
+const lookEveryMs = 1_000
+const silentMsMaxDefault = 20_000
 /** A configuration that so many workers died of is refused. */
 const triesMax = 3
 
@@ -56,6 +64,8 @@ class Acceptor implements RunningProxy {
   /** The same for all workers, and for those that come after them. */
   private readonly callerId: string
   private readonly restarts = new Set<Timer>()
+  private readonly guard: WorkerGuard
+  private lookTimer: Timer | undefined
   /** Endpoints that an operator took out: a worker that is started again must know. */
   private readonly drained = new Map<string, { readonly upstream: string; readonly endpoint: string }>()
   /** The last reload. Never rejects. */
@@ -66,6 +76,7 @@ class Acceptor implements RunningProxy {
     this.outside = outside
     this.options = options
     this.callerId = String(outside.random.uint32())
+    this.guard = new WorkerGuard(outside.logger)
     this.shared = new SharedState(outside, this.workers, this.callerId)
     this.ticketKeys = new TicketKeys(outside.random, outside.scheduler, (keys) => {
       for (const worker of this.workers) worker.send({ type: 'ticket-keys', keys })
@@ -80,6 +91,7 @@ class Acceptor implements RunningProxy {
       this.shared.apply(this.config, await this.shared.prepare(this.config))
       await Promise.all(Array.from({ length: this.config.workers }, () => this.startWorker()))
       this.hasStarted = true
+      this.lookAtWorkers()
     } catch (error) {
       await this.stop()
       throw error
@@ -153,6 +165,7 @@ class Acceptor implements RunningProxy {
 
   private beginEnding(): void {
     this.isEnding = true
+    this.lookTimer?.cancel()
     this.ticketKeys.stop()
     this.shared.close()
     for (const timer of this.restarts) timer.cancel()
@@ -308,6 +321,7 @@ class Acceptor implements RunningProxy {
         ended: (from, how) => this.ended(from, how),
       })
       this.workers.add(worker)
+      if (worker.processId > 0) this.guard.began(worker.processId)
       return worker
     } catch (error) {
       this.planRestart()
@@ -317,9 +331,10 @@ class Acceptor implements RunningProxy {
 
   private async bringUp(worker: WorkerProcess): Promise<void> {
     worker.giveSockets(this.sockets)
-    const { config, options, callerId } = this
+    const { config, callerId } = this
+    const { logLevel, logFormat, registry } = this.options
     const ticketKeys = this.ticketKeys.current
-    await worker.request({ type: 'start', config, ticketKeys, callerId, ...options })
+    await worker.request({ type: 'start', config, ticketKeys, callerId, logLevel, logFormat, registry })
     worker.send({ type: 'health', snapshots: this.shared.health() })
     for (const taken of this.drained.values()) await worker.request({ type: 'endpoint', ...taken, draining: true })
     // It was told to end meanwhile.
@@ -332,11 +347,25 @@ class Acceptor implements RunningProxy {
 
   private ended(worker: WorkerProcess, how: string): void {
     this.workers.delete(worker)
+    this.guard.ended(worker.processId)
     this.shared.ended(worker)
     if (this.isEnding || worker.state === 'draining') return
     this.crashes++
     this.outside.logger.error('a worker ended', { worker: worker.processId, how })
     this.planRestart()
+  }
+
+  private lookAtWorkers(): void {
+    const looksMax = Math.ceil((this.options.silentMsMax ?? silentMsMaxDefault) / lookEveryMs)
+    this.lookTimer = this.outside.scheduler.setTimer(lookEveryMs, () => {
+      for (const worker of this.workers) {
+        if (worker.look() <= looksMax) continue
+        const silentMs = looksMax * lookEveryMs
+        this.outside.logger.error('a worker is stuck, or stopped: it is killed', { worker: worker.processId, silentMs })
+        void worker.kill()
+      }
+      this.lookAtWorkers()
+    })
   }
 
   private planRestart(): void {

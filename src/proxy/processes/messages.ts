@@ -47,4 +47,6 @@ export type FromWorker =
   /** The socket comes along. */
   | { readonly type: 'socket'; readonly key: string; readonly address: Address }
   | { readonly type: 'active'; readonly active: ActiveCounts }
+  /** It is not stuck. */
+  | { readonly type: 'beat' }
   | { readonly type: 'lease'; readonly lease: RateLimitLease }

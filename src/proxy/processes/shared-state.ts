@@ -3,6 +3,7 @@ import type { HealthSnapshot } from '../../traffic/index.ts'
 import type { ProxyConfig, ProxyUpstreamConfig } from '../config/index.ts'
 import { RateLimitOwner, rateLimitsOf } from '../limits/index.ts'
 import { type ActiveCounts, type UpstreamNetworks, type WorkerOutside, WorkerUpstreams } from '../worker/index.ts'
+import { HealthBroadcast } from './health-broadcast.ts'
 import type { FromWorker } from './messages.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
@@ -12,6 +13,7 @@ export class SharedState {
   private readonly limits = new RateLimitOwner()
   /** Those that have active checks. */
   private readonly checked: WorkerUpstreams
+  private readonly broadcast: HealthBroadcast
   /** Ends the listening to an upstream's health, by name. */
   private readonly listening = new Map<string, () => void>()
   private readonly active = new Map<WorkerProcess, ActiveCounts>()
@@ -19,6 +21,10 @@ export class SharedState {
   constructor(outside: WorkerOutside, workers: ReadonlySet<WorkerProcess>, callerId: string) {
     this.outside = outside
     this.workers = workers
+    const send = (snapshots: readonly HealthSnapshot[]): void => {
+      for (const worker of workers) worker.send({ type: 'health', snapshots })
+    }
+    this.broadcast = new HealthBroadcast({ clock: outside.clock, scheduler: outside.scheduler, send })
     this.checked = new WorkerUpstreams(outside, { activeChecks: true, callerId })
   }
 
@@ -36,13 +42,14 @@ export class SharedState {
     for (const [name, stop] of this.listening) {
       if (byName.has(name)) continue
       stop()
+      this.broadcast.forget(name)
       this.listening.delete(name)
     }
     for (const [name, { upstream }] of byName) {
       if (this.listening.has(name)) continue
       this.listening.set(
         name,
-        upstream.onHealthChange(() => this.tellHealth([upstream.exportHealth()])),
+        upstream.onHealthChange(() => this.broadcast.change(name, () => upstream.exportHealth())),
       )
     }
   }
@@ -52,7 +59,7 @@ export class SharedState {
     return [...this.checked.byName.values()].map(({ upstream }) => upstream.exportHealth())
   }
 
-  told(worker: WorkerProcess, message: Exclude<FromWorker, { type: 'answer' | 'socket' }>): void {
+  told(worker: WorkerProcess, message: Exclude<FromWorker, { type: 'answer' | 'socket' | 'beat' }>): void {
     if (message.type === 'lease') {
       const grant = this.limits.request(message.lease, this.outside.clock.monotonicMs())
       worker.send({ type: 'grant', grant })
@@ -69,11 +76,8 @@ export class SharedState {
   close(): void {
     for (const stop of this.listening.values()) stop()
     this.listening.clear()
+    this.broadcast.close()
     this.checked.close()
-  }
-
-  private tellHealth(snapshots: readonly HealthSnapshot[]): void {
-    for (const worker of this.workers) worker.send({ type: 'health', snapshots })
   }
 
   private tellActive(): void {

@@ -1,6 +1,7 @@
 /** A running proxy as its operator sees it, whether it is one process or several. */
 import type { EndpointView, UpstreamView } from '../../traffic/index.ts'
 import type { ProxyConfig } from '../config/index.ts'
+import type { BufferedView } from '../http/index.ts'
 import { mergeProxyMetrics, type ProxyMetricsSnapshot } from '../metrics/index.ts'
 import type { ListenerView, WorkerView } from '../worker/index.ts'
 
@@ -20,6 +21,8 @@ export interface ProxyStatus {
   readonly listeners: readonly ListenerView[]
   readonly upstreams: readonly UpstreamView[]
   readonly metrics: ProxyMetricsSnapshot
+  /** Data in flight, and what was done to bound it. */
+  readonly buffered: BufferedView
   readonly accessLogDroppedBytes: number
 }
 
@@ -52,9 +55,12 @@ export function mergeViews(
       addUpstreams,
     ),
     metrics: mergeProxyMetrics(views.map((view) => view.metrics)),
+    buffered: views.map((view) => view.buffered).reduce((sum, each) => addNumbers(sum, each), noneBuffered),
     accessLogDroppedBytes: views.reduce((sum, view) => sum + view.accessLogDroppedBytes, 0),
   }
 }
+
+const noneBuffered: BufferedView = { bytes: 0, bytesMax: 0, bodiesNotKept: 0, earlyPauses: 0, resets: 0 }
 
 function merged<T>(lists: readonly (readonly T[])[], keyOf: (item: T) => string, add: (a: T, b: T) => T): T[] {
   const byKey = new Map<string, T>()

@@ -3,21 +3,24 @@
  * a terminal sends them to all of its group.
  */
 import type { BoundSocket } from '../../runtime/index.ts'
-import { createPortOpener } from '../../runtime/node/index.ts'
+import { boundRegExpBacktracking, createPortOpener } from '../../runtime/node/index.ts'
 import type { RateLimitShare } from '../limits/index.ts'
 import { type ProxyWorker, startWorker } from '../worker/index.ts'
 import type { FromWorker, ToWorker, WorkerRequest } from './messages.ts'
 import { createWorkerOutside, type OwnedOutside } from './outside.ts'
+import { orphanDrainMs } from './worker-guard.ts'
 
 /** How often the others are told of the requests under way here, when they changed. */
 const activeEveryMs = 100
-/** Without an acceptor nobody would start this worker again: what is under way gets this long. */
-const orphanDrainMs = 10_000
+/** How often the acceptor hears that this worker is not stuck. */
+const beatEveryMs = 1_000
 
 const sockets = new Map<string, BoundSocket>()
 let worker: ProxyWorker | undefined
 let outside: OwnedOutside | undefined
 
+// Before the first configuration comes, and its expressions with it.
+boundRegExpBacktracking()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)
   process.on(signal, () => {})
 process.on('disconnect', () => void end(orphanDrainMs))
@@ -96,6 +99,7 @@ async function carryOut(request: WorkerRequest): Promise<Pick<FromWorker & { typ
 async function start(request: WorkerRequest & { type: 'start' }): Promise<void> {
   const { config, ticketKeys, callerId, logLevel, logFormat, registry } = request
   outside = createWorkerOutside({ logLevel, logFormat, registry, logFields: { worker: process.pid } })
+  beat()
   const rateLimitShare: RateLimitShare = { request: (lease) => send({ type: 'lease', lease }) }
   worker = await startWorker(config, outside, {
     socketFor,
@@ -122,6 +126,11 @@ function tellActive(told: string): void {
     if (text !== told) send({ type: 'active', active })
     tellActive(text)
   })
+}
+
+function beat(): void {
+  send({ type: 'beat' })
+  outside?.scheduler.setTimer(beatEveryMs, beat)
 }
 
 async function end(drainMs: number): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * I1. Every request is answered, or rejects when the process ends; none waits for ever: a worker that has not answered
  *     after `answerMsMax` is stuck, and killed. (Whoever tells it to drain sets a time for that.)
+ *     Nor does one that says nothing: it beats every second from its start on, and the acceptor looks at `silentLooks`.
  * I2. `given` are the sockets that the process holds.
  */
 import { type ChildProcess, fork } from 'node:child_process'
@@ -12,7 +13,7 @@ import type { FromWorker, ToWorker, WorkerRequest } from './messages.ts'
 export type WorkerAnswer = FromWorker & { readonly type: 'answer' }
 
 export interface WorkerProcessEvents {
-  told(worker: WorkerProcess, message: Exclude<FromWorker, { type: 'answer' | 'socket' }>): void
+  told(worker: WorkerProcess, message: Exclude<FromWorker, { type: 'answer' | 'socket' | 'beat' }>): void
   ended(worker: WorkerProcess, how: string): void
 }
 
@@ -29,6 +30,8 @@ export class WorkerProcess {
   readonly processId: number
   state: 'starting' | 'serving' | 'draining' = 'starting'
   hasEnded = false
+  /** Looks of the acceptor since something was heard of it; -1: nothing yet. */
+  private silentLooks = -1
   private readonly child: ChildProcess
   private readonly events: WorkerProcessEvents
   private readonly scheduler: Scheduler
@@ -50,6 +53,15 @@ export class WorkerProcess {
       this.child.on('error', (error) => this.ended(error.message, resolve))
       this.child.on('exit', (code, signal) => this.ended(signal ?? `exit status ${code}`, resolve))
     })
+  }
+
+  /**
+   * The acceptor looks, at even times: how many looks ago something was heard. Counted in looks and not by the clock, since
+   * an acceptor that was stopped itself has heard nothing of anybody.
+   */
+  look(): number {
+    if (this.silentLooks < 0) return 0
+    return ++this.silentLooks
   }
 
   /** Rejects with what the worker says is wrong, or when it ends first. */
@@ -103,6 +115,8 @@ export class WorkerProcess {
   }
 
   private received(message: FromWorker, handle: unknown): void {
+    this.silentLooks = 0
+    if (message.type === 'beat') return
     if (message.type === 'socket') {
       const { key, address } = message
       this.returned?.sockets.set(key, this.returned.ports.received(address, handle))

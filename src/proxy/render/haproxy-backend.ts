@@ -1,6 +1,7 @@
 /** Backends for HAProxy: one for each pair of route and upstream, so that each carries the settings of its route. */
 import type { EndpointAddress } from '../../traffic/upstream/index.ts'
 import type { HttpListenerConfig, RouteConfig } from '../config/index.ts'
+import { templateParts } from '../config/index.ts'
 import { logFormat, quoted, replacement, template } from './haproxy-text.ts'
 import { pcreOf } from './pcre.ts'
 import {
@@ -211,17 +212,21 @@ function requestHeaders(route: RouteConfig, listener: HttpListenerConfig, warnin
     ...(route.rewrite.host === undefined ? [] : [`http-request set-header host ${logFormat(route.rewrite.host)}`]),
     ...remove.map((name) => `http-request del-header ${quoted(name)}`),
     ...fields('http-request set-header', set, value),
+    // A variable may be empty (no certificate, no query): then there is no such field.
+    ...set
+      .filter(([, text]) => templateParts(text).every(({ type }) => type !== 'literal'))
+      .map(([name]) => `http-request del-header ${quoted(name)} if { req.fhdr(${name}) -m len 0 }`),
     ...fields('http-request add-header', add, value),
   ]
 }
 
 function forwarded(listener: HttpListenerConfig, warnings: Warnings): string[] {
-  const names = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
+  const names = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port']
   if (listener.forwardedHeaders === 'forwarded' || listener.forwardedHeaders === 'both')
     warnings.add(listener.name, 'HAProxy 2.6 does not send Forwarded (RFC 7239): only X-Forwarded-* are sent')
   const clear = ['http-request del-header forwarded']
   if (listener.forwardedHeaders === 'none') return [...clear, ...names.map((name) => `http-request del-header ${name}`)]
-  const own = ['%[src]', '%[ssl_fc,iif(https,http)]', '%[var(txn.authority)]']
+  const own = ['%[src]', '%[ssl_fc,iif(https,http)]', '%[var(txn.authority)]', '%[dst_port]']
   if (listener.trustedProxies.length === 0)
     return [...clear, ...names.map((name, index) => `http-request set-header ${name} ${own[index]}`)]
   const trusted = `{ src ${listener.trustedProxies.join(' ')} }`

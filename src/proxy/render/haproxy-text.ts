@@ -34,6 +34,7 @@ const fetches: Readonly<Record<TemplateVariable, string>> = {
   http_host: '%[var(txn.authority)]',
   is_args: '%[query,length,bool,iif(?,)]',
   remote_addr: '%[src]',
+  request_id: '%[var(txn.request_id)]',
   request_method: '%[method]',
   request_uri: '%[var(txn.target)]',
   scheme: '%[ssl_fc,iif(https,http)]',

@@ -110,6 +110,7 @@ function httpListener(listener: HttpListenerConfig, parts: HaproxyParts): string
       // As the client sent them: backends change them before they are asked for.
       'http-request set-var(txn.authority) req.hdr(host)',
       "http-request set-var(txn.host) 'req.hdr(host),lower,regsub(:[0-9]+$,)'",
+      ...requestIdLines(listener),
       'http-request set-var(txn.target) pathq',
       ...canonicalPaths,
       ...before,
@@ -118,6 +119,21 @@ function httpListener(listener: HttpListenerConfig, parts: HaproxyParts): string
     ]),
     ...backends,
     ...none,
+  ]
+}
+
+/** The id of a request: the client's where it may give one that is fit for logs. */
+function requestIdLines({ requestIds }: HttpListenerConfig): string[] {
+  const own = "'uuid,regsub(-,,g)'"
+  if (requestIds === 'replace')
+    return [
+      `http-request set-var(txn.request_id) ${own}`,
+      'http-request set-header x-request-id %[var(txn.request_id)]',
+    ]
+  return [
+    "http-request set-var(txn.request_id) req.hdr(x-request-id) if { req.hdr(x-request-id) -m reg '^[A-Za-z0-9_.:/+=-]{1,128}$' }",
+    `http-request set-var(txn.request_id) ${own} if !{ var(txn.request_id) -m found }`,
+    ...(requestIds === 'generate' ? ['http-request set-header x-request-id %[var(txn.request_id)]'] : []),
   ]
 }
 
@@ -137,7 +153,7 @@ const canonicalPaths = [
 
 const combined = '%ci - - [%T] "%HM %HU %HV" %ST %B "-" "-"'
 const json =
-  '{"time":"%T","client":"%ci","method":"%HM","protocol":"%HV","status":%ST,"bytes":%B,"durationMs":%Ta,"upstream":"%si:%sp"}'
+  '{"time":"%T","client":"%ci","method":"%HM","protocol":"%HV","status":%ST,"bytes":%B,"durationMs":%Ta,"upstream":"%si:%sp","requestId":"%[var(txn.request_id)]"}'
 
 function sectionName(name: string): string {
   return name.replace(/[^A-Za-z0-9_.-]/g, '_')

@@ -133,11 +133,13 @@ function requestHeaders(route: RouteConfig, listener: HttpListenerConfig, parts:
     ['X-Forwarded-For', '$synod_forwarded_for'],
     ['X-Forwarded-Proto', '$synod_forwarded_proto'],
     ['X-Forwarded-Host', '$synod_forwarded_host'],
+    ['X-Forwarded-Port', '$synod_forwarded_port'],
   ] as const)
     fields.set(name, forwards ? variable : '""')
   if (listener.forwardedHeaders === 'forwarded' || listener.forwardedHeaders === 'both')
     parts.warnings.add(listener.name, 'nginx is not made to send Forwarded (RFC 7239): only X-Forwarded-* are')
   fields.set('Forwarded', '""')
+  if (listener.requestIds !== 'pass') fields.set('X-Request-ID', '$synod_request_id')
   const keyOf = (name: string): string => [...fields.keys()].find((known) => known.toLowerCase() === name) ?? name
   for (const name of remove) fields.set(keyOf(name), '""')
   for (const [name, value] of set) fields.set(keyOf(name), template(value, '$remote_addr'))

@@ -75,6 +75,7 @@ function serverLines(listener: HttpListenerConfig, parts: NginxParts): string[] 
           'real_ip_recursive on;',
         ]),
     ...forwarded(listener, parts),
+    `set $synod_ids ${listener.requestIds === 'replace' ? 'replace' : 'pass'};`,
   ]
   if (tls === undefined) return lines
   if (tls.certificates.length > 1)
@@ -103,6 +104,7 @@ function forwarded(listener: HttpListenerConfig, parts: NginxParts): string[] {
       'set $synod_forwarded_for "$remote_addr";',
       'set $synod_forwarded_proto "$scheme";',
       'set $synod_forwarded_host "$http_host";',
+      'set $synod_forwarded_port "$server_port";',
     ]
   const number = parts.next()
   const ranges = listener.trustedProxies.map((range) => `${range} 1;`).join(' ')
@@ -118,6 +120,7 @@ function forwarded(listener: HttpListenerConfig, parts: NginxParts): string[] {
     header('forwarded_for', '$realip_remote_addr', '$http_x_forwarded_for, $realip_remote_addr'),
     header('forwarded_proto', '$scheme', '$http_x_forwarded_proto'),
     header('forwarded_host', '$http_host', '$http_x_forwarded_host'),
+    header('forwarded_port', '$server_port', '$http_x_forwarded_port'),
   ]
 }
 

@@ -31,5 +31,6 @@ export function template(text: string, clientAddress: string): string {
 }
 
 function variable(name: TemplateVariable, clientAddress: string): string {
-  return name === 'remote_addr' ? clientAddress : `\${${name}}`
+  if (name === 'remote_addr') return clientAddress
+  return name === 'request_id' ? '$' + '{synod_request_id}' : `\${${name}}`
 }

@@ -63,6 +63,7 @@ const jsonFormat = [
   'userAgent=$http_user_agent',
   'referer=$http_referer',
   'host=$host',
+  'requestId=$synod_request_id',
 ]
 
 function httpBasics({ config }: RenderInput): string[] {
@@ -80,6 +81,8 @@ function httpBasics({ config }: RenderInput): string[] {
     'map_hash_bucket_size 512;',
     'variables_hash_max_size 8192;',
     'geo $synod_dollar { default "$"; }',
+    // `$synod_ids` is what the server says: whether an id of the client may be taken.
+    'map "$synod_ids:$http_x_request_id" $synod_request_id { "~^pass:[A-Za-z0-9_.:/+=-]{1,128}$" $http_x_request_id; default $request_id; }',
     'map $http_upgrade $synod_connection { "" ""; default upgrade; }',
     ...(log?.format === 'json' ? [`log_format synod_json escape=json '{${pairs.join(',')}}';`] : []),
     log === undefined ? 'access_log off;' : `access_log ${file} ${log.format === 'json' ? 'synod_json' : 'combined'};`,

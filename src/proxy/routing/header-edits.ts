@@ -1,7 +1,7 @@
 /** Changes to header fields as a route asks for them: remove, then set (replaces), then add. */
 import type { HeaderEdits } from '../config/index.ts'
 import type { Fields } from '../http/index.ts'
-import { compileTemplate, expandTemplate, type Template, type TemplateValues } from './template.ts'
+import { compileTemplate, expandTemplate, type Template, type TemplateValues, usesRequestId } from './template.ts'
 
 export interface CompiledEdits {
   readonly isEmpty: boolean
@@ -9,6 +9,8 @@ export interface CompiledEdits {
   readonly dropped: ReadonlySet<string>
   /** Names and values to append: set ones first. */
   readonly appended: readonly (readonly [name: string, value: Template])[]
+  /** What they make differs between requests that are alike. */
+  readonly usesRequestId: boolean
 }
 
 export function compileEdits(edits: HeaderEdits): CompiledEdits {
@@ -16,7 +18,12 @@ export function compileEdits(edits: HeaderEdits): CompiledEdits {
   const set = new Map(edits.set)
   const appended = [...set, ...edits.add].map(([name, value]) => [name, compileTemplate(value)] as const)
   const dropped = new Set([...edits.remove, ...set.keys()])
-  return { isEmpty: dropped.size === 0 && appended.length === 0, dropped, appended }
+  return {
+    isEmpty: dropped.size === 0 && appended.length === 0,
+    dropped,
+    appended,
+    usesRequestId: appended.some(([, value]) => usesRequestId(value)),
+  }
 }
 
 /** The fields after the edits; `fields` itself when there are none. */

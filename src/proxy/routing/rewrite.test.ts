@@ -23,6 +23,7 @@ const values: TemplateValues = {
   target: '/a%20b?c=d',
   path: '/a%20b',
   query: 'c=d',
+  requestId: 'r-1',
   groups: ['whole', 'one', undefined],
 }
 

@@ -4,6 +4,8 @@
  * `$remote_addr` `$scheme` `$host` (without port) `$http_host` (as sent) `$server_port` `$request_method` `$request_uri`
  * (as sent) `$uri` (canonical path) `$args` (query without `?`) `$is_args` (`?` when there is a query) and `$1` to `$9` (groups of a
  * `regex` path) have nginx's meaning; `$$` is a dollar sign, and any other `$` stands for itself.
+ *
+ * `$request_id` is the request's id: what the listener's `requestIds` says, and what the access log holds.
  */
 
 /*
@@ -24,11 +26,15 @@ export interface TemplateValues {
   readonly target: string
   readonly path: string
   readonly query: string
+  /** Of this very request; see {@link usesRequestId}. */
+  readonly requestId: string
   /** Undefined where the route's path is no regular expression. */
   readonly groups: readonly (string | undefined)[] | undefined
 }
 
 type Variable = (values: TemplateValues) => string
+
+const requestId: Variable = (values) => values.requestId
 
 const variables: ReadonlyMap<string, Variable> = new Map<string, Variable>([
   ['remote_addr', (values) => values.clientAddress],
@@ -40,6 +46,7 @@ const variables: ReadonlyMap<string, Variable> = new Map<string, Variable>([
   ['request_uri', (values) => values.target],
   ['uri', (values) => values.path],
   ['args', (values) => values.query],
+  ['request_id', requestId],
   ['ssl_client_s_dn', (values) => values.clientCertificate?.subject ?? ''],
   ['ssl_client_fingerprint', (values) => values.clientCertificate?.fingerprint ?? ''],
   [
@@ -78,6 +85,11 @@ function variableNamed(name: string): string | Variable | undefined {
   const group = Number(name)
   if (group >= 1) return (values) => values.groups?.[group] ?? ''
   return variables.get(name)
+}
+
+/** Whether the text differs between two requests that are alike in all else. */
+export function usesRequestId(template: Template): boolean {
+  return typeof template !== 'string' && template.includes(requestId)
 }
 
 export function expandTemplate(template: Template, values: TemplateValues): string {

@@ -4,9 +4,11 @@
  * I1. A session is in `sessions` from its accept until both of its connections are closed.
  * I2. One timer sweeps all sessions; it is set while there are any.
  */
+
 import type { Clock, Connection, ConnectionOrigin, Network, Scheduler, Timer } from '../../runtime/index.ts'
 import type { Upstream } from '../../traffic/upstream/index.ts'
 import type { TcpListenerConfig, TlsPassthroughListenerConfig } from '../config/index.ts'
+import { type BufferLedger, bufferLedgerOf } from '../http/index.ts'
 import { NameRoutes } from './name-routes.ts'
 import { StreamSession } from './stream-session.ts'
 
@@ -58,6 +60,7 @@ export class StreamListener {
   }
   readonly clock: Clock
   readonly scheduler: Scheduler
+  readonly ledger: BufferLedger
   readonly helloTimeoutMs = helloTimeoutMsDefault
   /** Undefined: plain TCP, all to `upstreamName`. */
   routes: NameRoutes | undefined
@@ -73,6 +76,7 @@ export class StreamListener {
   constructor(config: StreamConfig, init: StreamListenerInit) {
     this.clock = init.clock
     this.scheduler = init.scheduler
+    this.ledger = bufferLedgerOf(init.scheduler)
     this.init = init
     this.config = config
     this.reconfigure(config)
@@ -142,6 +146,7 @@ export class StreamListener {
 
   private sweep(idleSweepsMax: number): void {
     for (const session of this.sessions) {
+      session.recount()
       if (session.isFlushing) session.resetIfFlushed()
       if (++session.idleSweeps > idleSweepsMax) {
         this.counters.idleTimeouts++

@@ -11,6 +11,7 @@
  * I4. The end of one direction is passed on and the other direction goes on (half-close, RFC 9293 §3.6). A side that
  *     breaks takes the other one down as soon as what was queued for it is sent, by a reset: what was cut off never
  *     looks whole.
+ * I5. `countedBytes` is what waited for both sides at the last look, as the ledger knows it; 0 once closed.
  */
 import {
   type CloseReason,
@@ -20,7 +21,9 @@ import {
   resetConnection,
   type Timer,
 } from '../../runtime/index.ts'
-import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { CircuitPermit, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { MemoryHolder } from '../../wire/http2/index.ts'
+import { pressedQueueBytes } from '../http/index.ts'
 import { encodeProxyHeader } from '../proxy-protocol/index.ts'
 import { clientHelloBytesMax, readClientHello } from './client-hello.ts'
 import type { StreamListener, StreamTarget } from './stream-listener.ts'
@@ -31,7 +34,7 @@ const connectAttemptsMax = 5
 type State = 'reading' | 'connecting' | 'open' | 'refused' | 'closed'
 
 /** The client's side: what arrives from it goes to the endpoint. */
-export class StreamSession implements ConnectionHandler {
+export class StreamSession implements ConnectionHandler, MemoryHolder {
   /** Sweeps since a byte went in either direction. The listener counts it up, bytes set it back. */
   idleSweeps = 0
   /** One side broke: the other is only sending what was queued. */
@@ -50,7 +53,11 @@ export class StreamSession implements ConnectionHandler {
   private tried: UpstreamEndpoint[] | undefined
   private attempts = 0
   private attemptBeganMs = 0
+  /** Of the attempt at `endpoint`. */
+  private permit: CircuitPermit = 0
   private connectedMs = 0
+  private countedBytes = 0
+  private isCutOff = false
 
   constructor(client: Connection, origin: ConnectionOrigin, listener: StreamListener) {
     this.client = client
@@ -77,7 +84,7 @@ export class StreamSession implements ConnectionHandler {
       // The endpoint is gone, and the client does not know yet.
       if (remote === undefined) return
       this.listener.counters.bytesFromClients += bytes.length
-      if (!pass(bytes, this.client, remote.connection)) this.client.pause()
+      if (!this.pass(bytes, this.client, remote.connection)) this.client.pause()
     } else if (this.state === 'reading') this.readHello(bytes)
     // A piece that was on its way when the client was paused.
     else if (this.state === 'connecting') this.hold(bytes)
@@ -90,6 +97,7 @@ export class StreamSession implements ConnectionHandler {
   }
 
   onDrain(): void {
+    this.recount()
     if (this.isFlushing) this.resetIfFlushed()
     else this.remote?.connection.resume()
   }
@@ -98,6 +106,50 @@ export class StreamSession implements ConnectionHandler {
     this.isClientClosed = true
     this.broke(reason)
     this.finish()
+  }
+
+  get heldBytes(): number {
+    return this.isCutOff || this.state === 'closed'
+      ? 0
+      : this.client.queuedBytes + (this.remote?.connection.queuedBytes ?? 0)
+  }
+
+  /** Both sides see that it was cut off. */
+  relinquish(): void {
+    this.isCutOff = true
+    this.countedBytes = 0
+    resetConnection(this.client)
+    if (this.remote !== undefined) resetConnection(this.remote.connection)
+  }
+
+  /** What waits may have become less since it was counted. */
+  recount(): void {
+    if (this.countedBytes > 0) this.count()
+  }
+
+  private count(): void {
+    const { heldBytes } = this
+    if (heldBytes === this.countedBytes) return
+    this.countedBytes = heldBytes
+    this.listener.ledger.note(this)
+    this.listener.ledger.grown()
+  }
+
+  /** Writes `bytes`, whose memory can be read into again once the operating system has them. False: enough is queued. */
+  private pass(bytes: Uint8Array, from: Connection, to: Connection): boolean {
+    const wantsMore = to.write(bytes)
+    const { queuedBytes } = to
+    if (queuedBytes === 0) {
+      if (to.freesWritten === true) from.giveBack?.(bytes)
+      return wantsMore
+    }
+    this.count()
+    const { ledger } = this.listener
+    if (!wantsMore || queuedBytes <= pressedQueueBytes || !ledger.isPressed || to.tellDrain === undefined)
+      return wantsMore
+    ledger.earlyPauses++
+    to.tellDrain()
+    return false
   }
 
   /** Ends both sides now. */
@@ -133,7 +185,7 @@ export class StreamSession implements ConnectionHandler {
     this.idleSweeps = 0
     this.listener.counters.bytesToClients += bytes.length
     const { remote } = this
-    if (remote !== undefined && !pass(bytes, remote.connection, this.client)) remote.connection.pause()
+    if (remote !== undefined && !this.pass(bytes, remote.connection, this.client)) remote.connection.pause()
   }
 
   remoteEnded(): void {
@@ -141,6 +193,7 @@ export class StreamSession implements ConnectionHandler {
   }
 
   remoteDrained(): void {
+    this.recount()
     if (this.isFlushing) this.resetIfFlushed()
     else if (this.state === 'open') this.client.resume()
   }
@@ -200,7 +253,7 @@ export class StreamSession implements ConnectionHandler {
     this.attempts++
     this.endpoint = endpoint
     this.attemptBeganMs = this.listener.clock.monotonicMs()
-    upstream.begin(endpoint, this.attempts > 1)
+    this.permit = upstream.begin(endpoint, this.attempts > 1)
     const { host, port } = endpoint.address
     const connection = network.connect({ host, port }, { timeoutMs: upstream.settings.connectTimeoutMs })
     this.remote = new RemoteSide(connection, this)
@@ -226,11 +279,8 @@ export class StreamSession implements ConnectionHandler {
     if (endpoint === undefined) return
     this.endpoint = undefined
     const { clock } = this.listener
-    this.target!.upstream.end(
-      endpoint,
-      result,
-      result === 'success' ? this.connectedMs : clock.monotonicMs() - this.attemptBeganMs,
-    )
+    const latencyMs = result === 'success' ? this.connectedMs : clock.monotonicMs() - this.attemptBeganMs
+    this.target!.upstream.end(endpoint, result, latencyMs, this.permit)
   }
 
   private refuse(reason: string): void {
@@ -260,15 +310,9 @@ export class StreamSession implements ConnectionHandler {
     this.state = 'closed'
     this.helloTimer?.cancel()
     this.held = undefined
+    if (this.countedBytes > 0) this.listener.ledger.forget(this)
     this.listener.ended(this)
   }
-}
-
-/** Writes `bytes`, whose memory can be read into again once the operating system has them. False: enough is queued. */
-function pass(bytes: Uint8Array, from: Connection, to: Connection): boolean {
-  const wantsMore = to.write(bytes)
-  if (to.queuedBytes === 0 && to.freesWritten === true) from.giveBack?.(bytes)
-  return wantsMore
 }
 
 /** The endpoint's side: what arrives from it goes to the client. */

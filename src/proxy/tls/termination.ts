@@ -29,6 +29,9 @@ export async function readTlsFiles(config: TlsTerminationConfig, disk: Disk): Pr
   return { certificates, clientCa, fingerprint: parts.join('\0') }
 }
 
+/** A client that insists on HTTP/1.0 offers nothing else. */
+const http1Protocols = ['http/1.1', 'http/1.0']
+
 /** What a port needs to terminate TLS as `config` says. */
 export function tlsServerSettings(
   config: TlsTerminationConfig,
@@ -42,7 +45,7 @@ export function tlsServerSettings(
     minVersion: config.minVersion,
     clientCa: files.clientCa,
     clientCertificate: config.clientCertificate,
-    alpnProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    alpnProtocols: options.http2 ? ['h2', ...http1Protocols] : http1Protocols,
     ticketKeys: options.ticketKeys,
     handshakeTimeoutMs,
   }

@@ -1,6 +1,7 @@
 /** A worker for people, other processes and metrics: plain data. */
 import type { PortRefusal } from '../../runtime/index.ts'
 import type { UpstreamView } from '../../traffic/upstream/index.ts'
+import type { BufferedView } from '../http/index.ts'
 import type { ProxyMetricsSnapshot } from '../metrics/index.ts'
 import { type StreamCounters, StreamListener } from '../stream/index.ts'
 import type { WorkerListener } from './listener.ts'
@@ -25,6 +26,7 @@ export interface WorkerView {
   readonly listeners: readonly ListenerView[]
   readonly upstreams: readonly UpstreamView[]
   readonly metrics: ProxyMetricsSnapshot
+  readonly buffered: BufferedView
   readonly accessLogDroppedBytes: number
 }
 

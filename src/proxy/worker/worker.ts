@@ -12,6 +12,7 @@ import type { HealthSnapshot } from '../../traffic/upstream/index.ts'
 import { AccessLog } from '../access-log/index.ts'
 import type { HttpListenerConfig, ListenerConfig, ProxyConfig } from '../config/index.ts'
 import { createExchangeHandler, type ExchangeHandler } from '../exchange/index.ts'
+import { bufferLedgerOf } from '../http/index.ts'
 import { type RateLimitGrant, RateLimits } from '../limits/index.ts'
 import { ProxyMetrics } from '../metrics/index.ts'
 import { StreamListener } from '../stream/index.ts'
@@ -209,6 +210,7 @@ export class ProxyWorker {
       listeners: [...this.listeners.values()].map((listener) => listener.view()),
       upstreams: this.upstreams.views(),
       metrics: this.metrics.snapshot(),
+      buffered: bufferLedgerOf(this.outside.scheduler).view(),
       accessLogDroppedBytes: this.accessFile?.droppedBytes ?? 0,
     }
   }
@@ -304,6 +306,7 @@ export class ProxyWorker {
     this.retainMetrics(https, config)
     if (JSON.stringify(config.accessLog) !== JSON.stringify(this.config.accessLog))
       this.outside.logger.warn('another access log takes a restart; the old one goes on')
+    bufferLedgerOf(this.outside.scheduler).bytesMax = config.bufferedBytesMax
     this.config = config
     this.configVersion++
   }

@@ -5,7 +5,7 @@
  * I2. `message` is what a method with one answer got; it is told only when the attempt ends well.
  */
 import type { Timer } from '../../runtime/index.ts'
-import type { AttemptResult, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
+import type { AttemptResult, CircuitPermit, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import { type Metadata, noMetadata } from '../service/index.ts'
 import type { CallEnd, CallEvents, TransportCall } from '../transport/index.ts'
 import { resultOf } from './call-failure.ts'
@@ -20,7 +20,9 @@ export class Attempt implements CallEvents {
   timer: Timer | undefined = undefined
   private readonly run: CallRun
   private readonly takesOneAnswer: boolean
-  private readonly beganMs: number
+  /** On the monotonic clock. */
+  readonly beganMs: number
+  private readonly permit: CircuitPermit
   /** From the beginning to the head of the answer; negative while there is none. */
   private answeredAfterMs = -1
 
@@ -33,7 +35,7 @@ export class Attempt implements CallEvents {
     this.endpoint = endpoint
     this.takesOneAnswer = takesOneAnswer
     this.beganMs = run.path.clock.monotonicMs()
-    run.path.upstream.begin(endpoint, isRetry)
+    this.permit = run.path.upstream.begin(endpoint, isRetry)
   }
 
   onHeaders(metadata: Metadata): void {
@@ -60,7 +62,7 @@ export class Attempt implements CallEvents {
   }
 
   onEnd(end: CallEnd): void {
-    if (this.isOver) return
+    if (this.isOver || this.run.endedByTime(this, end)) return
     const isEmpty = this.takesOneAnswer && end.code === undefined && this.message === undefined
     const told = isEmpty ? broken('the server ended the call without a message') : end
     this.close(resultOf(told))
@@ -79,7 +81,7 @@ export class Attempt implements CallEvents {
     this.isOver = true
     this.timer?.cancel()
     const latencyMs = this.answeredAfterMs >= 0 ? this.answeredAfterMs : clock.monotonicMs() - this.beganMs
-    upstream.end(this.endpoint, result, latencyMs)
+    upstream.end(this.endpoint, result, latencyMs, this.permit)
   }
 }
 

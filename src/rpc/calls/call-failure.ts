@@ -19,7 +19,7 @@ export function resultOf(end: CallEnd): AttemptResult {
     case 'connect':
       return 'connect-failure'
     case 'server':
-      return unwellCodes.has(end.code) ? 'failure' : 'success'
+      return end.isBrokenOff === true || unwellCodes.has(end.code) ? 'failure' : 'success'
     case 'connection':
       // A server that goes away in good order refuses what it did not begin.
       return end.isUnprocessed ? 'cancelled' : 'failure'

@@ -10,7 +10,16 @@ import {
   staticSource,
   type UpstreamGround,
 } from '../../traffic/upstream/testing/upstream-ground.ts'
-import { closeClient, createClient, defineService, type RpcClient, RpcError, unary } from '../index.ts'
+import {
+  type CallOptions,
+  closeClient,
+  createClient,
+  defineService,
+  type RpcClient,
+  type RpcCode,
+  RpcError,
+  unary,
+} from '../index.ts'
 import { type ScriptedAttempt, scriptedTransport } from '../testing/scripted-transport.ts'
 import type { CallEnd } from '../transport/index.ts'
 import type { ClientOptions } from './options.ts'
@@ -170,6 +179,38 @@ suite('a call', () => {
         upstream.view().endpoints.map(({ failures }) => failures),
         [1, 1],
       )
+      assert.equal(activeOf(upstream), 0)
+    }))
+
+  test('that its server ended because the time is over ends as if this side had been the first to see that', () =>
+    onUpstreamGround(14, async (ground) => {
+      const upstream = ground.open({ sources: [staticSource('a', 'b')] })
+      // This side's timers are late: servers answer first.
+      let lateMs = 0
+      const { clock } = ground.runtime
+      const runtime = {
+        ...ground.runtime,
+        clock: { wallMs: () => clock.wallMs(), monotonicMs: () => clock.monotonicMs() + lateMs },
+      }
+      const run = (code: RpcCode, call: CallOptions, script: (attempt: ScriptedAttempt) => boolean) => {
+        const { client } = clientOf({ ...ground, runtime }, upstream, (attempt) => {
+          if (script(attempt)) {
+            attempt.answer()
+            return
+          }
+          lateMs += 100
+          attempt.fail(code)
+        })
+        return endOf(client.read('', call))
+      }
+      const ended = await run('CANCELLED', { timeoutMs: 100 }, () => false)
+      assert.deepEqual([ended?.code, ended?.outcome], ['DEADLINE_EXCEEDED', 'unknown'])
+      for (const code of ['CANCELLED', 'DEADLINE_EXCEEDED'] as const) {
+        const retry = { attemptTimeoutMs: 100 }
+        assert.equal(await run(code, { retry, timeoutMs: 1_000 }, ({ number }) => number === 2), undefined)
+      }
+      const early = await run('CANCELLED', { timeoutMs: 101 }, () => false)
+      assert.equal(early?.code, 'CANCELLED')
       assert.equal(activeOf(upstream), 0)
     }))
 

@@ -169,6 +169,23 @@ export class CallRun implements DeadlineEntry {
     if (this.attempts.has(attempt)) this.sink.onDrain()
   }
 
+  /**
+   * A server keeps the time that it was told too, and may be the first to say that it is over: by a status, or by a reset
+   * that says CANCEL. Then the attempt ends as if this side's timer had come first.
+   */
+  endedByTime(attempt: Attempt, { code }: CallEnd): boolean {
+    if (code !== 'CANCELLED' && code !== 'DEADLINE_EXCEEDED') return false
+    const nowMs = this.path.clock.monotonicMs()
+    const { attemptTimeoutMs } = this.plan
+    if (nowMs >= this.deadlineMs) {
+      this.onDeadline()
+      return true
+    }
+    if (attemptTimeoutMs === undefined || nowMs - attempt.beganMs < attemptTimeoutMs) return false
+    this.attemptTimedOut(attempt, attemptTimeoutMs)
+    return attempt.isOver
+  }
+
   attemptEnded(attempt: Attempt, end: CallEnd, isTimedOut = false): void {
     this.attempts.delete(attempt)
     if (this.isOver) return
@@ -253,7 +270,7 @@ export class CallRun implements DeadlineEntry {
   private hedge(): void {
     if (this.isOver || this.attempts.size === 0 || this.attemptsMade >= this.plan.attemptsMax) return
     const endpoint = this.chooseFresh()
-    if (typeof endpoint !== 'string' && this.path.upstream.takeRetry()) this.launchAt(endpoint)
+    if (typeof endpoint !== 'string' && this.path.upstream.takeHedge()) this.launchAt(endpoint)
   }
 
   private attemptTimedOut(attempt: Attempt, attemptTimeoutMs: number): void {

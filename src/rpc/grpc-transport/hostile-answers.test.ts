@@ -5,6 +5,8 @@ import * as http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { createNodeRuntime } from '../../runtime/node/index.ts'
+import { type EndpointView, openUpstream, upstreamSettings } from '../../traffic/upstream/index.ts'
 import {
   clientStreaming,
   createClient,
@@ -73,6 +75,24 @@ describe('answers that mislead', () => {
     const codes: string[] = []
     for (let at = 0; at < 4; at++) codes.push((await failureOf(drainOf(client.list('')))).code)
     assert.deepEqual(codes.slice(2), ['UNAVAILABLE', 'UNAVAILABLE'])
+    server.close()
+  })
+
+  it('a call that the server breaks off counts against its endpoint, whatever the code', async () => {
+    const codes = [http2.constants.NGHTTP2_CANCEL, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]
+    const server = await peer((stream, number) => stream.close(codes[number - 1]!))
+    const [host, port] = server.target.split(':')
+    const endpoint = { id: 'one', host: host!, port: Number(port), weight: 1, priority: 0, zone: '', metadata: {} }
+    const upstream = openUpstream(
+      upstreamSettings('texts', [{ type: 'static', endpoints: [endpoint] }]),
+      createNodeRuntime({ logLevel: 'error' }),
+    )
+    await using client = createClient(service, { target: upstream, retry: { attemptsMax: 1 } })
+    const told = [(await failureOf(client.one(''))).code, (await failureOf(client.one(''))).code]
+    assert.deepEqual(told, ['CANCELLED', 'RESOURCE_EXHAUSTED'])
+    const [{ successes, failures }] = upstream.view().endpoints as readonly [EndpointView]
+    assert.deepEqual([successes, failures], [0, 2])
+    upstream.close()
     server.close()
   })
 

@@ -73,6 +73,7 @@ export function endOfFailure(failure: StreamFailure, isWhole: boolean): CallEnd 
     trailers: noMetadata,
     isUnprocessed: !failure.processed || !isWhole,
     origin: failure.by,
+    isBrokenOff: failure.by === 'server',
   }
 }
 

@@ -34,17 +34,19 @@ export class MessageSplitter {
     this.framed = framed
   }
 
-  /** Whether a message has begun and not ended. */
+  /** Whether a message has begun and not ended, or waits. */
   get isWithin(): boolean {
     return this.held.length > 0
   }
 
-  /** Takes what arrived and calls `onMessage` for each whole message. Throws a {@link ThriftSyntaxError}. */
-  push(bytes: Uint8Array, onMessage: (message: ThriftMessage) => void): void {
-    this.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  /**
+   * Takes what arrived and calls `onMessage` for each whole message, as long as `mayGoOn`; messages that wait then go on
+   * with the next call, which may bring nothing. Throws a {@link ThriftSyntaxError}.
+   */
+  push(bytes: Uint8Array, onMessage: (message: ThriftMessage) => void, mayGoOn: () => boolean = always): void {
+    if (bytes.length > 0) this.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     let at = 0
-    for (;;) {
-      if (at === this.held.length) break
+    while (at < this.held.length && mayGoOn()) {
       this.framed ??= this.held[at] === 0
       const end = this.framed ? this.frame(at, onMessage) : this.unframed(at, onMessage)
       if (end === incomplete) break
@@ -116,6 +118,7 @@ export class MessageSplitter {
 }
 
 const noBytes: Buffer = Buffer.alloc(0)
+const always = (): boolean => true
 
 /** Undefined: its envelope is not there yet. */
 function begin(message: Buffer): { readonly envelope: Envelope; readonly walk: StructWalk } | undefined {

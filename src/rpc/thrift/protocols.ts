@@ -21,7 +21,18 @@ function loadThrift(): typeof Thrift {
 /** The package's classes for application exceptions and the like. */
 export const ThriftLibrary: typeof Thrift.Thrift = thrift.Thrift
 
+// The package puts doubles together by arithmetic of its own, which halves some powers of two and loses the sign of zero:
+// both protocols let the engine do it (IEEE 754 binary64; big-endian in binary, little-endian in compact).
+
 class BinaryStructs extends thrift.TBinaryProtocol {
+  override writeDouble(value: number): void {
+    const octets = Buffer.allocUnsafe(8)
+    octets.writeDoubleBE(value)
+    this.getTransport().write(octets)
+  }
+  override readDouble(): number {
+    return this.getTransport().read(8).readDoubleBE()
+  }
   override writeMessageBegin(_name: string, type: Thrift.Thrift.MessageType): void {
     lastMessageType = type
   }
@@ -30,6 +41,14 @@ class BinaryStructs extends thrift.TBinaryProtocol {
 }
 
 class CompactStructs extends thrift.TCompactProtocol {
+  override writeDouble(value: number): void {
+    const octets = Buffer.allocUnsafe(8)
+    octets.writeDoubleLE(value)
+    this.getTransport().write(octets)
+  }
+  override readDouble(): number {
+    return this.getTransport().read(8).readDoubleLE()
+  }
   override writeMessageBegin(_name: string, type: Thrift.Thrift.MessageType): void {
     lastMessageType = type
   }

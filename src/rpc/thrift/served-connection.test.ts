@@ -1,17 +1,25 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { type Connection, silentLogger } from '../../runtime/index.ts'
+import { noMetadata } from '../service/index.ts'
 import { MessageType, writeMessage } from './message-envelope.ts'
-import { ServedConnection } from './served-connection.ts'
+import { ServedConnection, type ThriftIncomingCall } from './served-connection.ts'
 import type { ThriftListener } from './thrift-listener.ts'
 
-/** A connection whose other end is the test, on a server without methods: each call is answered at once. */
-function accepted() {
+/**
+ * A connection whose other end is the test, on a server without methods: each call is answered at once. With `onCall` it
+ * has every method, and leaves calls to that.
+ */
+function accepted(onCall?: (call: ThriftIncomingCall) => void, isOneway = false) {
   const log: string[] = []
+  const written = { count: 0 }
   const connection = {
     remoteAddress: 'test',
     queuedBytes: 0,
-    write: () => true,
+    write: () => {
+      written.count++
+      return true
+    },
     pause: () => log.push('pause'),
     resume: () => log.push('resume'),
     end: () => log.push('end'),
@@ -31,9 +39,10 @@ function accepted() {
     init: {
       limits: { messageBytesMax: 1_000, connectionCallsMax: 10, requestTimeoutMs: 1_000 },
       outside: { scheduler, logger: silentLogger },
+      onCall,
     },
     isClosing: false,
-    find: () => undefined,
+    find: () => (onCall === undefined ? undefined : { isOneway }),
     closed: () => {},
   }
   const served = new ServedConnection(listener as unknown as ThriftListener, connection as unknown as Connection)
@@ -41,7 +50,7 @@ function accepted() {
     nowMs += ms
     for (const timer of timers.filter(({ atMs }) => atMs <= nowMs)) timer.callback()
   }
-  return { served, connection, log, pass }
+  return { served, connection, log, pass, written }
 }
 
 const call = Buffer.from(
@@ -69,4 +78,46 @@ it('nothing is read from a client that takes no answers', () => {
   connection.queuedBytes = 0
   served.onDrain()
   assert.deepEqual(log, ['pause', 'resume'])
+})
+
+it('one read begins no more calls than a connection may have; the others follow, in order', () => {
+  const begun: number[] = []
+  const open: ThriftIncomingCall[] = []
+  const { served, log } = accepted((incoming) => {
+    begun.push(incoming.envelope.sequence)
+    open.push(incoming)
+  })
+  const ping = (sequence: number): Uint8Array =>
+    writeMessage('binary', { name: 'ping', type: MessageType.call, sequence }, new Uint8Array([0]), true)
+  served.onData(Buffer.concat(Array.from({ length: 25 }, (_, i) => ping(i))))
+  assert.equal(begun.length, 10)
+  assert.deepEqual(log, ['pause'])
+  for (let i = 0; i < 25; i++) {
+    assert.ok(open.length <= 10)
+    open.shift()!.end(undefined, '', noMetadata)
+  }
+  assert.deepEqual(
+    begun,
+    Array.from({ length: 25 }, (_, i) => i),
+  )
+  assert.deepEqual(log, ['pause', 'resume'])
+})
+
+it('calls that wait for their turn are not late, nor begun for a client that has left', () => {
+  const open: ThriftIncomingCall[] = []
+  const { served, log, pass } = accepted((incoming) => open.push(incoming))
+  served.onData(Buffer.concat([...Array.from({ length: 12 }, () => call), call.subarray(0, 5)]))
+  pass(5_000)
+  assert.deepEqual(log, ['pause'])
+  served.onEnd()
+  assert.equal(open.length, 10)
+  assert.deepEqual(log, ['pause', 'resume', 'end'])
+})
+
+it('a method that the interface declares oneway is not answered, though the client wrote it as a call', () => {
+  for (const isOneway of [true, false]) {
+    const { served, written } = accepted((one) => one.end('UNKNOWN', 'it failed', noMetadata), isOneway)
+    served.onData(call)
+    assert.equal(written.count, isOneway ? 0 : 1)
+  }
 })

@@ -1,8 +1,10 @@
 /**
  * One client of a Thrift server. Calls run at once, as they come; each is answered when it is done, by its number.
  *
- * I1. `calls` are those that are not yet answered; reading stops while there are `connectionCallsMax`, or while
- *     `unreadBytesMax` of answers wait for the client to take them. One read may hold a few more calls.
+ * I1. `calls` are those that are not yet answered, at most `connectionCallsMax`. While there are so many, or more than
+ *     `unreadBytesMax` of answers wait for the client to take them, no call is begun: nothing is read, and what one read
+ *     held of further calls waits in the splitter.
+ * I2. `read` does not run inside itself: a call that is answered at once is followed by the loop, not by recursion.
  */
 import type { CloseReason, Connection, ConnectionHandler, Timer } from '../../runtime/index.ts'
 import { type Metadata, type Method, noMetadata, type RpcCode, type Service } from '../service/index.ts'
@@ -17,14 +19,19 @@ const unreadBytesMax = 1 << 20
 /** Answers to what was read before may wait to this many bytes; then it is gone. */
 const queuedBytesMax = 64 << 20
 
+const noBytes = new Uint8Array(0)
+
 export class ServedConnection implements ConnectionHandler {
   readonly connection: Connection
   private readonly listener: ThriftListener
   private readonly splitter: MessageSplitter
   private readonly calls = new Set<ThriftIncomingCall>()
   private isPaused = false
+  private isReading = false
   private isGone = false
   private isEnding = false
+  /** The client ended its side: only its oneway calls are still begun. */
+  private hasClientLeft = false
   /** Runs while a message has begun and not ended. */
   private arrivalTimer: Timer | undefined = undefined
 
@@ -35,33 +42,48 @@ export class ServedConnection implements ConnectionHandler {
   }
 
   onData(bytes: Uint8Array): void {
+    this.read(bytes)
+  }
+
+  /** Begins the calls in what arrived and in what waited, as far as I1 lets it. */
+  private read(bytes: Uint8Array): void {
+    if (this.isReading || this.isGone) return
+    this.isReading = true
     try {
-      this.splitter.push(bytes, (message) => this.onMessage(message))
+      this.splitter.push(bytes, this.onMessage, this.mayBegin)
     } catch (error) {
       this.listener.init.outside.logger.info('a Thrift connection is closed', {
         peer: this.connection.remoteAddress,
         why: (error as Error).message,
       })
       return this.connection.destroy()
+    } finally {
+      this.isReading = false
     }
+    this.updateReading()
     this.watchArrival()
   }
+
+  private readonly mayBegin = (): boolean =>
+    this.calls.size < this.listener.init.limits.connectionCallsMax && this.connection.queuedBytes <= unreadBytesMax
 
   /**
    * A client that ends its side has gone: it has no other way to give a call up. (Differs from servers that read again only
    * after they have answered; like nginx with HTTP.) Oneway calls were not waited for anyway, and go on.
    */
   onEnd(): void {
+    this.hasClientLeft = true
     for (const call of [...this.calls]) {
       if (call.envelope.type === MessageType.oneway) continue
       this.calls.delete(call)
       call.abandon()
     }
+    this.read(noBytes)
     this.closeWhenIdle()
   }
 
   onDrain(): void {
-    this.updateReading()
+    this.read(noBytes)
   }
 
   onClose(_reason: CloseReason): void {
@@ -93,36 +115,38 @@ export class ServedConnection implements ConnectionHandler {
       this.connection.write(writeMessage(envelope.protocol, message, struct, this.splitter.framed === true))
       if (this.connection.queuedBytes > queuedBytesMax) return this.connection.destroy()
     }
-    this.updateReading()
+    this.read(noBytes)
     if (this.isEnding && this.calls.size === 0) this.connection.end()
   }
 
   private updateReading(): void {
-    const isFull = this.calls.size >= this.listener.init.limits.connectionCallsMax
-    const stops = isFull || this.connection.queuedBytes > unreadBytesMax
+    const stops = !this.mayBegin()
     if (stops === this.isPaused || this.isGone) return
     this.isPaused = stops
     if (stops) this.connection.pause()
     else this.connection.resume()
   }
 
-  private onMessage({ envelope, struct }: ThriftMessage): void {
+  private readonly onMessage = ({ envelope: told, struct }: ThriftMessage): void => {
     // The time to arrive is each message's own: of a busy client some message is always under way.
     this.arrivalTimer?.cancel()
     this.arrivalTimer = undefined
-    if (envelope.type !== MessageType.call && envelope.type !== MessageType.oneway) return this.connection.destroy()
-    const served = this.listener.find(envelope.name, envelope.protocol)
+    if (told.type !== MessageType.call && told.type !== MessageType.oneway) return this.connection.destroy()
+    const served = this.listener.find(told.name, told.protocol)
+    // There are clients (Go's) that write every call as a call. What the interface declares counts: they read no answer.
+    const envelope = served?.isOneway === true ? { ...told, type: MessageType.oneway } : told
+    if (this.hasClientLeft && envelope.type === MessageType.call) return
     const call = new ThriftIncomingCall(this, envelope, served)
     this.calls.add(call)
     if (served === undefined) return call.end('UNIMPLEMENTED', `there is no method ${envelope.name}`, noMetadata)
     if (this.listener.isClosing) return call.end('UNAVAILABLE', 'the server is closing', noMetadata)
-    this.updateReading()
     this.listener.init.onCall(call)
     call.deliver(struct)
   }
 
   private watchArrival(): void {
-    if (!this.splitter.isWithin || this.isGone) {
+    // Nor is a client late that nothing is read from.
+    if (!this.splitter.isWithin || this.isPaused || this.isGone) {
       this.arrivalTimer?.cancel()
       this.arrivalTimer = undefined
       return

@@ -10,6 +10,8 @@ import type { ThriftService } from './thrift-service.ts'
 export interface ServedMethod {
   readonly service: ThriftService
   readonly method: Method
+  /** As the interface declares it. */
+  readonly isOneway: boolean
 }
 
 const drainLookMs = 20
@@ -62,7 +64,7 @@ export class ThriftListener implements ListeningTransport {
     for (const service of this.services) {
       if (serviceName !== undefined && service.name !== serviceName) continue
       const method = service.served[protocol].get(methodName)
-      if (method !== undefined) return { service, method }
+      if (method !== undefined) return { service, method, isOneway: service.oneway.has(methodName) }
     }
     return undefined
   }

@@ -89,4 +89,6 @@ export interface CallEnd {
   readonly isUnprocessed: boolean
   /** Who says so: the server's status, this side, the loss of the connection, or that none could be made. */
   readonly origin: 'server' | 'local' | 'connection' | 'connect'
+  /** With origin `server`: it gave no status, but broke the call off. `code` is what that is taken for. Default false. */
+  readonly isBrokenOff?: boolean | undefined
 }

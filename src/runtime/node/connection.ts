@@ -38,6 +38,8 @@ const reasonOfErrno: Readonly<Record<string, CloseReason>> = {
   EAI_AGAIN: 'unreachable',
 }
 
+const noBytes = new Uint8Array(0)
+
 export class NodeConnection implements Connection, ScratchReader {
   readonly remoteAddress: string
   readonly packsReads: boolean
@@ -100,6 +102,14 @@ export class NodeConnection implements Connection, ScratchReader {
     socket.write(second)
     socket.uncork()
     return socket.writableLength <= socket.writableHighWaterMark
+  }
+
+  tellDrain(): void {
+    if (this.socket.writable) this.socket.write(noBytes, this.drained)
+  }
+
+  private readonly drained = (error?: Error | null): void => {
+    if (!error && !this.socket.destroyed) this.handler?.onDrain?.()
   }
 
   giveBack(bytes: Uint8Array): void {

@@ -13,6 +13,7 @@ export { machineMonotonicMs, recordDiskToFile } from './journal-file.ts'
 export { LineLogger, type LineLoggerOptions, type LogFormat } from './logger.ts'
 export { NodeNameService, type NodeNameServiceOptions } from './name-service.ts'
 export { createPortOpener } from './port-opener.ts'
+export { boundRegExpBacktracking } from './regexp-backtracking.ts'
 export { NodeTextFiles } from './text-files.ts'
 export { createTlsNetwork, type TlsOptions } from './tls-network.ts'
 

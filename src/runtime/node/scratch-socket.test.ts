@@ -10,8 +10,11 @@ class Recorder implements ConnectionHandler {
   readonly copies: Buffer[] = []
   bytes = 0
   isClosed = false
+  /** Called with what was read, as long as it is handed on. */
+  onRead: ((bytes: Uint8Array) => void) | undefined = undefined
 
   onData(bytes: Uint8Array): void {
+    this.onRead?.(bytes)
     this.views.push(bytes)
     this.copies.push(Buffer.from(bytes))
     this.bytes += bytes.length
@@ -97,13 +100,26 @@ test('memory given back is read into again, and no other is', async () => {
     return recorder.views.at(-1)!
   }
   const kept = await read()
+  recorder.onRead = (bytes) => {
+    connection.giveBack!(bytes)
+    // Twice is once.
+    connection.giveBack!(bytes)
+  }
   const first = await read()
-  connection.giveBack!(first)
+  recorder.onRead = undefined
   const second = await read()
   assert.equal(second.buffer, first.buffer)
   assert.notEqual(second.buffer, kept.buffer)
   const third = await read()
   assert.notEqual(third.buffer, second.buffer)
+  // Too late: somebody may keep a view by now. Nor anything that was not read.
+  connection.giveBack!(third)
+  connection.giveBack!(Buffer.alloc(20_480))
+  recorder.onRead = (bytes) => connection.giveBack!(bytes.subarray(1))
+  const fourth = await read()
+  recorder.onRead = undefined
+  const fifth = await read()
+  assert.equal(new Set([second, third, fourth, fifth].map(({ buffer }) => buffer)).size, 4)
   await close()
 })
 

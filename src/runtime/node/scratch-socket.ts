@@ -5,6 +5,8 @@
  * process more than everything else it does with small messages.
  *
  * I1. What is in `scratch` is copied before the event loop goes on: the next read, of any socket, overwrites it.
+ * I2. Memory is taken back only of the read that is being handed on, while it is, and once: what lies elsewhere, as a join
+ *     of two reads does, may share memory with others, and of an earlier read nobody knows any more who keeps a view.
  */
 import * as net from 'node:net'
 
@@ -13,6 +15,8 @@ const scratch = Buffer.allocUnsafeSlow(256 << 10)
 
 /** Reads of at least this size get memory of their own, which can be given back. */
 const ownMemoryBytesMin = 8 << 10
+/** The read that is being handed on; see I2. */
+let handedOn: Buffer | undefined
 /** Memory given back, the last at the end: it is warm, and the next large read goes there. */
 const spare: Buffer[] = []
 const spareMax = 8
@@ -42,7 +46,9 @@ function receive(this: unknown, length: number): boolean {
   if (reader === undefined) return true
   const bytes = reader.packsReads ? memoryFor(length) : Buffer.allocUnsafeSlow(length)
   scratch.copy(bytes, 0, 0, length)
+  handedOn = bytes
   reader.received(bytes)
+  handedOn = undefined
   return true
 }
 
@@ -56,8 +62,10 @@ function memoryFor(length: number): Buffer {
   return Buffer.allocUnsafeSlow(Math.ceil(length / ownMemoryStep) * ownMemoryStep).subarray(0, length)
 }
 
-/** Takes back the memory of a whole read of which nobody keeps a view. */
+/** Takes back the memory of a whole read of which nobody keeps a view, within the call that hands it on (I2). */
 export function giveBackRead(bytes: Uint8Array): void {
+  if (bytes !== handedOn) return
+  handedOn = undefined
   const { buffer, byteOffset, byteLength } = bytes
   const isOwn = byteOffset === 0 && byteLength >= ownMemoryBytesMin && buffer.byteLength % ownMemoryStep === 0
   if (isOwn && spare.length < spareMax) spare.push(Buffer.from(buffer as ArrayBuffer))

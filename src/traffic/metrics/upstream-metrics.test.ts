@@ -49,8 +49,8 @@ test('a slow endpoint that is ejected for it, and what is suspected of one that 
       await pass(100)
       for (const endpoint of upstream.endpoints)
         for (let made = 0; made < 20; made++) {
-          upstream.begin(endpoint)
-          upstream.end(endpoint, 'success', endpoint.id === 'c' ? 2_000 : 10)
+          const permit = upstream.begin(endpoint)
+          upstream.end(endpoint, 'success', endpoint.id === 'c' ? 2_000 : 10, permit)
         }
       await pass(1_000)
       const [, , slow] = upstream.view().endpoints

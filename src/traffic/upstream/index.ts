@@ -1,3 +1,4 @@
+export type { CircuitPermit } from '../../core/health/index.ts'
 export { openUpstream, type UpstreamOptions } from './open-upstream.ts'
 export {
   type ActiveCheckKind,

@@ -11,10 +11,11 @@
  */
 import { assert } from '../../base/index.ts'
 import type { PickRequest } from '../../core/balance/index.ts'
-import { CircuitBreaker, OutlierDetector, RetryBudget } from '../../core/health/index.ts'
+import { CircuitBreaker, type CircuitPermit, noPermit, OutlierDetector, RetryBudget } from '../../core/health/index.ts'
 import type { Timer } from '../../runtime/index.ts'
 import type { ResolvedEndpoint, TrafficRuntime } from '../resolvers/index.ts'
 import { Balancing, readsLatency } from './balancing.ts'
+import { checkUpstreamSettings } from './check-settings.ts'
 import { HealthChecks } from './health-checks.ts'
 import { KeptEndpoint } from './kept-endpoint.ts'
 import { Listeners } from './listeners.ts'
@@ -60,8 +61,6 @@ export class KeptUpstream implements Upstream {
   private readonly drained = new Set<string>()
   private active = 0
   private foreignActive = 0
-  /** Where the trial of a half-open circuit is under way. Cleared by every end in another state. */
-  private trial: KeptEndpoint | undefined
   private requests = 0
   private retries = 0
   private retriesRefused = 0
@@ -132,7 +131,7 @@ export class KeptUpstream implements Upstream {
     return isFit && this.bound() === undefined ? endpoint : undefined
   }
 
-  begin(endpoint: UpstreamEndpoint, isRetry = false): void {
+  begin(endpoint: UpstreamEndpoint, isRetry = false): CircuitPermit {
     assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
     const nowMs = this.outside.clock.monotonicMs()
     endpoint.begin()
@@ -141,19 +140,22 @@ export class KeptUpstream implements Upstream {
       this.requests++
       this.budget.countRequest(nowMs)
     }
-    if (this.settings.circuit.consecutiveFailures === 0) return
-    this.circuit.begin(nowMs)
-    if (this.circuit.state(nowMs) === 'half-open') this.trial ??= endpoint
+    return this.settings.circuit.consecutiveFailures === 0 ? noPermit : this.circuit.begin(nowMs)
   }
 
-  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number): void {
+  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number, permit: CircuitPermit): void {
     assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
     endpoint.end()
     this.active--
     const nowMs = this.outside.clock.monotonicMs()
-    if (this.settings.circuit.consecutiveFailures > 0) this.endInCircuit(endpoint, result, nowMs)
-    if (result === 'cancelled') return
     const { outlier } = endpoint
+    if (permit !== noPermit) this.endInCircuit(permit, result, nowMs)
+    if (result === 'cancelled') {
+      // The loser of a hedge, most of all: how slow it would have been nobody knows, but not faster than this.
+      if (latencyMs > endpoint.latencyMs) endpoint.observe(latencyMs, nowMs)
+      if (outlier !== undefined) this.outlier?.outlasted(outlier, latencyMs)
+      return
+    }
     if (result === 'success') {
       endpoint.successes++
       endpoint.observe(latencyMs, nowMs)
@@ -167,12 +169,17 @@ export class KeptUpstream implements Upstream {
   }
 
   takeRetry(): boolean {
-    if (this.budget.takeRetry(this.outside.clock.monotonicMs())) {
-      this.retries++
-      return true
-    }
-    this.retriesRefused++
-    return false
+    return this.counted(this.budget.takeRetry(this.outside.clock.monotonicMs()))
+  }
+
+  takeHedge(): boolean {
+    return this.counted(this.budget.takeHedge(this.outside.clock.monotonicMs()))
+  }
+
+  private counted(isTaken: boolean): boolean {
+    if (isTaken) this.retries++
+    else this.retriesRefused++
+    return isTaken
   }
 
   onChange(listener: () => void): () => void {
@@ -181,6 +188,7 @@ export class KeptUpstream implements Upstream {
 
   reconfigure(settings: UpstreamSettings): void {
     assert(settings.name === this.name, `the upstream ${this.name} was given the settings of ${settings.name}`)
+    checkUpstreamSettings(settings)
     if (this.closed) return
     this.settings = settings
     this.circuit.reconfigure(settings.circuit)
@@ -276,13 +284,9 @@ export class KeptUpstream implements Upstream {
     return this.balancing.isEmpty ? 'none-healthy' : 'all-tried'
   }
 
-  /** While half-open only the trial counts: what began before the circuit opened is old news. */
-  private endInCircuit(endpoint: KeptEndpoint, result: AttemptResult, nowMs: number): void {
-    const isHalfOpen = this.circuit.state(nowMs) === 'half-open'
-    if (isHalfOpen && endpoint !== this.trial) return
-    this.trial = undefined
+  private endInCircuit(permit: CircuitPermit, result: AttemptResult, nowMs: number): void {
     const told = result === 'connect-failure' ? 'failure' : result
-    if (this.circuit.end(this.circuit.permit, told, nowMs)) this.listeners.tell()
+    if (this.circuit.end(permit, told, nowMs)) this.listeners.tell()
   }
 
   private problemText(): string {

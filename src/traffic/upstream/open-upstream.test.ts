@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { upstreamSettingsDefault } from './index.ts'
+import { type UpstreamEndpoint, type UpstreamSettings, upstreamSettingsDefault } from './index.ts'
 import { address, fail, onUpstreamGround, send, settingsOf, spread, staticSource } from './testing/upstream-ground.ts'
 
 const outlier = upstreamSettingsDefault.outlier!
@@ -116,27 +116,25 @@ suite('an upstream', () => {
       })
       await upstream.ready()
       const [early, alsoEarly] = [upstream.endpoints[0]!, upstream.endpoints[1]!]
-      upstream.begin(early)
-      upstream.begin(alsoEarly)
+      const [permit, alsoPermit] = [upstream.begin(early), upstream.begin(alsoEarly)]
       for (let n = 0; n < 3; n++) send(upstream, 'failure')
       assert.equal(send(upstream), 'circuit-open')
       assert.equal(upstream.view().circuit, 'open')
       await pass(1000)
       const trial = upstream.pick({})
       assert.ok(typeof trial !== 'string')
-      upstream.begin(trial)
+      const trialPermit = upstream.begin(trial)
       assert.equal(send(upstream), 'circuit-open')
       assert.equal(upstream.find(trial.id), undefined)
-      // What began before the circuit opened is no trial, however well it ends.
-      const old = trial === early ? alsoEarly : early
-      upstream.end(old, 'success', 3000)
+      // What began before the circuit opened is no trial, however well it ends, and be it at the same endpoint.
+      upstream.end(early, 'success', 3000, permit)
       assert.equal(upstream.view().circuit, 'half-open')
-      upstream.end(trial, 'failure', 1)
+      upstream.end(trial, 'failure', 1, trialPermit)
       assert.equal(send(upstream), 'circuit-open')
       await pass(1000)
       assert.notEqual(send(upstream), 'circuit-open')
       assert.equal(upstream.view().circuit, 'closed')
-      upstream.end(trial, 'cancelled', 0)
+      upstream.end(alsoEarly, 'cancelled', 0, alsoPermit)
       assert.deepEqual([early.active, alsoEarly.active], [0, 0])
     }))
 
@@ -148,17 +146,100 @@ suite('an upstream', () => {
       await pass(1000)
       const trial = upstream.pick({})
       assert.ok(typeof trial !== 'string')
-      upstream.begin(trial)
+      const permit = upstream.begin(trial)
       upstream.reconfigure(settingsOf({ ...upstream.settings, circuit }))
-      upstream.end(trial, 'failure', 1)
+      upstream.end(trial, 'failure', 1, permit)
       upstream.reconfigure(settingsOf({ ...upstream.settings, circuit: breaking }))
       send(upstream, 'failure')
       await pass(1000)
       const next = upstream.pick({ isExcluded: (endpoint) => endpoint === trial })
       assert.ok(typeof next !== 'string' && next !== trial)
-      upstream.begin(next)
-      upstream.end(next, 'success', 1)
+      const nextPermit = upstream.begin(next)
+      upstream.end(next, 'success', 1, nextPermit)
       assert.equal(upstream.view().circuit, 'closed')
+    }))
+
+  test('of two requests that may be the trial one is, and what began before at its endpoint says nothing', () =>
+    onUpstreamGround(15, async ({ open, pass }) => {
+      const breaking = { ...circuit, consecutiveFailures: 1, openMs: 1000 }
+      const upstream = open({ sources: [staticSource('a')], outlier: undefined, circuit: breaking })
+      const [a] = upstream.endpoints
+      const old = upstream.begin(a!)
+      send(upstream, 'failure')
+      await pass(1000)
+      const [trial, second] = [upstream.begin(a!), upstream.begin(a!)]
+      upstream.end(a!, 'success', 1, old)
+      upstream.end(a!, 'success', 1, second)
+      assert.equal(upstream.view().circuit, 'half-open')
+      upstream.end(a!, 'failure', 1, trial)
+      assert.equal(upstream.view().circuit, 'open')
+    }))
+
+  test('an attempt that was given up says how slow its endpoint is at least', () =>
+    onUpstreamGround(16, async ({ open, pass }) => {
+      const slow = { ...outlier, consecutiveFailures: 0, successRateStdevFactor: 0, latencyFactor: 3, intervalMs: 100 }
+      const upstream = open({
+        sources: [staticSource('a', 'b', 'c')],
+        outlier: { ...slow, successRateEndpointsMin: 2, successRateRequestsMin: 3 },
+      })
+      const [a, b, c] = upstream.endpoints
+      const end = (endpoint: UpstreamEndpoint, result: 'success' | 'cancelled', ms: number): void =>
+        upstream.end(endpoint, result, ms, upstream.begin(endpoint))
+      for (let n = 0; n < 5; n++) {
+        end(a!, 'cancelled', 500)
+        end(b!, 'success', 10)
+        end(c!, 'success', 10)
+        // What is given up sooner than others take says nothing.
+        end(c!, 'cancelled', 1)
+      }
+      assert.ok(a!.latencyMs > 400 && c!.latencyMs > 9, `${a!.latencyMs}, ${c!.latencyMs}`)
+      await pass(150)
+      assert.deepEqual(
+        upstream.endpoints.map(({ state }) => state),
+        ['ejected', 'ready', 'ready'],
+      )
+    }))
+
+  test('an endpoint that two sources name counts once', () =>
+    onUpstreamGround(17, async ({ open }) => {
+      const first = { type: 'static', endpoints: [address('a'), address('b')] } as const
+      const second = { type: 'static', endpoints: [address('b-1', { host: 'Host-B' }), address('c')] } as const
+      const upstream = open({ sources: [first, second] })
+      assert.deepEqual(
+        upstream.endpoints.map(({ id }) => id),
+        ['a', 'b', 'c'],
+      )
+      assert.deepEqual(spread(upstream, 3), { a: 1, b: 1, c: 1 })
+    }))
+
+  test('settings that cannot work are refused, by name', () =>
+    onUpstreamGround(18, async ({ open }) => {
+      const { balance, outlier, retryBudget } = upstreamSettingsDefault
+      const check = { check: { type: 'tcp' }, intervalMs: 0, timeoutMs: 1, healthyAfter: 1, unhealthyAfter: 1 } as const
+      const cases: readonly (readonly [Partial<UpstreamSettings>, RegExp])[] = [
+        [{ name: '' }, /no name/],
+        [{ connectTimeoutMs: Number.NaN }, /upstream orders: settings\.connectTimeoutMs is NaN: give milliseconds/],
+        [{ balance: { ...balance, policy: 'fair' as never } }, /balance\.policy is "fair": give one of round-robin/],
+        [{ balance: { ...balance, boundedLoadFactor: 0.5 } }, /boundedLoadFactor is 0\.5: .* or 0 for none/],
+        [{ outlier: { ...outlier!, ejectedPercentMax: 101 } }, /outlier\.ejectedPercentMax is 101: .* from 0 to 100/],
+        [{ outlier: { ...outlier!, intervalMs: 2 ** 32 } }, /outlier\.intervalMs is 4294967296/],
+        [{ circuit: { ...circuit, requestsMax: 0 } }, /circuit\.requestsMax is 0/],
+        [{ retryBudget: { ...retryBudget, percent: -1 } }, /retryBudget\.percent is -1/],
+        [{ activeCheck: check }, /activeCheck\.intervalMs is 0/],
+        [
+          { sources: [{ type: 'static', endpoints: [address('a', { port: 70_000 })] }] },
+          /sources\[0\]\.endpoints\[0\]\.port/,
+        ],
+        [{ sources: [{ type: 'static', endpoints: [address('a', { weight: 0 })] }] }, /weight is 0: give a finite/],
+        [{ sources: [{ type: 'registry', service: '' }] }, /sources\[0\]\.service is ""/],
+        [{ sources: [{ type: 'consul' } as never] }, /sources\[0\]\.type is "consul"/],
+      ]
+      const upstream = open({})
+      for (const [wrong, message] of cases) {
+        assert.throws(() => open(wrong), message)
+        assert.throws(() => upstream.reconfigure(settingsOf(wrong)), wrong.name === '' ? /given the settings/ : message)
+      }
+      assert.deepEqual(upstream.settings, settingsOf({}))
     }))
 
   test('more requests than allowed are refused, those of other workers counted', () =>
@@ -166,14 +247,14 @@ suite('an upstream', () => {
       const upstream = open({ sources: [staticSource('a', 'b')], circuit: { ...circuit, requestsMax: 3 } })
       await upstream.ready()
       const [a, b] = upstream.endpoints
-      upstream.begin(a!)
+      const permit = upstream.begin(a!)
       upstream.setForeignActive(new Map([['b', 2]]))
       assert.equal(b!.active, 2)
       assert.equal(upstream.view().endpoints[1]!.active, 0)
       assert.equal(send(upstream), 'too-many-requests')
       upstream.setForeignActive(new Map())
       assert.equal(b!.active, 0)
-      upstream.end(a!, 'cancelled', 0)
+      upstream.end(a!, 'cancelled', 0, permit)
       assert.notEqual(send(upstream), 'too-many-requests')
     }))
 
@@ -190,8 +271,8 @@ suite('an upstream', () => {
       const [endpoint] = upstream.endpoints
       // Half of what was granted found no endpoint any more: that makes no request a retry.
       for (let made = 0; made < 10; made++) {
-        upstream.begin(endpoint!, true)
-        upstream.end(endpoint!, 'success', 1)
+        const permit = upstream.begin(endpoint!, true)
+        upstream.end(endpoint!, 'success', 1, permit)
       }
       assert.deepEqual([upstream.view().requests, upstream.view().retries], [100, 20])
       await pass(11_000)
@@ -210,7 +291,7 @@ suite('an upstream', () => {
       fail(upstream, 'a', 1)
       const [a, b] = upstream.endpoints
       a!.attachment = 'its connections'
-      upstream.begin(b!)
+      const permit = upstream.begin(b!)
       upstream.reconfigure(settingsOf({ ...upstream.settings, sources: [staticSource('a', 'c', 'd')] }))
       await pass(1)
       assert.deepEqual(
@@ -224,9 +305,9 @@ suite('an upstream', () => {
       assert.equal(upstream.endpoints[0], a)
       assert.equal(upstream.endpoints[0]!.attachment, 'its connections')
       assert.equal(b!.isMember, false)
-      upstream.end(b!, 'failure', 1)
+      upstream.end(b!, 'failure', 1, permit)
       assert.equal(b!.active, 0)
-      assert.throws(() => upstream.end(b!, 'success', 1), /never began/)
+      assert.throws(() => upstream.end(b!, 'success', 1, permit), /never began/)
       const moved = { type: 'static', endpoints: [address('a', { port: 81 })] } as const
       upstream.reconfigure(settingsOf({ ...upstream.settings, sources: [moved] }))
       await pass(1)

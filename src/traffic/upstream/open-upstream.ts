@@ -1,5 +1,6 @@
 import type { Network } from '../../runtime/index.ts'
 import type { TrafficRuntime } from '../resolvers/index.ts'
+import { checkUpstreamSettings } from './check-settings.ts'
 import { KeptUpstream } from './kept-upstream.ts'
 import type { UpstreamSettings } from './settings.ts'
 import type { Upstream } from './upstream.ts'
@@ -25,6 +26,8 @@ export interface UpstreamOptions {
  * Returns at once; until the sources have answered (`ready`) there are no endpoints. Close it when done: it holds timers
  * and watches.
  *
+ * @throws RangeError when it cannot work by the settings: names the setting, its value, and what it may be.
+ *
  * @example
  * const upstream = openUpstream(upstreamSettings('orders', [{ type: 'registry', service: 'orders' }]), runtime)
  * await upstream.ready()
@@ -35,5 +38,6 @@ export function openUpstream(
   outside: TrafficRuntime,
   options: UpstreamOptions = {},
 ): Upstream {
+  checkUpstreamSettings(settings)
   return new KeptUpstream(settings, outside, options)
 }

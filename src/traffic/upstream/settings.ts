@@ -15,7 +15,10 @@ export interface EndpointAddress {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** Where endpoints come from. Several may be given: their endpoints are joined. */
+/**
+ * Where endpoints come from. Several may be given: their endpoints are joined, and one that several name (by id, or by host
+ * and port) counts once, as the first of them says.
+ */
 export type EndpointSource =
   | { readonly type: 'static'; readonly endpoints: readonly EndpointAddress[] }
   /** A name with A and AAAA records, or with SRV records when `port` is undefined (those bring port, weight, priority). */
@@ -130,7 +133,10 @@ export interface CircuitSettings {
   readonly openMs: number
 }
 
-/** Bounds retries by what is asked at all, so that they cannot become a storm. */
+/**
+ * Bounds retries by what is asked at all, so that they cannot become a storm. Hedges have at most half of it: the other half
+ * is there for retries whatever was hedged.
+ */
 export interface RetryBudgetSettings {
   /** Retries and hedges may be this share of the requests in the last 10 s, in percent. */
   readonly percent: number

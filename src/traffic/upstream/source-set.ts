@@ -1,13 +1,15 @@
 /**
  * The sources of one upstream, and the endpoints they name together.
  *
- * - S1  `joined` is what all sources told last, in the order of the settings; of endpoints with the same id the first counts.
+ * - S1  `joined` is what all sources told last, in the order of the settings. Of endpoints with the same id the first counts, and
+ *       of those at the same host and port in several sources those of the first source: an instance that is listed by hand
+ *       and registers itself too gets no double share. One source may name an address twice, under two ids.
  * - S2  A source that fails changes nothing of what it told before.
  * - S3  A source that stays over `reconfigure` is not opened again. What those that go have told holds (after what others
  *       say) until every source has answered: a reload never leaves the upstream empty for a moment.
  */
 import { openResolver, type ResolvedEndpoint, type Resolver, type TrafficRuntime } from '../resolvers/index.ts'
-import type { EndpointSource } from './settings.ts'
+import type { EndpointAddress, EndpointSource } from './settings.ts'
 import type { SourceView } from './upstream.ts'
 
 interface Followed {
@@ -64,8 +66,15 @@ export class SourceSet {
 
   joined(): ResolvedEndpoint[] {
     const byId = new Map<string, ResolvedEndpoint>()
-    for (const found of [...this.followed.map(({ found }) => found ?? []), this.leftover])
-      for (const endpoint of found) if (!byId.has(endpoint.address.id)) byId.set(endpoint.address.id, endpoint)
+    const places = new Set<string>()
+    for (const found of [...this.followed.map(({ found }) => found ?? []), this.leftover]) {
+      const fresh = found.filter(({ address }) => !byId.has(address.id) && !places.has(placeOf(address)))
+      for (const endpoint of fresh) {
+        // A source may say an id twice; its first counts.
+        if (!byId.has(endpoint.address.id)) byId.set(endpoint.address.id, endpoint)
+        places.add(placeOf(endpoint.address))
+      }
+    }
     return [...byId.values()]
   }
 
@@ -102,6 +111,10 @@ export class SourceSet {
       },
     })
   }
+}
+
+function placeOf({ host, port }: EndpointAddress): string {
+  return `${host.toLowerCase()} ${port}`
 }
 
 function nameOf(source: EndpointSource): string {

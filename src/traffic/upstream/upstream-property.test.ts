@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Upstream, type UpstreamEndpoint, upstreamSettingsDefault } from './index.ts'
+import { type CircuitPermit, type Upstream, type UpstreamEndpoint, upstreamSettingsDefault } from './index.ts'
 import { address, onUpstreamGround, settingsOf } from './testing/upstream-ground.ts'
 
 const ids = ['a', 'b', 'c', 'd', 'e']
@@ -68,7 +68,7 @@ test('after any events: every begin has an end, active is right, and who is elig
           }) as const
         const upstream = open({ ...settings, sources: [sourceOf(ids, 5)] })
         const seen = new Set<UpstreamEndpoint>(upstream.endpoints)
-        const open_: UpstreamEndpoint[] = []
+        const open_: { readonly endpoint: UpstreamEndpoint; readonly permit: CircuitPermit }[] = []
         const foreign = new Map<string, number>()
         for (const step of events) {
           if (step.type === 'begin') {
@@ -77,12 +77,11 @@ test('after any events: every begin has an end, active is right, and who is elig
             if (typeof chosen === 'string') assert.equal(may.size, 0, chosen)
             else {
               assert.ok(may.has(chosen.id), `${chosen.id} was chosen of ${[...may]}`)
-              upstream.begin(chosen)
-              open_.push(chosen)
+              open_.push({ endpoint: chosen, permit: upstream.begin(chosen) })
             }
           } else if (step.type === 'end') {
-            const [endpoint] = open_.splice(step.which % Math.max(1, open_.length), 1)
-            if (endpoint !== undefined) upstream.end(endpoint, step.result, 5)
+            const [begun] = open_.splice(step.which % Math.max(1, open_.length), 1)
+            if (begun !== undefined) upstream.end(begun.endpoint, step.result, 5, begun.permit)
           } else if (step.type === 'drain') upstream.setDraining(step.id, step.to)
           else if (step.type === 'members') {
             upstream.reconfigure({ ...settings, sources: [sourceOf(step.members, step.split)] })
@@ -95,10 +94,13 @@ test('after any events: every begin has an end, active is right, and who is elig
           const may = eligible(upstream)
           for (const id of ids) assert.equal(upstream.find(id) !== undefined, may.has(id), id)
           for (const view of upstream.view().endpoints)
-            assert.equal(view.active, open_.filter((one) => one.id === view.id && one.isMember).length)
+            assert.equal(
+              view.active,
+              open_.filter(({ endpoint }) => endpoint.id === view.id && endpoint.isMember).length,
+            )
           for (const { weight, active } of seen) assert.ok(weight >= 0.1 && weight <= 1 && active >= 0)
         }
-        for (const endpoint of open_.splice(0)) upstream.end(endpoint, 'success', 5)
+        for (const { endpoint, permit } of open_.splice(0)) upstream.end(endpoint, 'success', 5, permit)
         upstream.setForeignActive(new Map())
         for (const { active } of seen) assert.equal(active, 0)
       })

@@ -1,6 +1,6 @@
 /** The contract of an upstream: what RPC clients and the proxy ask of a group of endpoints. `openUpstream` makes one. */
 import type { BalancedEndpoint, PickRequest } from '../../core/balance/index.ts'
-import type { EjectionCause } from '../../core/health/index.ts'
+import type { CircuitPermit, EjectionCause } from '../../core/health/index.ts'
 import type { EndpointAddress, EndpointSource, UpstreamSettings } from './settings.ts'
 
 /** Why an endpoint gets no requests. `ready` gets them. */
@@ -46,16 +46,26 @@ export interface Upstream {
   find(id: string): UpstreamEndpoint | undefined
   /**
    * An attempt begins. Every `begin` is followed by exactly one `end`. `isRetry` (default false): the request was tried
-   * before, or is under way elsewhere too, so it does not count as another one.
+   * before, or is under way elsewhere too, so it does not count as another one. Give what it returns to that `end`: by it
+   * the circuit knows the trial from what began before it opened.
    */
-  begin(endpoint: UpstreamEndpoint, isRetry?: boolean): void
-  /** `latencyMs`: from `begin` to the head of the answer; ignored unless it succeeded or failed. */
-  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number): void
+  begin(endpoint: UpstreamEndpoint, isRetry?: boolean): CircuitPermit
+  /**
+   * `latencyMs`: from `begin` to the head of the answer, or to the end where none came. That of an attempt that failed or
+   * was cancelled says that the endpoint is at least so slow: it counts where that is slower than what is known.
+   */
+  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number, permit: CircuitPermit): void
   /** Whether one more attempt of a request that was tried already fits the retry budget; if so it is counted. */
   takeRetry(): boolean
+  /** The same for one more attempt beside others that are under way. Hedges have at most half of the budget. */
+  takeHedge(): boolean
   /** Tells of every change of `endpoints` or of an endpoint's state, until the returned function is called. */
   onChange(listener: () => void): () => void
-  /** New settings for the same upstream; endpoints that stay keep their state. */
+  /**
+   * New settings for the same upstream; endpoints that stay keep their state.
+   *
+   * @throws RangeError as {@link openUpstream}; then the old ones stay.
+   */
   reconfigure(settings: UpstreamSettings): void
   /** Takes the endpoint out (draining: what is under way goes on) or puts it back; by an operator. False: no such id. */
   setDraining(id: string, draining: boolean): boolean

@@ -112,19 +112,31 @@ test('the answer waits for the whole request', async () => {
 test('a body that is too large, too slow, or too much with others is refused', async () => {
   const large = connect({ bodyBytesMax: 10 })
   await large.send(headersFrame(1, false, get('/echo', 'POST')))
-  assert.equal(await large.send(dataFrame(1, Buffer.alloc(11), false)), 'Hother D413 Content Too Large\n! R0')
+  assert.equal(await large.send(dataFrame(1, Buffer.alloc(11), false)), 'Hother D413 Content Too Large\n!')
+  // A moment after the response, so that clients read that first.
+  large.world.advance(19)
+  assert.equal(describe(large.connection), '')
+  large.world.advance(1)
+  assert.equal(describe(large.connection), 'R0')
 
   const slow = connect()
   await slow.send(headersFrame(1, false, get('/echo', 'POST')), dataFrame(1, Buffer.from('a'), false))
   slow.world.advance(30_001)
   assert.equal(describe(slow.connection), '')
   slow.world.advance(30_001)
-  assert.equal(describe(slow.connection), 'Hother D408 Request Timeout\n! R0')
+  assert.equal(describe(slow.connection), 'Hother D408 Request Timeout\n!')
 
   const many = connect({}, 100)
   await many.send(headersFrame(1, false, get('/echo', 'POST')), dataFrame(1, Buffer.alloc(60), false))
   const second = [headersFrame(3, false, get('/echo', 'POST')), dataFrame(3, Buffer.alloc(60), false)]
-  assert.equal(await many.send(...second), 'Hother D503 Service Unavailable\n! R0')
+  assert.equal(await many.send(...second), 'Hother D503 Service Unavailable\n!')
+  // The rest of that request is ignored, and who gives it up need not be told to stop.
+  await many.send(
+    dataFrame(3, Buffer.alloc(60), false),
+    frame(FrameType.rstStream, 0, 3, uint32(Http2ErrorCode.cancel)),
+  )
+  many.world.advance(20)
+  assert.equal(describe(many.connection), '')
   await many.send(dataFrame(1, Buffer.alloc(0), true))
   assert.equal(
     await many.send(headersFrame(5, false, get('/echo', 'POST')), dataFrame(5, Buffer.from('x'), true)),

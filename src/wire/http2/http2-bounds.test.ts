@@ -95,6 +95,23 @@ test('a complete response without window is reset in one to two times the time; 
   assert.equal(fixture.http2.sender.queuedBytes, 1000)
 })
 
+test('what waits for a window is given up once the peer sends no more; what needs none goes out', () => {
+  const fixture = open({}, shut)
+  begin(fixture, Buffer.alloc(1000), true)
+  fixture.http2.onEnd()
+  fixture.world.turn()
+  assert.deepEqual(fixture.resets, [1])
+  assert.equal(fixture.http2.openStreams, 0)
+  const served = open()
+  const stream = begin(served, Buffer.alloc(1000), false)
+  served.http2.onEnd()
+  served.world.turn()
+  assert.deepEqual(served.resets, [])
+  stream.send([Buffer.alloc(65_535)])
+  served.world.turn()
+  assert.deepEqual(served.resets, [1])
+})
+
 test('a response that a peer takes byte by byte goes on', () => {
   const fixture = open({ sendTimeoutMs: 1000 }, shut)
   const stream = begin(fixture, Buffer.alloc(20), true)

@@ -67,6 +67,9 @@ export interface Http2ServerConnectionInit {
 const lingerMs = 1_000
 /** With less in its streams a connection is not worth the ledger's count at every read. */
 const streamBytesNotedMin = 256 << 10
+/** See `stopRequest`. */
+const stopDelayMs = 20
+const unstoppedMax = 100
 /** A draining connection whose peer does not answer the shutdown's PING names its last stream after this. */
 const shutdownPingTimeoutMs = 1_000
 const shutdownPing = Buffer.from('shutdown', 'latin1')
@@ -110,6 +113,9 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
   private readonly timers = new Set<Timer>()
   private frameTimerArmed = false
   private stallTimerArmed = false
+  /** Streams whose response was complete before their request, until the peer is told to stop sending that. */
+  private readonly unstopped: number[] = []
+  private stopTimerArmed = false
 
   constructor(init: Http2ServerConnectionInit) {
     this.connection = init.connection
@@ -282,9 +288,42 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
     stream.markClosed()
     this.streams.open.delete(stream.id)
     if (resetCode !== undefined) this.sendReset(stream.id, resetCode)
-    // RFC 9113 §8.1: the response is complete before the request; tell the peer to stop sending it.
-    else if (!stream.isRemoteClosed) this.sendReset(stream.id, Http2ErrorCode.noError)
+    else if (!stream.isRemoteClosed) this.stopRequest(stream.id)
     this.streamGone()
+  }
+
+  /**
+   * RFC 9113 §8.1: the response is complete before the request, and NO_ERROR tells the peer to stop sending it. A moment
+   * after the response: there are clients (curl 7.88) that drop a response when both come at once.
+   */
+  private stopRequest(streamId: number): void {
+    this.streams.rememberReset(streamId)
+    this.unstopped.push(streamId)
+    if (this.unstopped.length >= unstoppedMax) this.sendStops()
+    else if (!this.stopTimerArmed) {
+      this.stopTimerArmed = true
+      this.setTimer(stopDelayMs, () => {
+        this.stopTimerArmed = false
+        this.sendStops()
+      })
+    }
+  }
+
+  private sendStops(): void {
+    for (const id of this.unstopped.splice(0)) {
+      // Unless it has given up the request itself.
+      if (this.streams.absent(id) === 'reset-here') this.sendReset(id, Http2ErrorCode.noError)
+    }
+  }
+
+  /** Who sends no more opens no window either: what waits for one waits for ever. */
+  private giveUpStarved(): void {
+    for (const stream of [...this.streams.open.values()]) {
+      if (stream.queuedBytes === 0 || (stream.sendWindow > 0 && this.sender.window > 0)) continue
+      this.streams.open.delete(stream.id)
+      stream.abort(Http2ErrorCode.cancel)
+    }
+    this.closeWhenIdle()
   }
 
   /** A stream has left the table. */
@@ -428,6 +467,7 @@ export class Http2ServerConnection implements ConnectionHandler, StreamOwner, Me
     if (this.sender.hasReady && !this.writer.isBlocked && this.sender.pump()) this.pings?.sent()
     this.writer.flush()
     this.handler.onFlushed?.()
+    if (this.inputEnded) this.giveUpStarved()
     const queued = this.connection.queuedBytes
     const waiting = queued + this.sender.queuedBytes
     if (waiting > 0) {

@@ -143,7 +143,7 @@ export class Http2Stream {
   }
 
   /** Queues body bytes, which the caller must not change. Returns false above the high-water mark: wait for `onDrain`. */
-  send(chunks: readonly Uint8Array[]): boolean {
+  send(chunks: readonly Uint8Array[], highWaterBytes: number = streamHighWaterBytes): boolean {
     if (this.isClosed || this.isEnding) return true
     this.queue ??= new BodyQueue()
     const before = this.queue.bytes
@@ -151,7 +151,7 @@ export class Http2Stream {
     this.owner.sender.queuedBytes += this.queue.bytes - before
     this.owner.sender.ready(this)
     this.owner.scheduleFlush()
-    if (this.queue.bytes <= streamHighWaterBytes) return true
+    if (this.queue.bytes <= highWaterBytes) return true
     this.wantsDrain = true
     return false
   }

@@ -2,6 +2,7 @@
 import type { ListenerConfig, ProxyConfig } from '../model.ts'
 import type { Path } from '../problem.ts'
 import { suggestion, type YamlSource } from '../schema/index.ts'
+import { warnGrpcCheck, warnGrpcRoutes } from './grpc-upstreams.ts'
 import { warnUnreachable } from './unreachable.ts'
 
 /**
@@ -19,15 +20,19 @@ export function checkReferences(config: ProxyConfig, names: ReadonlySet<string>,
           `there is no upstream ${JSON.stringify(name)}${suggestion(name, [...names]) || knownNames(names)}`,
         )
     }
-    if (listener.protocol === 'http') warnUnreachable(listener, source)
+    if (listener.protocol !== 'http') continue
+    warnUnreachable(listener, source)
+    warnGrpcRoutes(listener, config.upstreams, source)
   }
   checkUpstreams(config, used, source)
   checkListeners(config, source)
 }
 
 function checkUpstreams(config: ProxyConfig, used: ReadonlySet<string>, source: YamlSource): void {
-  for (const { settings } of config.upstreams) {
+  for (const upstream of config.upstreams) {
+    const { settings } = upstream
     const at = ['upstreams', settings.name]
+    warnGrpcCheck(upstream, source)
     if (!used.has(settings.name)) source.warn(at, 'is not used by any listener')
     if (config.registry === undefined && settings.sources.some(({ type }) => type === 'registry'))
       source.report([...at, 'registry'], 'needs the connection string of the registry: set registry at the top')

@@ -180,6 +180,12 @@ const listenerFields = object('Listener', 'An address where connections are acce
     'x-forwarded',
     '`http`: which of them are sent upstream.',
   ),
+  requestIds: field(
+    oneOf('pass', 'generate', 'replace'),
+    'pass',
+    'pass',
+    '`http`: `x-request-id` upstream. `pass`: as the client sent it (1 to 128 of `A-Za-z0-9._:/+=-`; others are dropped); `generate`: also a new one (128 random bits, in hexadecimal) where it sent none; `replace`: always a new one. The JSON access log and `$request_id` have an id in any case.',
+  ),
   limits: field(limits, limitsDefault, 'its defaults', '`http`: bounds for clients.'),
   routes: optional(list(route, { itemsMax: 10_000 }), '`http`: the first that matches is taken; when none does: 404.'),
   to: optional(
@@ -202,7 +208,7 @@ const listenerFields = object('Listener', 'An address where connections are acce
 })
 
 const fieldsOnlyOf: Readonly<Record<ListenerConfig['protocol'], readonly string[]>> = {
-  http: ['tls', 'http2', 'trustedProxies', 'forwardedHeaders', 'limits', 'routes'],
+  http: ['tls', 'http2', 'trustedProxies', 'forwardedHeaders', 'requestIds', 'limits', 'routes'],
   tcp: ['to', 'idleTimeout', 'sendProxyProtocol'],
   'tls-passthrough': ['to', 'names', 'idleTimeout', 'sendProxyProtocol'],
 }
@@ -263,6 +269,7 @@ function httpListener(
     http2: read.http2,
     trustedProxies: read.trustedProxies,
     forwardedHeaders: read.forwardedHeaders,
+    requestIds: read.requestIds,
     limits: read.limits,
     routes,
   }

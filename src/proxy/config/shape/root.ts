@@ -20,6 +20,7 @@ import {
   required,
   type Schema,
   scalar,
+  size,
 } from '../schema/index.ts'
 import { listener } from './listener.ts'
 import { filePath, plainName } from './texts.ts'
@@ -96,6 +97,12 @@ export const rootFields = object('Configuration', 'The whole file.', {
     '30s',
     'What is under way at a reload, drain or stop gets this long to finish.',
   ),
+  buffers: field(
+    size(1 << 20, 1024 ** 4),
+    256 << 20,
+    '256MiB',
+    'What each worker holds of data in flight at most: for slow readers, for retries, for mirrors. From half of it on mirrors are dropped, from five eighths on bodies are not kept for retries, from three quarters on senders wait sooner; at the bound the connection for which most waits is reset.',
+  ),
   admin: field(
     orOff(admin),
     undefined,
@@ -120,6 +127,7 @@ export function rootSchema(processors: number): Schema<ProxyConfig> {
     (read: Read<typeof rootFields>): ProxyConfig => ({
       workers: read.workers === 'auto' ? Math.max(1, Math.min(128, processors)) : read.workers,
       drainTimeoutMs: read.drainTimeout,
+      bufferedBytesMax: read.buffers,
       admin: read.admin,
       registry: read.registry,
       accessLog: read.accessLog,

@@ -211,7 +211,7 @@ const retryFields = object(
       list(oneOf(...conditions), { itemsMax: conditions.length, orOne: true }),
       retryDefault.on,
       '[connect-failure, broken-connection, timeout]',
-      'What is tried again. `gateway-error`: 502, 503 and 504. Requests that certainly were not processed are tried again in any case.',
+      'What is tried again. `broken-connection`: until something of the body came; so the head alone is kept back, up to 20 ms. `gateway-error`: 502, 503 and 504. Requests that certainly were not processed are tried again in any case.',
     ),
     nonIdempotent: field(
       flag(),

@@ -1,5 +1,6 @@
 /** Kinds of text that several places of the file share. */
-import { isHost, refuse, type Schema, scalar, text } from '../schema/index.ts'
+import { isHost, mapped, refuse, type Schema, scalar, text } from '../schema/index.ts'
+import { nonLinearPart } from './linear-pattern.ts'
 
 /** RFC 9110 §5.6.2. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -96,20 +97,27 @@ export const authority: Schema<string> = scalar({ type: 'host, or host:port', js
     : refuse('must be a host, or host:port')
 })
 
-/** A regular expression of JavaScript, with the `u` flag unless it only reads without. */
-export const regularExpression: Schema<RegExp> = scalar(
-  { type: 'regular expression', json: { type: 'string' } },
-  (value) => {
-    if (value.length > 1_024) return refuse('a regular expression has at most 1024 characters')
-    if (/\([^()]*[+*}][^()]*\)[+*{]/.test(value))
-      return refuse('a repeated group that itself repeats, such as (a+)+, can take for ever: write it without')
-    try {
-      return new RegExp(value)
-    } catch (error) {
-      return refuse((error as Error).message)
-    }
-  },
-)
+/** A regular expression of JavaScript, without flags. */
+const pattern: Schema<RegExp> = scalar({ type: 'regular expression', json: { type: 'string' } }, (value) => {
+  if (value.length > 1_024) return refuse('a regular expression has at most 1024 characters')
+  if (/\([^()]*[+*}][^()]*\)[+*{]/.test(value))
+    return refuse('a repeated group that itself repeats, such as (a+)+, can take for ever: write it without')
+  try {
+    return new RegExp(value)
+  } catch (error) {
+    return refuse((error as Error).message)
+  }
+})
+
+export const regularExpression: Schema<RegExp> = mapped(pattern, (expression, at, source) => {
+  const part = nonLinearPart(expression.source)
+  if (part !== undefined)
+    source.warn(
+      at,
+      `has ${part}: such an expression can take very long on a path made for it; write it without, or order the routes so that an earlier one takes the exceptions`,
+    )
+  return expression
+})
 
 /** A file's path. What is relative is meant from the configuration's own folder. */
 export const filePath = text({

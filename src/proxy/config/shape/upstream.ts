@@ -280,7 +280,7 @@ const circuitFields = object(
 
 const budgetFields = object(
   'RetryBudget',
-  'How many retries and hedges an upstream may get, so that they cannot become a storm.',
+  'How many retries and hedges an upstream may get, so that they cannot become a storm. Hedges have at most half of it.',
   {
     share: field(percent(), defaults.retryBudget.percent, '20%', 'Of the requests in the last 10 s.'),
     perSecond: field(decimal(0, 1_000_000), defaults.retryBudget.minPerSecond, '10', 'So many a second in any case.'),

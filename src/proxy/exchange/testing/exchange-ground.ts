@@ -11,7 +11,7 @@ import {
 } from '../../../traffic/upstream/index.ts'
 import { AccessLog } from '../../access-log/index.ts'
 import type { HttpListenerConfig, ProxyUpstreamConfig, RouteConfig } from '../../config/index.ts'
-import type { RequestConsumer, RequestHead } from '../../http/index.ts'
+import { bufferLedgerOf, type RequestConsumer, type RequestHead } from '../../http/index.ts'
 import { ProxyMetrics } from '../../metrics/index.ts'
 import { headOf } from '../../routing/testing/routes.ts'
 import { createExchangeHandler, type ExchangeHandler, type ExchangeHandlerInit, ProxyUpstream } from '../index.ts'
@@ -62,6 +62,7 @@ export function listenerOf(parts: Partial<HttpListenerConfig> = {}): HttpListene
     http2: true,
     trustedProxies: [],
     forwardedHeaders: 'none',
+    requestIds: 'pass',
     limits: {
       headBytesMax: 16_384,
       headerFieldsMax: 100,
@@ -105,14 +106,14 @@ export function upstreamConfig(
 /** Counts what is begun and ended on the real upstream. */
 function counting(upstream: Upstream, balance: { begun: number; ended: number }): void {
   const { begin, end } = upstream
-  upstream.begin = (endpoint) => {
+  upstream.begin = (endpoint, isRetry) => {
     balance.begun++
-    begin.call(upstream, endpoint)
+    return begin.call(upstream, endpoint, isRetry)
   }
-  upstream.end = (endpoint, result, latencyMs) => {
+  upstream.end = (endpoint, result, latencyMs, permit) => {
     balance.ended++
     assert.ok(latencyMs >= 0)
-    end.call(upstream, endpoint, result, latencyMs)
+    end.call(upstream, endpoint, result, latencyMs, permit)
   }
 }
 
@@ -176,6 +177,7 @@ export async function openGround(options: GroundOptions): Promise<ExchangeGround
     listenerWith: (routes) => listenerOf({ ...options.listener, routes }),
     assertAtRest() {
       assert.equal(handler.active, 0, 'exchanges under way')
+      assert.equal(bufferLedgerOf(scheduler).bytes, 0, 'bytes that the ledger still counts')
       assert.equal(balance.begun, balance.ended, 'attempts begun and ended')
       for (const upstream of upstreams.values()) {
         for (const endpoint of upstream.upstream.endpoints) assert.equal(endpoint.active, 0)

@@ -72,8 +72,8 @@ export function staticSource(...ids: readonly string[]): UpstreamSettings['sourc
 export function send(upstream: Upstream, result: 'success' | 'failure' = 'success', latencyMs = 1): string {
   const chosen = upstream.pick({})
   if (typeof chosen === 'string') return chosen
-  upstream.begin(chosen)
-  upstream.end(chosen, result, latencyMs)
+  const permit = upstream.begin(chosen)
+  upstream.end(chosen, result, latencyMs, permit)
   return chosen.id
 }
 
@@ -91,7 +91,7 @@ export function spread(upstream: Upstream, requests: number): Record<string, num
 export function fail(upstream: Upstream, id: string, times: number): void {
   const endpoint = upstream.endpoints.find((one) => one.id === id) as UpstreamEndpoint
   for (let n = 0; n < times; n++) {
-    upstream.begin(endpoint)
-    upstream.end(endpoint, 'failure', 1)
+    const permit = upstream.begin(endpoint)
+    upstream.end(endpoint, 'failure', 1, permit)
   }
 }
