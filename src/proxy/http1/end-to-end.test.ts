@@ -225,7 +225,7 @@ describe('curl and node:http through a forwarder to node:http', () => {
 })
 
 describe('large bodies', () => {
-  const total = 100 << 20
+  const total = 200 << 20
 
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
@@ -246,7 +246,7 @@ describe('large bodies', () => {
     return peak
   }
 
-  it('100 MB go both ways in flat memory, past a slow reader', async (t) => {
+  it('200 MB go both ways in flat memory, past a slow reader', async (t) => {
     const echo = await listening(http.createServer((incoming, outgoing) => incoming.pipe(outgoing)))
     const proxy = await proxyTo(portOf(echo))
     t.after(() => closeAll(proxy, echo))
@@ -257,9 +257,9 @@ describe('large bodies', () => {
         head.on('data', (part: Buffer) => {
           received += part.length
           // A pause now and then, long enough for every queue on the way to fill.
-          if (received % (20 << 20) < part.length) {
+          if (received % (50 << 20) < part.length) {
             head.pause()
-            setTimeout(() => head.resume(), 100)
+            setTimeout(() => head.resume(), 300)
           }
         })
         head.on('end', resolve)
@@ -282,7 +282,8 @@ describe('large bodies', () => {
     })
     const peak = await peakMb(work)
     assert.equal(received, total)
-    assert.ok(peak - startMb < 30, `grew by ${(peak - startMb).toFixed(0)} MB`)
+    // What was read and is not collected yet counts too: some 40 MB, however much goes through.
+    assert.ok(peak - startMb < 80, `grew by ${(peak - startMb).toFixed(0)} MB`)
   })
 })
 
