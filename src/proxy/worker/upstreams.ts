@@ -12,6 +12,7 @@ import { createHttp1Pool } from '../http1/index.ts'
 import { createHttp2Pool } from '../http2/index.ts'
 import type { StreamTarget } from '../stream/index.ts'
 import { readAuthorities, readCertificate } from '../tls/index.ts'
+import { EndpointLog } from './endpoint-log.ts'
 import type { UpstreamTlsOptions, WorkerOptions, WorkerOutside } from './outside.ts'
 
 const pools = { http1: createHttp1Pool, http2: createHttp2Pool }
@@ -21,6 +22,7 @@ interface KeptUpstream {
   readonly network: Network
   /** What `network` was made from. */
   readonly networkKey: string
+  readonly log: EndpointLog
 }
 
 /** So long requests for a new upstream may have to wait for the configuration that names it. */
@@ -70,7 +72,10 @@ export class WorkerUpstreams {
 
   /** The configuration is not taken after all. */
   forgetNewcomers(): void {
-    for (const { proxied } of this.newcomers.values()) proxied.close()
+    for (const { proxied, log } of this.newcomers.values()) {
+      log.close()
+      proxied.close()
+    }
     this.newcomers.clear()
   }
 
@@ -98,7 +103,7 @@ export class WorkerUpstreams {
         this.byName.set(name, newcomer.proxied)
       } else {
         known.proxied.reconfigure(config, network)
-        this.kept.set(name, { proxied: known.proxied, network, networkKey: key })
+        this.kept.set(name, { ...known, network, networkKey: key })
       }
     }
     this.newcomers.clear()
@@ -107,8 +112,9 @@ export class WorkerUpstreams {
   /** Lets go of those that `configs` has no more, once what is under way had its time. */
   retain(configs: readonly ProxyUpstreamConfig[], drainTimeoutMs: number): void {
     const names = new Set(configs.map((config) => config.settings.name))
-    for (const [name, { proxied }] of this.kept) {
+    for (const [name, { proxied, log }] of this.kept) {
       if (names.has(name)) continue
+      log.close()
       this.kept.delete(name)
       this.byName.delete(name)
       const timer = this.outside.scheduler.setTimer(drainTimeoutMs, () => {
@@ -162,7 +168,10 @@ export class WorkerUpstreams {
       proxied.close()
     }
     this.leaving.clear()
-    for (const { proxied } of this.kept.values()) proxied.close()
+    for (const { proxied, log } of this.kept.values()) {
+      log.close()
+      proxied.close()
+    }
     this.kept.clear()
     this.byName.clear()
   }
@@ -173,7 +182,7 @@ export class WorkerUpstreams {
     const upstream = openUpstream(config.settings, outside, { activeChecks, callerId, checkNetwork: network })
     const { clock, scheduler } = outside
     const proxied = new ProxyUpstream({ upstream, config, network, pools, clock, scheduler })
-    return { proxied, network, networkKey }
+    return { proxied, network, networkKey, log: new EndpointLog(upstream, outside.logger, scheduler) }
   }
 }
 
