@@ -42,9 +42,10 @@ export async function startServers(kind: ServerKind, nodes = 3): Promise<Running
 export const skipWithoutEtcd = () => skipWithoutServer('etcd36')
 export const skipWithoutZooKeeper = () => skipWithout('zookeeper')
 
+/** Programs connect to followers: at the leader a read may miss, for a moment, what another was told (docs/engines.md). */
 export async function startZooKeepers(count: 1 | 3 = 1): Promise<RunningEngine> {
   const servers = await startZooKeeper(count)
-  const hosts = servers.ports.map((port) => `127.0.0.1:${port}`).join(',')
+  const hosts = (await servers.followerPorts()).map((port) => `127.0.0.1:${port}`).join(',')
   return { engine: 'zookeeper', url: `zookeeper://${hosts}/plane`, stop: () => servers.stop() }
 }
 

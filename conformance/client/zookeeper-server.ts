@@ -24,6 +24,8 @@ export interface ZooKeeperServers {
   readonly ports: readonly number[]
   /** The members that serve, by what each says of itself. */
   roles(): Promise<(ServerRole | undefined)[]>
+  /** Of the servers that do not lead; of one alone, its own. */
+  followerPorts(): Promise<readonly number[]>
   /** Waits until all that run serve, and have one leader where they are several. */
   ready(): Promise<void>
   stop(): Promise<void>
@@ -41,6 +43,10 @@ export async function startZooKeeper(count: 1 | 3 = 1): Promise<ZooKeeperServers
     members,
     ports: clientPorts,
     roles: () => Promise.all(members.map((member, at) => (member.running ? roleOf(clientPorts[at]!) : undefined))),
+    async followerPorts() {
+      const roles = await servers.roles()
+      return clientPorts.filter((_, at) => roles[at] !== 'leader')
+    },
     ready: () => ready(servers),
     async stop() {
       await Promise.all(members.map((member) => member.crash()))
@@ -72,6 +78,8 @@ function layOut(folder: string, at: number, clientPort: number, peerPorts: reado
     'maxClientCnxns=0',
     'admin.enableServer=false',
     '4lw.commands.whitelist=srvr,cons,wchs',
+    // Three servers share one disk here, and other tests with them; none of these tests takes its power away.
+    ...(peers.length > 0 ? ['forceSync=no'] : []),
     ...peers,
   ]
   const config = join(dataDir, 'zoo.cfg')

@@ -112,23 +112,38 @@ describe('a driver and a server that is not as it should be', () => {
         if (request.op !== 'multi') return undefined
         multis++
         if (multis === 1) reply(connection, request, errorCodes.sessionExpired)
-        else
-          reply(
-            connection,
-            request,
-            0,
-            [
-              { op: 'setData', stat },
-              { op: 'create', path: '/synod/a' },
-            ],
-            9n,
-          )
+        else reply(connection, request, 0, [setDataDone, createDone], 9n)
         return 'done'
       },
     })
     const driver = await world.open()
     const { revision } = await world.run(driver.transact(put))
     assert.deepEqual([revision, multis, world.greetings], [9, 2, 2])
+  })
+
+  it('one that has not applied yet what was acknowledged elsewhere is asked again', async () => {
+    const noted = [9n, 8n, 8n, 9n]
+    const asked: string[] = []
+    const world = await start({
+      script(request, connection) {
+        if (request.op === 'multi') reply(connection, request, 0, [setDataDone, createDone], 9n)
+        else if (request.op === 'getData' && asked.length > 0)
+          reply(connection, request, errorCodes.noNode, undefined, noted.shift())
+        else return undefined
+        asked.push(request.op)
+        return 'done'
+      },
+    })
+    const driver = await world.open()
+    asked.push('opened')
+    assert.equal((await world.run(driver.transact(put))).revision, 9)
+    asked.length = 0
+    asked.push('written')
+    assert.equal((await world.run(driver.get('a'))).revision, 9)
+    assert.deepEqual(asked, ['written', 'getData', 'getData', 'getData'])
+    assert.equal(world.greetings, 1)
+    noted.push(3n)
+    assert.equal((await world.run(driver.get('a', { stale: true }))).revision, 3)
   })
 
   it('bytes at random end calls with a SynodError, and nothing else', async () => {
@@ -174,3 +189,5 @@ const stat = {
   numChildren: 0,
   pzxid: 1n,
 }
+const setDataDone = { op: 'setData', stat }
+const createDone = { op: 'create', path: '/synod/a' }

@@ -14,12 +14,15 @@ export class Leases {
   readonly #settings: ZooKeeperSettings
   readonly #root: string
   readonly #outside: ClientRuntime
+  readonly #onEnded: (zxid: bigint) => void
   readonly #leases = new Map<LeaseId, Lease>()
 
-  constructor(settings: ZooKeeperSettings, outside: ClientRuntime) {
+  /** `onEnded` is told the zxid at which a lease, and its keys, ended by {@link revoke}. */
+  constructor(settings: ZooKeeperSettings, outside: ClientRuntime, onEnded: (zxid: bigint) => void) {
     this.#settings = settings
     this.#root = settings.root
     this.#outside = outside
+    this.#onEnded = onEnded
   }
 
   sessionOf(leaseId: LeaseId): ServerSession | undefined {
@@ -57,7 +60,7 @@ export class Leases {
     const lease = this.#leases.get(leaseId)
     if (lease === undefined) return
     try {
-      await this.#whileKnown(leaseId, lease.revoke(call))
+      this.#onEnded(await this.#whileKnown(leaseId, lease.revoke(call)))
     } catch (error) {
       if (!(error instanceof SynodError && error.code === 'LEASE_NOT_FOUND')) throw error
     }
@@ -125,7 +128,8 @@ class Lease {
     }
   }
 
-  async revoke(call: Call): Promise<void> {
+  /** Resolves with the zxid at which its keys are gone. */
+  async revoke(call: Call): Promise<bigint> {
     for (;;) {
       call.check()
       const connection = await this.session.connected(call)
@@ -135,7 +139,7 @@ class Lease {
         if (!saysSessionIsGone(reply.err)) answered(reply, 'end a lease')
         this.session.end(leaseNotFound())
         call.writeUnderWay = false
-        return
+        return reply.zxid
       } catch (error) {
         // Ending it again is harmless, and tells whether it has ended.
         passOverLoss(error)

@@ -5,24 +5,37 @@
  * leader first. All reads of a turn share one. ZooKeeper's own gap remains: a leader answers a sync without asking a
  * quorum whether it still leads, so for as long as a deposed leader does not know (at most `tickTime * syncLimit`), a
  * read through it may miss writes acknowledged by its successor. Writes and transactions that write have no such gap.
+ * It also answers its own clients' sync a moment before it has applied what it has committed. What this driver knows to
+ * be committed, mostly from a lease's session at another server, is therefore looked for in the answer (R1).
+ *
+ * - R1  A read that is not stale shows whatever this driver had been told of before the call.
  *
  * A list walks the tree: it is no snapshot. Each entry is as it was at some moment of the call, and a key that was
  * there throughout is listed.
  */
-import { errorCodes } from '../../../wire/zookeeper/index.ts'
+import { errorCodes, type OperationName } from '../../../wire/zookeeper/index.ts'
 import type { Entry, GetResult, Key, KeyRange, ListOptions, ListResult, Revision } from '../../driver/index.ts'
 import type { Call } from './call.ts'
-import type { ServerConnection } from './connection.ts'
+import type { Reply, ServerConnection } from './connection.ts'
 import { passOverLoss } from './errors.ts'
 import { type Directory, type KeyPaths, nodeNamed } from './key-paths.ts'
 import { answered, entryOf, revisionOf } from './requests.ts'
 import type { ServerSession } from './session.ts'
 
 const retryPauseMsMax = 100
+/** Of a read that may be of any moment. */
+const anyZxid: Zxid = 0n
 /** So many keys of one directory are read at a time. */
 const pipelineDepth = 128
 /** So many directories of one list are read at a time. */
 const directoriesAtOnce = 16
+
+type Zxid = bigint
+
+/** R1 does not hold yet: the read is to be made again. */
+class ServerBehind extends Error {
+  override readonly name = 'ServerBehind'
+}
 
 interface Named {
   readonly key: Key
@@ -36,6 +49,8 @@ interface Walk {
   readonly keysOnly: boolean
   /** One more than the limit: whether there is more must be known. */
   readonly countMax: number
+  /** R1. */
+  readonly floor: Zxid
   readonly entries: Entry[]
   /** Directories are read one after the other: where there is a limit, and inside one of several read at once. */
   readonly isSerial: boolean
@@ -51,8 +66,9 @@ export class Reads {
     this.#paths = paths
   }
 
-  /** Runs `read` on a connection, and again when that goes. */
-  async onConnection<T>(call: Call, read: (connection: ServerConnection) => Promise<T>): Promise<T> {
+  /** Runs `read` on a connection, and again when that goes or its server is behind `floor` (R1). */
+  async onConnection<T>(call: Call, read: (connection: ServerConnection, floor: Zxid) => Promise<T>): Promise<T> {
+    const floor = this.#session.lastZxidSeen
     for (let attempt = 0; ; attempt++) {
       // A server that hangs up whenever it is asked must not be asked as fast as it can.
       if (attempt > 1) await call.pause(call.outside.random.float() * Math.min(retryPauseMsMax, 2 ** attempt))
@@ -60,8 +76,9 @@ export class Reads {
       const connection = await this.#session.connected(call)
       call.check()
       try {
-        return await read(connection)
+        return await read(connection, floor)
       } catch (error) {
+        if (error instanceof ServerBehind) continue
         passOverLoss(error)
         connection.destroy()
       }
@@ -81,15 +98,16 @@ export class Reads {
   }
 
   get(call: Call, key: Key, stale: boolean): Promise<GetResult> {
-    return this.onConnection(call, (connection) => {
+    return this.onConnection(call, (connection, floor) => {
       if (!stale) this.sync(connection)
-      return this.readKey(connection, key)
+      return this.readKey(connection, key, stale ? anyZxid : floor)
     })
   }
 
-  async readKey(connection: ServerConnection, key: Key): Promise<GetResult> {
+  /** For {@link onConnection}. */
+  async readKey(connection: ServerConnection, key: Key, floor: Zxid): Promise<GetResult> {
     const reply = await connection.send('getData', { path: this.#paths.node(key), watch: false })
-    this.#session.saw(reply.zxid)
+    this.#noted(reply, floor)
     const revision = revisionOf(reply.zxid)
     if (reply.err === errorCodes.noNode) return { entry: undefined, revision }
     const { data, stat } = answered(reply, 'read a key')
@@ -100,13 +118,14 @@ export class Reads {
     const { start, end } = range
     if (end === undefined) return this.#listOne(call, start, options)
     const limit = options.limit ?? Number.POSITIVE_INFINITY
-    return this.onConnection(call, async (connection) => {
+    return this.onConnection(call, async (connection, floor) => {
       if (!options.stale) this.sync(connection)
       const walk: Walk = {
         connection,
         range: { start, end },
         keysOnly: options.keysOnly === true,
         countMax: limit + 1,
+        floor: options.stale ? anyZxid : floor,
         entries: [],
         isSerial: limit !== Number.POSITIVE_INFINITY,
         call,
@@ -126,7 +145,7 @@ export class Reads {
   /** Depth first, which is the order of keys when a directory stands where its `prefix` does. */
   async #walk(walk: Walk, directory: Directory): Promise<Revision> {
     const reply = await walk.connection.send('getChildren', { path: directory.path, watch: false })
-    this.#session.saw(reply.zxid)
+    this.#noted(reply, walk.floor)
     const revision = revisionOf(reply.zxid)
     if (reply.err === errorCodes.noNode) return revision
     const names = this.#namesIn(directory, answered(reply, 'list a directory').children, walk.range)
@@ -171,11 +190,16 @@ export class Reads {
   }
 
   async #readOne(walk: Walk, key: Key): Promise<Entry | undefined> {
-    if (!walk.keysOnly) return (await this.readKey(walk.connection, key)).entry
+    if (!walk.keysOnly) return (await this.readKey(walk.connection, key, walk.floor)).entry
     const reply = await walk.connection.send('exists', { path: this.#paths.node(key), watch: false })
-    this.#session.saw(reply.zxid)
+    this.#noted(reply, walk.floor)
     if (reply.err === errorCodes.noNode) return undefined
     return entryOf(key, answered(reply, 'read a key').stat, new Uint8Array(0))
+  }
+
+  #noted({ zxid, err }: Pick<Reply<OperationName>, 'zxid' | 'err'>, floor: Zxid): void {
+    this.#session.saw(zxid)
+    if (zxid < floor && (err === errorCodes.ok || err === errorCodes.noNode)) throw new ServerBehind()
   }
 
   /** What may hold keys of the range, in the order of its keys. */

@@ -73,6 +73,11 @@ export class ServerSession {
     return this.#helloAtMs
   }
 
+  /** The newest state of the ensemble that this session is known to stand behind. */
+  get lastZxidSeen(): bigint {
+    return this.#lastZxidSeen
+  }
+
   /** Notes what a reply told of the server's state (Z3). */
   saw(zxid: bigint): void {
     if (zxid > this.#lastZxidSeen) this.#lastZxidSeen = zxid

@@ -74,13 +74,13 @@ export class Transactions {
 
   #read(call: Call, keys: readonly Key[]): Promise<Snapshot> {
     const { reads, paths, acl } = this.#ground
-    return reads.onConnection(call, async (connection) => {
+    return reads.onConnection(call, async (connection, floor) => {
       for (;;) {
         call.check()
         reads.sync(connection)
         const [pins, results] = await Promise.all([
           readPins(call, connection, paths, keys, acl),
-          Promise.all(keys.map((key) => reads.readKey(connection, key))),
+          Promise.all(keys.map((key) => reads.readKey(connection, key, floor))),
         ])
         if (pins === 'made') continue
         const state = new Map<Key, Entry | undefined>(keys.map((key, at) => [key, results[at]!.entry]))

@@ -99,7 +99,7 @@ class ZooKeeperDriver implements Driver {
     )
     this.#observers = new Observers(this.#session, this.#paths, outside)
     this.#reads = new Reads(this.#session, this.#paths)
-    this.#leases = new Leases(settings, outside)
+    this.#leases = new Leases(settings, outside, (zxid) => this.#session.saw(zxid))
     this.#transactions = new Transactions({
       session: this.#session,
       sessionOfLease: (leaseId) => this.#leases.sessionOf(leaseId),
