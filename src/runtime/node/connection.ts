@@ -46,6 +46,10 @@ export class NodeConnection implements Connection, ScratchReader {
   readonly freesWritten = true
   closeDetail: string | undefined = undefined
   private readonly socket: net.Socket
+  /** The same socket, where it is one. */
+  private readonly scratch: ScratchSocket | undefined
+  /** `write` has returned false, and `onDrain` was not called since. */
+  private owesDrain = false
   private handler: ConnectionHandler | undefined
   /** What `onClose` will say: set by the first cause, 'ended' when there is none. */
   private reason: CloseReason | undefined
@@ -54,6 +58,7 @@ export class NodeConnection implements Connection, ScratchReader {
   /** `packsReads`: for owners that do not keep views of what they read for long. */
   constructor(socket: net.Socket, remoteAddress: string, packsReads: boolean) {
     this.socket = socket
+    this.scratch = socket instanceof ScratchSocket ? socket : undefined
     this.remoteAddress = remoteAddress
     this.packsReads = packsReads
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -63,22 +68,24 @@ export class NodeConnection implements Connection, ScratchReader {
   }
 
   get queuedBytes(): number {
-    return this.socket.writableLength
+    const { socket, scratch } = this
+    return scratch === undefined ? socket.writableLength : socket.writableLength + scratch.pendingBytes
   }
 
   setHandler(handler: ConnectionHandler): void {
     assert(this.handler === undefined, 'a connection gets its handler once')
     this.handler = handler
-    const socket = this.socket
+    const { socket, scratch } = this
     socket.on('close', () => {
       clearTimeout(this.connectTimer)
       handler.onClose(this.reason ?? 'ended')
     })
     if (handler.onEnd !== undefined) socket.on('end', () => handler.onEnd?.())
-    if (handler.onDrain !== undefined) socket.on('drain', () => handler.onDrain?.())
-    if (socket instanceof ScratchSocket) {
-      socket.reader = this
-      socket.resume()
+    if (handler.onDrain !== undefined) socket.on('drain', this.drained)
+    if (scratch !== undefined) {
+      scratch.reader = this
+      if (!scratch.connecting) scratch.opened()
+      scratch.resume()
     } else socket.on('data', (bytes: Buffer) => handler.onData(bytes))
   }
 
@@ -87,21 +94,40 @@ export class NodeConnection implements Connection, ScratchReader {
     this.handler!.onData(bytes)
   }
 
+  /** For the socket alone. */
+  wrotePending(): void {
+    if (this.owesDrain && this.queuedBytes === 0) this.drained()
+  }
+
   write(bytes: Uint8Array): boolean {
+    const { socket, scratch } = this
     // Node answers a write after `end` with an error event; here it does nothing.
-    if (!this.socket.writable) return true
-    this.socket.write(bytes)
-    return this.socket.writableLength <= this.socket.writableHighWaterMark
+    if (!socket.writable) return true
+    if (scratch?.writePast(bytes)) return scratch.pendingBytes === 0 || this.takesMore()
+    this.writeByStream(bytes)
+    return this.takesMore()
+  }
+
+  private writeByStream(bytes: Uint8Array): void {
+    // The stream tells of a drain only when it holds too much by itself.
+    if (this.scratch !== undefined && this.scratch.pendingBytes > 0) this.socket.write(bytes, this.wroteByStream)
+    else this.socket.write(bytes)
+  }
+
+  private takesMore(): boolean {
+    if (this.queuedBytes <= this.socket.writableHighWaterMark) return true
+    this.owesDrain = true
+    return false
   }
 
   writeBoth(first: Uint8Array, second: Uint8Array): boolean {
     const { socket } = this
     if (!socket.writable) return true
     socket.cork()
-    socket.write(first)
-    socket.write(second)
+    this.writeByStream(first)
+    this.writeByStream(second)
     socket.uncork()
-    return socket.writableLength <= socket.writableHighWaterMark
+    return this.takesMore()
   }
 
   tellDrain(): void {
@@ -109,11 +135,17 @@ export class NodeConnection implements Connection, ScratchReader {
   }
 
   private readonly drained = (error?: Error | null): void => {
-    if (!error && !this.socket.destroyed) this.handler?.onDrain?.()
+    if (error || this.socket.destroyed) return
+    this.owesDrain = false
+    this.handler?.onDrain?.()
+  }
+
+  private readonly wroteByStream = (error?: Error | null): void => {
+    if (!error) this.wrotePending()
   }
 
   giveBack(bytes: Uint8Array): void {
-    if (this.socket instanceof ScratchSocket) giveBackRead(bytes)
+    if (this.scratch !== undefined) giveBackRead(bytes)
   }
 
   pause(): void {
@@ -154,7 +186,9 @@ export class NodeConnection implements Connection, ScratchReader {
     this.socket.once(event, () => {
       clearTimeout(this.connectTimer)
       // An earlier listener may have found that the peer will not do.
-      if (!this.socket.destroyed) this.handler?.onOpen?.()
+      if (this.socket.destroyed) return
+      this.scratch?.opened()
+      this.handler?.onOpen?.()
     })
   }
 
