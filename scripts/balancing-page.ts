@@ -28,13 +28,14 @@ function table(figures: readonly Figures[]): string {
       `${each.slowPercent.toFixed(1)}%`,
       each.p50Ms.toFixed(1),
       each.p99Ms.toFixed(0),
+      each.recovery === undefined ? '' : `${each.recovery.backAfterSeconds.toFixed(1)} s`,
       moved,
     ]
     return `| ${cells.join(' | ')} |`
   })
   return [
-    '| policy | spread | spread, hot clients | to the slow one | p50 ms | p99 ms | clients moved |',
-    '|---|---|---|---|---|---|---|',
+    '| policy | spread | spread, hot clients | to the slow one | p50 ms | p99 ms | back after | clients moved |',
+    '|---|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n')
 }

@@ -33,17 +33,38 @@ export interface Figures {
   readonly slowPercent: number
   /** Clients who go elsewhere when one of ten leaves, in percent; undefined where requests of a client do not stick anyway. */
   readonly movedPercent: number | undefined
+  /** Of policies that avoid a slow endpoint; undefined for the others. */
+  readonly recovery: Recovery | undefined
+}
+
+/** How an endpoint fares that was 200 times as slow for 20 to 30 s, and then is as fast as the others: means of ten runs. */
+export interface Recovery {
+  /** Of the requests while it was slow, what it got, in percent. */
+  readonly slowPercent: number
+  /** From its recovery to the first second in which it got half of an even share or more. */
+  readonly backAfterSeconds: number
 }
 
 const endpointCount = 10
 const slots = 32
 const fastMs = 10
 const slowMs = 100
+const slowIndex = 3
 const requestsPerMs = 2
 const requests = 40_000
 /** The first are not measured: averages have to form. */
 const warmUp = 4_000
 const clientCount = 10_000
+/** How often endpoints that nobody asks are forgiven, as upstreams do it. */
+const restEveryMs = 250
+const recoveryRequestsPerMs = 0.5
+const recoverySlowMs = 2_000
+/** The first of so many runs recovers after 20 s, each of the others a second later. */
+const recoveryFirstMs = 20_000
+const recoveryRuns = 10
+const recoveryPatienceMs = 90_000
+
+const avoiding: ReadonlySet<BalancePolicy> = new Set(['least-connections', 'least-time', 'p2c'])
 
 const hashing: ReadonlySet<BalancePolicy> = new Set([
   'ip-hash',
@@ -57,7 +78,7 @@ const hashing: ReadonlySet<BalancePolicy> = new Set([
 class SimulatedEndpoint implements BalancedEndpoint {
   readonly id: string
   readonly weight = 1
-  readonly serviceMs: number
+  serviceMs: number
   active = 0
   latencyMs = 0
   served = 0
@@ -122,29 +143,103 @@ function balancerOf(contestant: Contestant, endpoints: readonly SimulatedEndpoin
   return balancer
 }
 
-function run(contestant: Contestant, hasSlow: boolean, nextClient: () => string) {
-  const endpoints = Array.from(
-    { length: endpointCount },
-    (_, i) => new SimulatedEndpoint(i, hasSlow && i === 3 ? slowMs : fastMs),
-  )
+interface Load {
+  readonly endpoints: readonly SimulatedEndpoint[]
+  readonly requestsPerMs: number
+  readonly nextClient: () => string
+  /** Called before each request; false ends the run. */
+  readonly goesOn: (nowMs: number, request: number) => boolean
+  readonly onServed: (request: number, latencyMs: number) => void
+}
+
+function serve(contestant: Contestant, { endpoints, requestsPerMs, nextClient, goesOn, onServed }: Load): void {
   const balancer = balancerOf(contestant, endpoints)
   const arrivals = new Prng('arrivals')
   const services = new Prng('services')
   const exponential = (random: Prng, mean: number): number => -mean * Math.log(1 - random.float())
   /** Soonest last. */
   const underWay: Completion[] = []
-  const latencies: number[] = []
   let now = 0
-  for (let i = 0; i < requests; i++) {
+  let restedAtMs = 0
+  let requestsSinceRest = 0
+  for (let request = 0; ; request++) {
     now += exponential(arrivals, 1 / requestsPerMs)
+    if (!goesOn(now, request)) return
     while (underWay.length > 0 && underWay.at(-1)!.atMs <= now) complete(underWay.pop()!)
+    for (; restedAtMs + restEveryMs <= now; requestsSinceRest = 0) {
+      restedAtMs += restEveryMs
+      for (const each of endpoints) each.average.rest(restedAtMs, each.active === 0 ? requestsSinceRest : 0)
+    }
+    requestsSinceRest++
     for (const endpoint of endpoints) endpoint.latencyMs = endpoint.average.valueMs(now)
     const endpoint = balancer.pick({ key: nextClient() })!
     const atMs = endpoint.serve(now, exponential(services, endpoint.serviceMs))
-    if (i >= warmUp) latencies.push(atMs - now)
+    onServed(request, atMs - now)
     insert(underWay, { atMs, latencyMs: atMs - now, endpoint })
   }
+}
+
+function run(contestant: Contestant, hasSlow: boolean, nextClient: () => string) {
+  const endpoints = Array.from(
+    { length: endpointCount },
+    (_, i) => new SimulatedEndpoint(i, hasSlow && i === slowIndex ? slowMs : fastMs),
+  )
+  const latencies: number[] = []
+  serve(contestant, {
+    endpoints,
+    requestsPerMs,
+    nextClient,
+    goesOn: (_now, request) => request < requests,
+    onServed: (request, latencyMs) => {
+      if (request >= warmUp) latencies.push(latencyMs)
+    },
+  })
   return { endpoints, latencies: latencies.sort((a, b) => a - b) }
+}
+
+/** At a quarter of the load, so that the others are not busy and the slow one is asked because it seems worth it. */
+export function recover(contestant: Contestant): Recovery {
+  const all = Array.from({ length: recoveryRuns }, (_, i) => recoverAt(contestant, recoveryFirstMs + i * 1_000))
+  const mean = (read: (each: Recovery) => number): number => all.reduce((sum, each) => sum + read(each), 0) / all.length
+  return {
+    slowPercent: mean(({ slowPercent }) => slowPercent),
+    backAfterSeconds: mean(({ backAfterSeconds }) => backAfterSeconds),
+  }
+}
+
+function recoverAt(contestant: Contestant, recoveryAtMs: number): Recovery {
+  const endpoints = Array.from({ length: endpointCount }, (_, i) => new SimulatedEndpoint(i, fastMs))
+  const slow = endpoints[slowIndex]!
+  slow.serviceMs = recoverySlowMs
+  let servedSlow = 0
+  let requestsSlow = 0
+  let second = recoveryAtMs / 1_000
+  let [servedAtSecond, requestAtSecond] = [0, 0]
+  let backAfterSeconds = recoveryPatienceMs / 1_000
+  let isBack = false
+  serve(contestant, {
+    endpoints,
+    requestsPerMs: recoveryRequestsPerMs,
+    nextClient: () => clients[0]!,
+    goesOn: (now, request) => {
+      if (now < recoveryAtMs) return true
+      if (slow.serviceMs !== fastMs) {
+        slow.serviceMs = fastMs
+        ;[servedSlow, requestsSlow] = [slow.served, request]
+        ;[servedAtSecond, requestAtSecond] = [slow.served, request]
+      }
+      if (now >= (second + 1) * 1_000) {
+        const share = ((slow.served - servedAtSecond) * endpointCount) / (request - requestAtSecond)
+        isBack = share >= 0.5
+        if (isBack) backAfterSeconds = second - recoveryAtMs / 1_000
+        second++
+        ;[servedAtSecond, requestAtSecond] = [slow.served, request]
+      }
+      return !isBack && now < recoveryAtMs + recoveryPatienceMs
+    },
+    onServed: () => {},
+  })
+  return { slowPercent: (servedSlow * 100) / requestsSlow, backAfterSeconds }
 }
 
 function complete({ atMs, latencyMs, endpoint }: Completion): void {
@@ -189,7 +284,8 @@ export function measure(contestant: Contestant): Figures {
     hotSpread: busiest(hot.endpoints),
     p50Ms: quantile(0.5),
     p99Ms: quantile(0.99),
-    slowPercent: (slow.endpoints[3]!.served * 100) / requests,
+    slowPercent: (slow.endpoints[slowIndex]!.served * 100) / requests,
     movedPercent: hashing.has(contestant.policy) ? movedPercent(contestant) : undefined,
+    recovery: avoiding.has(contestant.policy) ? recover(contestant) : undefined,
   }
 }

@@ -226,3 +226,28 @@ test('ip-hash: no text breaks the reading of addresses', () => {
     { seed: 8, numRuns: 3000 },
   )
 })
+
+test('peak EWMA: one that is left alone is forgiven ten times as fast, but not sooner than fifty requests of others', () => {
+  const valueAfter = (restedMs: number, requests: number): number => {
+    const average = new PeakEwma(10_000)
+    average.observe(0, 2_000)
+    for (let now = 250; now <= restedMs; now += 250) average.rest(now, (requests * 250) / restedMs)
+    return average.valueMs(restedMs)
+  }
+  assert.ok(Math.abs(valueAfter(5_000, 1e6) - 2_000 * Math.exp(-5)) < 1e-6)
+  assert.ok(Math.abs(valueAfter(5_000, 100) - 2_000 * Math.exp(-2.5)) < 1e-6)
+  assert.ok(Math.abs(valueAfter(5_000, 0) - 2_000 * Math.exp(-0.5)) < 1e-6)
+})
+
+test('peak EWMA: after a rest one observation is believed, and at work as slowly as ever', () => {
+  const average = new PeakEwma(10_000)
+  average.observe(0, 2_000)
+  average.rest(6_000, 10_000)
+  average.observe(6_000, 10)
+  assert.ok(average.valueMs(6_000) < 16, `${average.valueMs(6_000)}`)
+  average.observe(6_001, 2_000)
+  // A request was under way all the time.
+  average.rest(7_000, 0)
+  average.observe(7_000, 10)
+  assert.ok(average.valueMs(7_000) > 1_800, `${average.valueMs(7_000)}`)
+})

@@ -26,6 +26,12 @@ export interface PickRequest<E extends BalancedEndpoint = BalancedEndpoint> {
   readonly isExcluded?: ((endpoint: E) => boolean) | undefined
 }
 
+/** An update of a {@link Balancer} under way. */
+export interface UpdateSteps {
+  /** Does about a millisecond's work. True: all is done and the new set in use. */
+  step(): boolean
+}
+
 /** Chooses endpoints. Not safe to share between sets. */
 export interface Balancer<E extends BalancedEndpoint = BalancedEndpoint> {
   /**
@@ -33,6 +39,11 @@ export interface Balancer<E extends BalancedEndpoint = BalancedEndpoint> {
    * keys than they must; the others go on where they were as well as they can. Ids must be unique.
    */
   update(endpoints: readonly E[]): void
+  /**
+   * As `update`, for sets so large that it would hold everything else up: they are as they were until the steps are done.
+   * Undefined: it takes no steps, call `update`. A later `update` counts, whichever steps are left.
+   */
+  updateInSteps?(endpoints: readonly E[]): UpdateSteps | undefined
   /** One of the set; undefined when it is empty or all are excluded. */
   pick(request: PickRequest<E>): E | undefined
 }

@@ -2,7 +2,7 @@ import { ConsistentHashRing, KetamaRing, MaglevTable, Rendezvous } from '../ring
 import type { BalancedEndpoint, Balancer, RandomUnit } from './balancer.ts'
 import { IpHash } from './ip-hash.ts'
 import { JumpOrder } from './jump-order.ts'
-import { placeByKetama } from './ketama-names.ts'
+import { placeByKetama, placeByKetamaInSteps } from './ketama-names.ts'
 import { LeastConnections, LeastTime } from './least-score.ts'
 import { PowerOfTwoChoices } from './p2c.ts'
 import { Placed } from './placed.ts'
@@ -82,7 +82,12 @@ export function createBalancer<E extends BalancedEndpoint>(
     case 'jump-hash':
       return new Placed<E>({ randomUnit, place: (endpoints) => new JumpOrder(endpoints) })
     case 'ketama':
-      return new Placed<E>({ randomUnit, place: placeByKetama, hash: KetamaRing.hash })
+      return new Placed<E>({
+        randomUnit,
+        place: placeByKetama,
+        placeInSteps: placeByKetamaInSteps,
+        hash: KetamaRing.hash,
+      })
     default: {
       const unknown: never = policy
       throw new RangeError(`there is no policy ${String(unknown)}: choose one of ${balancePolicies.join(', ')}`)

@@ -1,4 +1,4 @@
-export type { BalancedEndpoint, Balancer, PickRequest, RandomUnit } from './balancer.ts'
+export type { BalancedEndpoint, Balancer, PickRequest, RandomUnit, UpdateSteps } from './balancer.ts'
 export { type BalancePolicy, type BalancerOptions, balancePolicies, createBalancer } from './create-balancer.ts'
 export { PeakEwma, peakEwmaCost } from './peak-ewma.ts'
 export { PlannedBalancer } from './planned-balancer.ts'

@@ -1,4 +1,4 @@
-import { KetamaRing, type KetamaServer } from '../ring/index.ts'
+import { type KetamaBuild, KetamaRing, type KetamaServer } from '../ring/index.ts'
 import type { BalancedEndpoint } from './balancer.ts'
 import type { Placement } from './placed.ts'
 
@@ -8,6 +8,18 @@ import type { Placement } from './placed.ts'
  */
 export function placeByKetama(endpoints: readonly BalancedEndpoint[], previous?: Placement | undefined): KetamaRing {
   return new KetamaRing(endpoints.map(serverOf), previous instanceof KetamaRing ? previous : undefined)
+}
+
+/** Fewer are placed in some milliseconds. */
+const steppedMin = 256
+
+/** The same in steps; undefined when there are too few to be worth it. */
+export function placeByKetamaInSteps(
+  endpoints: readonly BalancedEndpoint[],
+  previous: Placement,
+): KetamaBuild | undefined {
+  if (endpoints.length < steppedMin) return undefined
+  return KetamaRing.building(endpoints.map(serverOf), previous instanceof KetamaRing ? previous : undefined)
 }
 
 function serverOf({ id, weight }: BalancedEndpoint): KetamaServer {

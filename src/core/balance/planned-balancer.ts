@@ -4,7 +4,7 @@
  * I1: `balancers[i]` is that of `groups[i]`; a group that stays keeps its balancer, and so its state.
  */
 import { murmur3 } from '../ring/index.ts'
-import type { BalancedEndpoint, Balancer, PickRequest, RandomUnit } from './balancer.ts'
+import type { BalancedEndpoint, Balancer, PickRequest, RandomUnit, UpdateSteps } from './balancer.ts'
 import type { TrafficGroup, TrafficPlan } from './traffic-plan.ts'
 
 /** Other than what places keys inside a group, or a group would get only some of the hashes. */
@@ -28,12 +28,44 @@ export class PlannedBalancer<E extends BalancedEndpoint> {
 
   update(plan: TrafficPlan<E>): void {
     const old = new Map(this.#groups.map(({ name }, i) => [name, this.#balancers[i]!]))
-    this.#groups = plan.groups
-    this.#balancers = plan.groups.map(({ name, endpoints }) => {
+    const balancers = plan.groups.map(({ name, endpoints }) => {
       const balancer = old.get(name) ?? this.#create()
       balancer.update(endpoints)
       return balancer
     })
+    this.#take(plan, balancers)
+  }
+
+  /** As `update`, in steps; see {@link Balancer}. Of several groups one after the other takes its new set. */
+  updateInSteps(plan: TrafficPlan<E>): UpdateSteps | undefined {
+    const groupsBefore = this.#groups
+    const old = new Map(groupsBefore.map(({ name }, i) => [name, this.#balancers[i]!]))
+    const balancers = plan.groups.map(({ name }) => old.get(name) ?? this.#create())
+    const left: UpdateSteps[] = []
+    const quick: (() => void)[] = []
+    for (const [i, { endpoints }] of plan.groups.entries()) {
+      const balancer = balancers[i]!
+      const steps = balancer.updateInSteps?.(endpoints)
+      if (steps === undefined) quick.push(() => balancer.update(endpoints))
+      else left.push(steps)
+    }
+    if (left.length === 0) return undefined
+    return {
+      step: () => {
+        if (left.length > 0 && left[0]!.step()) left.shift()
+        if (left.length > 0) return false
+        // Another update came first.
+        if (this.#groups !== groupsBefore) return true
+        for (const update of quick) update()
+        this.#take(plan, balancers)
+        return true
+      },
+    }
+  }
+
+  #take(plan: TrafficPlan<E>, balancers: Balancer<E>[]): void {
+    this.#groups = plan.groups
+    this.#balancers = balancers
   }
 
   /** Undefined when there are none or all are excluded. */

@@ -39,7 +39,7 @@ export interface OutlierRecord {
   readonly isEjected: boolean
   /** For people: why it was ejected. Empty when it is not. */
   readonly reason: string
-  /** When it may come back; it does at the first sweep at or after. Meaningless when it is not ejected. */
+  /** When it may come back; it does at the first `release` or `sweep` at or after. Meaningless when it is not ejected. */
   readonly ejectedUntilMs: number
   /** How often it was ejected, ever. */
   readonly ejections: number
@@ -138,19 +138,32 @@ export class OutlierDetector {
     return this.#eject(own, nowMs, 'failures-in-row', `${own.failuresInRow} failures in a row`)
   }
 
+  /** When the first of those that are ejected may return; undefined when nobody is. Cost: n. */
+  get releaseDueMs(): number | undefined {
+    if (this.#ejectedCount === 0) return undefined
+    let dueMs = Number.POSITIVE_INFINITY
+    for (const { isEjected, ejectedUntilMs } of this.#tracked) if (isEjected) dueMs = Math.min(dueMs, ejectedUntilMs)
+    return dueMs
+  }
+
+  /** Lets those return whose time is over, between sweeps. Gives their records. */
+  release(nowMs: number): OutlierRecord[] {
+    const released: OutlierRecord[] = []
+    for (const record of this.#tracked) {
+      if (!record.isEjected || nowMs < record.ejectedUntilMs) continue
+      this.#readmit(record)
+      released.push(record)
+    }
+    return released
+  }
+
   /**
    * Once an interval: lets those return whose time is over, then compares what happened since the last sweep. Gives the
    * records that changed.
    */
   sweep(nowMs: number): OutlierRecord[] {
-    const changed = new Set<Tracked>()
-    for (const record of this.#tracked) {
-      if (!record.isEjected) record.backoff = Math.max(0, record.backoff - 1)
-      else if (nowMs >= record.ejectedUntilMs) {
-        this.#readmit(record)
-        changed.add(record)
-      }
-    }
+    for (const record of this.#tracked) if (!record.isEjected) record.backoff = Math.max(0, record.backoff - 1)
+    const changed = new Set<OutlierRecord>(this.release(nowMs))
     for (const record of this.#sweepSuccessRates(nowMs)) changed.add(record)
     for (const record of this.#sweepLatencies(nowMs)) changed.add(record)
     for (const record of this.#tracked) {

@@ -1,7 +1,7 @@
 export { ConsistentHashRing, type ConsistentHashRingOptions } from './consistent-hash-ring.ts'
 export { fnv1a, mix32, murmur3, xxhash32 } from './hash.ts'
 export { jumpHash } from './jump-hash.ts'
-export { KetamaRing, type KetamaServer } from './ketama.ts'
+export { type KetamaBuild, KetamaRing, type KetamaServer } from './ketama.ts'
 export { type MaglevOptions, MaglevTable } from './maglev.ts'
 export { type IsExcluded, noNode, type RingNode } from './node.ts'
 export { Rendezvous } from './rendezvous.ts'

@@ -11,7 +11,8 @@
  */
 import { md5Words } from './md5.ts'
 import type { IsExcluded } from './node.ts'
-import { ranksMax, TokenRing } from './token-ring.ts'
+import { TokenRing } from './token-ring.ts'
+import { runSteps, sortingTokens, type Tokens, tokensOf } from './tokens.ts'
 
 /** A server as libmemcached names it. */
 export interface KetamaServer {
@@ -25,6 +26,8 @@ export interface KetamaServer {
 
 const pointsPerServer = 160
 const memcachedPort = 11_211
+/** So many names are hashed in one step: about a millisecond. */
+const namesPerStep = 2_048
 
 /**
  * libmemcached's weighted ketama. Cost: an MD5 and log2(160 n) steps a key; 40 MD5s a server, or a server that is new to `previous`.
@@ -34,44 +37,43 @@ const memcachedPort = 11_211
  * counted again. A server whose share is below 1/(40 n) gets no point, as there.
  */
 export class KetamaRing {
-  readonly servers: readonly KetamaServer[]
-  /** How many names had to be hashed to make it. */
-  readonly namesHashed: number
-  readonly #ring: TokenRing
-  /** How many each server has. */
-  readonly #names: readonly number[]
+  /** Set once, right after it was made. */
+  #parts: Parts
 
   /**
    * `previous`: one whose points are taken over where they are the same, so that an update costs MD5s for those servers only
    * that are new, and for single points of the others. Throws a RangeError when a weight is not above 0.
    */
   constructor(servers: readonly KetamaServer[], previous?: KetamaRing | undefined) {
-    for (const { host, port, weight = 1 } of servers) {
-      if (!(weight > 0 && weight < Number.POSITIVE_INFINITY))
-        throw new RangeError(`server ${host}:${port} has weight ${weight}: give a finite number above 0`)
+    this.#parts = runSteps(placing(servers, previous === undefined ? undefined : previous.#parts))
+  }
+
+  /** As the constructor, in steps: of thousands of servers a ring takes its time. */
+  static building(servers: readonly KetamaServer[], previous?: KetamaRing | undefined): KetamaBuild {
+    const steps = placing(servers, previous === undefined ? undefined : previous.#parts)
+    let ring: KetamaRing | undefined
+    const step = (): boolean => {
+      if (ring !== undefined) return true
+      const { done, value } = steps.next()
+      if (done !== true) return false
+      ring = new KetamaRing([])
+      ring.#parts = value
+      return true
     }
-    this.servers = servers
-    this.#names = nameCounts(servers)
-    const indexBefore = previous === undefined ? undefined : placesBefore(previous.servers, servers)
-    if (previous === undefined || indexBefore === undefined) {
-      const all = new Points(servers, (index) => [0, this.#names[index]!])
-      this.namesHashed = all.names
-      const order = servers.map((_, i) => i)
-      this.#ring = TokenRing.of(all.placed, order)
-      return
+    const finish = (): KetamaRing => {
+      while (!step());
+      return ring!
     }
-    const namesBefore = (index: number): number => (indexBefore[index]! < 0 ? 0 : previous.#names[indexBefore[index]!]!)
-    const indexNow = new Int32Array(previous.servers.length).fill(-1)
-    indexBefore.forEach((old, index) => {
-      if (old >= 0) indexNow[old] = index
-    })
-    const fresh = new Points(servers, (index) => [namesBefore(index), this.#names[index]!])
-    // With another number of servers all may have a name more or less: the quarter is rounded down.
-    const gone = new Points(previous.servers, (old) =>
-      indexNow[old]! < 0 ? [0, 0] : [this.#names[indexNow[old]!]!, previous.#names[old]!],
-    )
-    this.namesHashed = fresh.names + gone.names
-    this.#ring = previous.#ring.changed(indexNow, fresh.placed, gone.placed, servers.length)
+    return { step, finish }
+  }
+
+  get servers(): readonly KetamaServer[] {
+    return this.#parts.servers
+  }
+
+  /** How many names had to be hashed to make it. */
+  get namesHashed(): number {
+    return this.#parts.namesHashed
   }
 
   /** The hash that libmemcached gives a key. */
@@ -81,7 +83,7 @@ export class KetamaRing {
 
   /** How many points there are. */
   get size(): number {
-    return this.#ring.tokens.length
+    return this.#parts.ring.tokens.length
   }
 
   /** The index of the key's server; -1 when there are none. */
@@ -91,8 +93,52 @@ export class KetamaRing {
 
   /** The index of the server of a hash, going on past the excluded; `noNode` (-1) when there is none. */
   find(hash: number, isExcluded?: IsExcluded): number {
-    return this.#ring.find(hash, isExcluded)
+    return this.#parts.ring.find(hash, isExcluded)
   }
+}
+
+/** A {@link KetamaRing} that is made in steps, so that nothing else has to wait for all of it. */
+export interface KetamaBuild {
+  /** Does about a millisecond's work. True: the ring is done. Throws as the constructor of the ring does. */
+  step(): boolean
+  /** The ring, after all steps that are left. */
+  finish(): KetamaRing
+}
+
+/** What a ring is made of. */
+interface Parts {
+  readonly servers: readonly KetamaServer[]
+  /** How many each server has. */
+  readonly names: readonly number[]
+  readonly namesHashed: number
+  readonly ring: TokenRing
+}
+
+function* placing(servers: readonly KetamaServer[], previous: Parts | undefined): Generator<void, Parts> {
+  for (const { host, port, weight = 1 } of servers) {
+    if (!(weight > 0 && weight < Number.POSITIVE_INFINITY))
+      throw new RangeError(`server ${host}:${port} has weight ${weight}: give a finite number above 0`)
+  }
+  const names = nameCounts(servers)
+  const indexBefore = previous === undefined ? undefined : placesBefore(previous.servers, servers)
+  yield
+  if (previous === undefined || indexBefore === undefined) {
+    const { values, owners } = yield* points(servers, (index) => [0, names[index]!])
+    return { servers, names, namesHashed: values.length / 4, ring: new TokenRing(values, owners, servers.length) }
+  }
+  const namesBefore = (index: number): number => (indexBefore[index]! < 0 ? 0 : previous.names[indexBefore[index]!]!)
+  const indexNow = new Int32Array(previous.servers.length).fill(-1)
+  indexBefore.forEach((old, index) => {
+    if (old >= 0) indexNow[old] = index
+  })
+  const fresh = yield* points(servers, (index) => [namesBefore(index), names[index]!])
+  // With another number of servers all may have a name more or less: the quarter is rounded down.
+  const gone = yield* points(previous.servers, (old) =>
+    indexNow[old]! < 0 ? [0, 0] : [names[indexNow[old]!]!, previous.names[old]!],
+  )
+  const size = 4 * names.reduce((sum, count) => sum + count, 0)
+  const ring = yield* previous.ring.changing(indexNow, fresh, gone, servers.length, size)
+  return { servers, names, namesHashed: (fresh.values.length + gone.values.length) / 4, ring }
 }
 
 /** Where each server was before, -1 for new ones. Undefined: they changed places or are named twice, so nothing can be taken over. */
@@ -121,24 +167,41 @@ function nameCounts(servers: readonly KetamaServer[]): number[] {
   return servers.map(({ weight = 1 }) => nameCount(weight, weightSum, servers.length))
 }
 
-/** The points of some names of servers, as `TokenRing` takes them. */
-class Points {
-  readonly names: number
-  readonly placed: Float64Array
+/** The first name of a server, by its index, and the one after the last. */
+type NamesOf = (index: number) => readonly [from: number, to: number]
 
-  /** `namesOf`: the first name of a server, by its index, and the one after the last. */
-  constructor(servers: readonly KetamaServer[], namesOf: (index: number) => readonly [from: number, to: number]) {
-    const ranges = servers.map((_, index) => namesOf(index))
-    this.names = ranges.reduce((sum, [from, to]) => sum + Math.max(0, to - from), 0)
-    this.placed = new Float64Array(this.names * 4)
-    let at = 0
-    for (const [index, [from, to]] of ranges.entries()) {
-      if (from >= to) continue
-      const prefix = prefixOf(servers[index]!)
-      for (let name = from; name < to; name++) {
-        const words = md5Words(prefix + name)
-        for (let word = 0; word < 4; word++) this.placed[at++] = words[word]! * ranksMax + index
-      }
+/** The points of some names of servers, sorted; equal ones in the order of the servers. */
+function* points(servers: readonly KetamaServer[], namesOf: NamesOf): Generator<void, Tokens> {
+  const ranges = servers.map((_, index) => namesOf(index))
+  const placed = tokensOf(4 * ranges.reduce((sum, [from, to]) => sum + Math.max(0, to - from), 0))
+  let at = 0
+  let namesSinceStep = 0
+  for (const [index, [from, to]] of ranges.entries()) {
+    if (from >= to) continue
+    placeNames(placed, at, index, prefixOf(servers[index]!), from, to)
+    at += 4 * (to - from)
+    namesSinceStep += to - from
+    if (namesSinceStep < namesPerStep) continue
+    namesSinceStep = 0
+    yield
+  }
+  return yield* sortingTokens(placed)
+}
+
+function placeNames(
+  { values, owners }: Tokens,
+  start: number,
+  owner: number,
+  prefix: string,
+  from: number,
+  to: number,
+): void {
+  let at = start
+  for (let name = from; name < to; name++) {
+    const words = md5Words(prefix + name)
+    for (let word = 0; word < 4; word++, at++) {
+      values[at] = words[word]!
+      owners[at] = owner
     }
   }
 }

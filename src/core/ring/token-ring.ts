@@ -4,6 +4,7 @@
  * I1: `tokens` is sorted; `owners[i]` is the node of `tokens[i]`.
  */
 import { type IsExcluded, noNode } from './node.ts'
+import { type Tokens, tokensPerStep } from './tokens.ts'
 
 export class TokenRing {
   readonly tokens: Uint32Array
@@ -33,42 +34,25 @@ export class TokenRing {
   }
 
   /**
-   * A ring of `nodes` nodes with the tokens of this one and others: linear, where sorting all anew is n log n. `ownerNow` says what the
-   * owners are called now, -1 for those whose tokens all go, and keeps the order of those that stay. `fresh`: `token * 2^20 + owner`;
-   * `gone`: single tokens that go, `token * 2^20` + the owner as it was called before, each of an owner that stays.
+   * A ring of `nodes` nodes with the tokens of this one and others: linear, where sorting all anew is n log n. `size`: how many those are.
+   * `ownerNow` says what the owners are called now, -1 for those whose tokens all go, and keeps the order of those that stay. `gone`:
+   * single tokens that go, by their owners as they were called before, each of an owner that stays. Both sorted, equal ones by owner.
+   * Pauses at each `yield`.
    */
-  changed(ownerNow: Int32Array, fresh: Float64Array, gone: Float64Array, nodes: number): TokenRing {
-    fresh.sort()
-    gone.sort()
-    let size = fresh.length - gone.length
-    for (const owner of this.owners) if (ownerNow[owner]! >= 0) size++
-    const tokens = new Uint32Array(size)
-    const owners = new Uint32Array(size)
-    let next = 0
-    let nextGone = 0
-    let at = 0
-    for (let i = 0; i < this.tokens.length; i++) {
-      const token = this.tokens[i]!
-      const owner = ownerNow[this.owners[i]!]!
-      if (owner < 0) continue
-      if (gone[nextGone] === token * ranksMax + this.owners[i]!) {
-        nextGone++
-        continue
-      }
-      const place = token * ranksMax + owner
-      for (; next < fresh.length && fresh[next]! < place; next++, at++) {
-        tokens[at] = Math.floor(fresh[next]! / ranksMax)
-        owners[at] = fresh[next]! % ranksMax
-      }
-      tokens[at] = token
-      owners[at] = owner
-      at++
+  *changing(
+    ownerNow: Int32Array,
+    fresh: Tokens,
+    gone: Tokens,
+    nodes: number,
+    size: number,
+  ): Generator<void, TokenRing> {
+    const merge = new Merge(this, ownerNow, fresh, gone, size)
+    for (let from = 0; from < this.tokens.length; from += tokensPerStep) {
+      merge.take(from, Math.min(this.tokens.length, from + tokensPerStep))
+      yield
     }
-    for (; next < fresh.length; next++, at++) {
-      tokens[at] = Math.floor(fresh[next]! / ranksMax)
-      owners[at] = fresh[next]! % ranksMax
-    }
-    return new TokenRing(tokens, owners, nodes)
+    merge.takeRest()
+    return new TokenRing(merge.tokens, merge.owners, nodes)
   }
 
   /** The first token at or after `hash`, going round: its index. `noNode` when the ring is empty. */
@@ -109,3 +93,63 @@ export class TokenRing {
 
 /** How many nodes a ring holds at most. */
 export const ranksMax = 2 ** 20
+
+/** Tokens of a ring that stay, and fresh ones, in order. */
+class Merge {
+  readonly tokens: Uint32Array
+  readonly owners: Uint32Array
+  readonly #old: TokenRing
+  readonly #ownerNow: Int32Array
+  readonly #fresh: Tokens
+  readonly #gone: Tokens
+  #at = 0
+  #nextFresh = 0
+  #nextGone = 0
+
+  constructor(old: TokenRing, ownerNow: Int32Array, fresh: Tokens, gone: Tokens, size: number) {
+    this.#old = old
+    this.#ownerNow = ownerNow
+    this.#fresh = fresh
+    this.#gone = gone
+    this.tokens = new Uint32Array(size)
+    this.owners = new Uint32Array(size)
+  }
+
+  /** The old tokens from `from` to `to`, and the fresh ones before them. */
+  take(from: number, to: number): void {
+    const { tokens, owners } = this
+    const { tokens: oldTokens, owners: oldOwners } = this.#old
+    const { values: goneValues, owners: goneOwners } = this.#gone
+    const { values: freshValues, owners: freshOwners } = this.#fresh
+    const ownerNow = this.#ownerNow
+    let [at, nextFresh, nextGone] = [this.#at, this.#nextFresh, this.#nextGone]
+    for (let i = from; i < to; i++) {
+      const token = oldTokens[i]!
+      const before = oldOwners[i]!
+      const owner = ownerNow[before]!
+      if (owner < 0) continue
+      if (goneValues[nextGone] === token && goneOwners[nextGone] === before) {
+        nextGone++
+        continue
+      }
+      for (; nextFresh < freshValues.length; nextFresh++, at++) {
+        const value = freshValues[nextFresh]!
+        if (value > token || (value === token && freshOwners[nextFresh]! >= owner)) break
+        tokens[at] = value
+        owners[at] = freshOwners[nextFresh]!
+      }
+      tokens[at] = token
+      owners[at] = owner
+      at++
+    }
+    this.#at = at
+    this.#nextFresh = nextFresh
+    this.#nextGone = nextGone
+  }
+
+  takeRest(): void {
+    const { values, owners } = this.#fresh
+    this.tokens.set(values.subarray(this.#nextFresh), this.#at)
+    this.owners.set(owners.subarray(this.#nextFresh), this.#at)
+  }
+}

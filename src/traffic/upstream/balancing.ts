@@ -2,8 +2,9 @@
  * Who of an upstream's endpoints gets requests, and which one the next.
  *
  * - B1  The balancers' sets, and `isEligible` of each endpoint, are what `planOf` says of the endpoints as of the last
- *       `place`.
+ *       `place` whose steps are done. While they are not, those of before hold.
  * - B2  `pick` allocates nothing.
+ * - B3  `spares` are, once made, those of `placedLast` that the plan leaves out although they are in the subset, by priority.
  */
 import {
   type PickRequest,
@@ -12,6 +13,7 @@ import {
   type RandomUnit,
   rendezvousSubset,
   type TrafficPlan,
+  type UpdateSteps,
 } from '../../core/balance/index.ts'
 import type { BalanceSettings, EndpointAddress } from './settings.ts'
 import type { EndpointState, UpstreamEndpoint } from './upstream.ts'
@@ -75,6 +77,9 @@ export class Balancing<E extends Placeable> {
   private settings: BalanceSettings
   private planned: PlannedBalancer<UpstreamEndpoint>
   private plan: TrafficPlan<E> = { groups: [], isPanicking: false }
+  private placedLast: readonly E[] = []
+  /** Made when first asked for: most plans leave nobody out, and few requests get so far. */
+  private spares: readonly E[] | undefined
 
   constructor(settings: BalanceSettings, caller: Caller) {
     this.caller = caller
@@ -98,16 +103,59 @@ export class Balancing<E extends Placeable> {
     if (settings.policy !== policy || settings.boundedLoadFactor !== boundedLoadFactor) this.planned = this.create()
   }
 
-  /** The endpoints, their states or their weights changed. */
-  place(endpoints: readonly E[]): void {
+  /** The endpoints, their states or their weights changed. Undefined: all is done; else when the steps are. */
+  place(endpoints: readonly E[]): UpdateSteps | undefined {
+    const plan = planOf(endpoints, this.settings, this.caller.id)
+    const steps = this.planned.updateInSteps(plan)
+    if (steps === undefined) {
+      this.planned.update(plan)
+      this.take(plan, endpoints)
+      return undefined
+    }
+    return {
+      step: () => {
+        if (!steps.step()) return false
+        this.take(plan, endpoints)
+        return true
+      },
+    }
+  }
+
+  private take(plan: TrafficPlan<E>, endpoints: readonly E[]): void {
+    this.plan = plan
+    this.placedLast = endpoints
+    this.spares = undefined
     for (const endpoint of endpoints) endpoint.isEligible = false
-    this.plan = planOf(endpoints, this.settings, this.caller.id)
-    for (const group of this.plan.groups) for (const endpoint of group.endpoints) endpoint.isEligible = true
-    this.planned.update(this.plan)
+    for (const group of plan.groups) for (const endpoint of group.endpoints) endpoint.isEligible = true
   }
 
   pick(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | undefined {
     return this.planned.pick(request)
+  }
+
+  /**
+   * For a request that all who get requests are excluded for: one of those kept back, of a lower priority or in another zone, as
+   * long as it is ready. The first priority first, in it whoever has least to do for its weight.
+   */
+  pickSpare({ isExcluded }: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | undefined {
+    this.spares ??= this.findSpares()
+    let best: E | undefined
+    let ties = 0
+    for (const spare of this.spares) {
+      if (!spare.isMember || spare.state !== 'ready' || isExcluded?.(spare) === true) continue
+      if (best !== undefined && spare.address.priority > best.address.priority) break
+      const lead = best === undefined ? -1 : spare.active * best.weight - best.active * spare.weight
+      if (lead > 0) continue
+      ties = lead < 0 ? 1 : ties + 1
+      if (lead < 0 || this.caller.randomUnit() * ties < 1) best = spare
+    }
+    return best
+  }
+
+  private findSpares(): readonly E[] {
+    return subsetOf(this.placedLast, this.settings.subsetSize, this.caller.id)
+      .filter(({ isEligible }) => !isEligible)
+      .sort((a, b) => a.address.priority - b.address.priority)
   }
 
   private create(): PlannedBalancer<UpstreamEndpoint> {

@@ -56,7 +56,7 @@ export class KeptEndpoint implements UpstreamEndpoint {
 
   /** What the source tells of it now, at the same place. True when that changes anything. */
   follow({ address, unhealthy }: ResolvedEndpoint): boolean {
-    if (this.sourceReason === unhealthy && JSON.stringify(address) === JSON.stringify(this.address)) return false
+    if (this.sourceReason === unhealthy && isSameAddress(address, this.address)) return false
     this.address = address
     this.sourceReason = unhealthy
     return true
@@ -103,8 +103,9 @@ export class KeptEndpoint implements UpstreamEndpoint {
     this.latencyMs = this.ewma.valueMs(nowMs)
   }
 
-  /** An endpoint that nobody asks is forgiven slowly, or it would never be asked again. */
-  decay(nowMs: number): void {
+  /** An endpoint that nobody asks is forgiven, or it would never be asked again. `requests`: of all, since the last call. */
+  decay(nowMs: number, requests: number): void {
+    this.ewma.rest(nowMs, this.ownActive === 0 ? requests : 0)
     this.latencyMs = this.ewma.valueMs(nowMs)
   }
 
@@ -147,4 +148,14 @@ export class KeptEndpoint implements UpstreamEndpoint {
     if (check?.health === 'unknown') return { state: 'unknown', reason: check.reason || 'not checked yet' }
     return { state: 'ready', reason: '' }
   }
+}
+
+/** Of ten thousand endpoints at each word of their source: so it is quick for those that are the same. */
+function isSameAddress(one: EndpointAddress, other: EndpointAddress): boolean {
+  if (one === other) return true
+  for (const key of ['id', 'host', 'port', 'weight', 'priority', 'zone'] as const)
+    if (one[key] !== other[key]) return false
+  if (one.metadata === other.metadata) return true
+  const [names, others] = [Object.keys(one.metadata), Object.keys(other.metadata)]
+  return names.length === others.length && names.every((name) => one.metadata[name] === other.metadata[name])
 }

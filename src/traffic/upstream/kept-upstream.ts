@@ -3,14 +3,13 @@
  * computed when something changed, so that `pick` only chooses.
  *
  * - U1  `endpoints` are the members, in the order of the sources; `byId` has the same ones.
- * - U2  The balancers hold exactly what `planOf` says of the members' states, as of the last `weigh`. Every change of a
- *       state is followed by one in the same turn, unless the last one took so long that it would take more than a fifth
- *       of all time (thousands of endpoints): then `isStale` holds until it is made up for, and endpoints that are not
- *       fit any more are passed over at each pick.
+ * - U2  The balancers hold exactly what `planOf` says of the members' states, as of the last time they were placed. Every
+ *       change of a state is followed by that in the same turn, unless it takes long (thousands of endpoints, `Placing`):
+ *       then `isStale` holds until it is made up for, and endpoints that are not fit any more are passed over at each pick.
  * - U3  `active` is the sum of the `ownActive` of all endpoints, of former members too.
  */
 import { assert } from '../../base/index.ts'
-import type { PickRequest } from '../../core/balance/index.ts'
+import type { PickRequest, UpdateSteps } from '../../core/balance/index.ts'
 import { CircuitBreaker, type CircuitPermit, noPermit, OutlierDetector, RetryBudget } from '../../core/health/index.ts'
 import type { Timer } from '../../runtime/index.ts'
 import type { ResolvedEndpoint, TrafficRuntime } from '../resolvers/index.ts'
@@ -20,6 +19,7 @@ import { HealthChecks } from './health-checks.ts'
 import { KeptEndpoint } from './kept-endpoint.ts'
 import { Listeners } from './listeners.ts'
 import type { UpstreamOptions } from './open-upstream.ts'
+import { Placing } from './placing.ts'
 import { ReadyWaiters } from './ready-waiters.ts'
 import type { UpstreamSettings } from './settings.ts'
 import { SourceSet } from './source-set.ts'
@@ -35,12 +35,9 @@ import type {
 /** Where round robin begins: a number below this. */
 const offsetBound = 1 << 16
 /** How often the latencies of endpoints that nobody asks decay. */
-const decayMs = 1_000
+const decayMs = 250
 /** Weights are raised at most so often, however short the slow start. */
 const warmingStepMsMin = 10
-/** Placing endpoints that took this long or longer is next done after a rest of `restFactor` times as long. */
-const restFromMs = 5
-const restFactor = 4
 
 export class KeptUpstream implements Upstream {
   readonly name: string
@@ -62,6 +59,8 @@ export class KeptUpstream implements Upstream {
   private active = 0
   private foreignActive = 0
   private requests = 0
+  /** `requests` at the last decay. */
+  private requestsDecayed = 0
   private retries = 0
   private retriesRefused = 0
   private readonly refusals: Record<PickRefusal, number> = {
@@ -71,14 +70,15 @@ export class KeptUpstream implements Upstream {
     'too-many-requests': 0,
     'all-tried': 0,
   }
-  private isStale = false
+  private readonly placing: Placing
   private isTellDue = false
-  private placedInMs = 0
-  private nextPlaceMs = Number.NEGATIVE_INFINITY
-  private placeTimer: Timer | undefined
+  /** When a weight changes by the time alone, counted from the last placing; undefined: none does. */
+  private warmingInMs: number | undefined
   private sweepTimer: Timer | undefined
   /** What `sweepTimer` runs by; undefined: it does not. */
   private sweepMs: number | undefined
+  /** Runs while somebody is ejected, until the first of them may return. */
+  private releaseTimer: Timer | undefined
   private warmingTimer: Timer | undefined
   private decayTimer: Timer | undefined
   private closed = false
@@ -108,10 +108,14 @@ export class KeptUpstream implements Upstream {
       },
       settings.activeCheck,
     )
+    this.placing = new Placing(outside, {
+      place: (nowMs) => this.place(nowMs),
+      placed: () => this.placed(),
+    })
     this.sources = new SourceSet(settings.name, outside, () => this.join())
     this.sources.reconfigure(settings.sources)
     this.startTimers()
-    if (this.sources.isComplete) this.waiters.resolve()
+    this.resolveWhenReady()
   }
 
   ready(signal?: AbortSignal): Promise<void> {
@@ -121,19 +125,21 @@ export class KeptUpstream implements Upstream {
   pick(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | PickRefusal {
     const bound = this.bound()
     if (bound !== undefined) return this.refuse(bound)
-    const picked = this.isStale ? this.pickStale(request) : this.balancing.pick(request)
-    return picked ?? this.refuse(this.whyNone())
+    const picked = this.placing.isStale ? this.pickStale(request) : this.balancing.pick(request)
+    if (picked !== undefined) return picked
+    // What is kept back is for the moment in which all others were tried: health is judged later than requests fail.
+    const spare = request.isExcluded === undefined ? undefined : this.balancing.pickSpare(request)
+    return spare ?? this.refuse(this.whyNone())
   }
 
   find(id: string): UpstreamEndpoint | undefined {
     const endpoint = this.byId.get(id)
-    const isFit = endpoint?.isEligible === true && (!this.isStale || this.isFit(endpoint))
+    const isFit = endpoint?.isEligible === true && (!this.placing.isStale || this.isFit(endpoint))
     return isFit && this.bound() === undefined ? endpoint : undefined
   }
 
-  begin(endpoint: UpstreamEndpoint, isRetry = false): CircuitPermit {
+  begin(endpoint: UpstreamEndpoint, isRetry = false, nowMs: number = this.outside.clock.monotonicMs()): CircuitPermit {
     assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
-    const nowMs = this.outside.clock.monotonicMs()
     endpoint.begin()
     this.active++
     if (!isRetry) {
@@ -143,11 +149,16 @@ export class KeptUpstream implements Upstream {
     return this.settings.circuit.consecutiveFailures === 0 ? noPermit : this.circuit.begin(nowMs)
   }
 
-  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number, permit: CircuitPermit): void {
+  end(
+    endpoint: UpstreamEndpoint,
+    result: AttemptResult,
+    latencyMs: number,
+    permit: CircuitPermit,
+    nowMs: number = this.outside.clock.monotonicMs(),
+  ): void {
     assert(endpoint instanceof KeptEndpoint, 'an attempt at an endpoint of another kind of upstream')
     endpoint.end()
     this.active--
-    const nowMs = this.outside.clock.monotonicMs()
     const { outlier } = endpoint
     if (permit !== noPermit) this.endInCircuit(permit, result, nowMs)
     if (result === 'cancelled') {
@@ -165,7 +176,10 @@ export class KeptUpstream implements Upstream {
     endpoint.failures++
     // A failure that took long says that the endpoint is slow; a quick one does not say that it is fast.
     if (result === 'failure' && latencyMs > endpoint.latencyMs) endpoint.observe(latencyMs, nowMs)
-    if (outlier !== undefined && this.outlier?.failed(outlier, nowMs) === true) this.refresh(false, endpoint)
+    if (outlier !== undefined && this.outlier?.failed(outlier, nowMs) === true) {
+      this.refresh(false, endpoint)
+      this.awaitRelease()
+    }
   }
 
   takeRetry(): boolean {
@@ -255,8 +269,8 @@ export class KeptUpstream implements Upstream {
     this.closed = true
     this.sources.close()
     this.checks.close()
-    for (const timer of [this.sweepTimer, this.warmingTimer, this.decayTimer, this.placeTimer]) timer?.cancel()
-    this.nextPlaceMs = Number.NEGATIVE_INFINITY
+    for (const timer of [this.sweepTimer, this.releaseTimer, this.warmingTimer, this.decayTimer]) timer?.cancel()
+    this.placing.close()
     for (const endpoint of this.endpoints) endpoint.isMember = false
     this.endpoints = []
     this.byId = new Map()
@@ -320,7 +334,7 @@ export class KeptUpstream implements Upstream {
     this.byId = next
     this.endpoints = [...next.values()]
     if (changed) this.refresh(true)
-    if (this.sources.isComplete) this.waiters.resolve()
+    this.resolveWhenReady()
   }
 
   private admit(found: ResolvedEndpoint, isNewcomer: boolean): KeptEndpoint {
@@ -353,19 +367,12 @@ export class KeptUpstream implements Upstream {
     for (const endpoint of only === undefined ? this.endpoints : [only])
       if (endpoint.assess(hadReady, nowMs)) changed = true
     this.isTellDue ||= changed
-    if (nowMs >= this.nextPlaceMs) {
-      this.placeAndTell()
-      return
-    }
-    this.isStale = true
-    this.placeTimer ??= this.outside.scheduler.setTimer(this.nextPlaceMs - nowMs, () => this.placeAndTell())
+    this.placing.due()
   }
 
-  private placeAndTell(): void {
-    this.weigh(this.outside.clock.monotonicMs())
-    if (!this.isTellDue) return
-    this.isTellDue = false
-    this.listeners.tell()
+  /** The first requests do not wait for a placing that is under way. */
+  private resolveWhenReady(): void {
+    if (!this.closed && this.sources.isComplete && !this.placing.isUnderWay) this.waiters.resolve()
   }
 
   /** U2. When nobody else is fit, those are placed who are. */
@@ -374,7 +381,7 @@ export class KeptUpstream implements Upstream {
     const { key, isExcluded } = request
     const picked = this.balancing.pick({ key, isExcluded: (one) => isUnfit(one) || isExcluded?.(one) === true })
     if (picked !== undefined || this.balancing.pick({ key, isExcluded: isUnfit }) !== undefined) return picked
-    this.placeAndTell()
+    this.placing.whole()
     return this.balancing.pick(request)
   }
 
@@ -384,27 +391,29 @@ export class KeptUpstream implements Upstream {
     return this.balancing.isPanicking || state === 'ready' || state === 'unknown'
   }
 
-  /** Computes weights, and who is eligible. Again when a weight is to change by the time alone. */
-  private weigh(nowMs: number): void {
+  /** Computes weights, and who is eligible. */
+  private place(nowMs: number): UpdateSteps | undefined {
     const { slowStartMs } = this.settings.balance
-    let nextMs: number | undefined
+    this.warmingInMs = undefined
     for (const endpoint of this.endpoints) {
-      const ownNextMs = endpoint.warm(slowStartMs, nowMs)
-      if (ownNextMs !== undefined) nextMs = Math.min(nextMs ?? ownNextMs, ownNextMs)
+      const ownInMs = endpoint.warm(slowStartMs, nowMs)
+      if (ownInMs !== undefined) this.warmingInMs = Math.min(this.warmingInMs ?? ownInMs, ownInMs)
     }
-    this.balancing.place(this.endpoints)
-    this.isStale = false
-    this.placeTimer?.cancel()
-    this.placeTimer = undefined
-    const endMs = this.outside.clock.monotonicMs()
-    this.placedInMs = endMs - nowMs < restFromMs ? 0 : endMs - nowMs
-    this.nextPlaceMs = this.placedInMs === 0 ? Number.NEGATIVE_INFINITY : endMs + restFactor * this.placedInMs
+    return this.balancing.place(this.endpoints)
+  }
+
+  private placed(): void {
     this.warmingTimer?.cancel()
     this.warmingTimer = undefined
-    if (nextMs === undefined || this.closed) return
-    const again = (): void => this.weigh(this.outside.clock.monotonicMs())
-    const delayMs = Math.max(warmingStepMsMin, restFactor * this.placedInMs, nextMs)
-    this.warmingTimer = this.outside.scheduler.setTimer(delayMs, again)
+    if (this.warmingInMs !== undefined && !this.closed) {
+      const delayMs = Math.max(warmingStepMsMin, this.placing.restMs, this.warmingInMs)
+      this.warmingTimer = this.outside.scheduler.setTimer(delayMs, () => this.placing.due())
+    }
+    this.resolveWhenReady()
+    if (!this.isTellDue) return
+    // What changed while it was under way is told again once it is placed.
+    this.isTellDue = this.placing.isStale
+    this.listeners.tell()
   }
 
   private reconfigureOutlier(): void {
@@ -419,6 +428,19 @@ export class KeptUpstream implements Upstream {
     }
   }
 
+  /** Nobody stays out longer because sweeps are rare. */
+  private awaitRelease(): void {
+    const { scheduler, clock } = this.outside
+    const dueMs = this.outlier?.releaseDueMs
+    this.releaseTimer?.cancel()
+    this.releaseTimer = undefined
+    if (dueMs === undefined || this.closed) return
+    this.releaseTimer = scheduler.setTimer(Math.max(1, dueMs - clock.monotonicMs()), () => {
+      if ((this.outlier?.release(clock.monotonicMs()).length ?? 0) > 0) this.refresh()
+      this.awaitRelease()
+    })
+  }
+
   private startTimers(): void {
     const { scheduler, clock } = this.outside
     const { outlier, balance } = this.settings
@@ -426,14 +448,18 @@ export class KeptUpstream implements Upstream {
     const sweep = (intervalMs: number): void => {
       this.sweepTimer = scheduler.setTimer(intervalMs, () => {
         sweep(intervalMs)
-        if ((this.outlier?.sweep(clock.monotonicMs()).length ?? 0) > 0) this.refresh()
+        if ((this.outlier?.sweep(clock.monotonicMs()).length ?? 0) === 0) return
+        this.refresh()
+        this.awaitRelease()
       })
     }
     const decay = (): void => {
       this.decayTimer = scheduler.setTimer(decayMs, () => {
         decay()
         const nowMs = clock.monotonicMs()
-        for (const endpoint of this.endpoints) endpoint.decay(nowMs)
+        const requests = this.requests - this.requestsDecayed
+        this.requestsDecayed = this.requests
+        for (const endpoint of this.endpoints) endpoint.decay(nowMs, requests)
       })
     }
     // Those that go on as they did are left alone: however often settings come, sweeps are not put off for ever.

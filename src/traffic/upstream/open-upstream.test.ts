@@ -64,7 +64,7 @@ suite('an upstream', () => {
       assert.equal(upstream.endpoints[0]!.weight, 1)
       assert.deepEqual(spread(upstream, 30), { a: 10, b: 10, c: 10 })
       fail(upstream, 'a', 3)
-      await pass(1000)
+      await pass(990)
       assert.equal(upstream.endpoints[0]!.state, 'ejected')
       assert.equal(upstream.view().endpoints[0]!.ejections, 2)
     }))

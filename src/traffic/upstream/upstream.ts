@@ -47,14 +47,15 @@ export interface Upstream {
   /**
    * An attempt begins. Every `begin` is followed by exactly one `end`. `isRetry` (default false): the request was tried
    * before, or is under way elsewhere too, so it does not count as another one. Give what it returns to that `end`: by it
-   * the circuit knows the trial from what began before it opened.
+   * the circuit knows the trial from what began before it opened. `nowMs`, here and there: the monotonic clock, for
+   * callers that have read it.
    */
-  begin(endpoint: UpstreamEndpoint, isRetry?: boolean): CircuitPermit
+  begin(endpoint: UpstreamEndpoint, isRetry?: boolean, nowMs?: number): CircuitPermit
   /**
    * `latencyMs`: from `begin` to the head of the answer, or to the end where none came. That of an attempt that failed or
    * was cancelled says that the endpoint is at least so slow: it counts where that is slower than what is known.
    */
-  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number, permit: CircuitPermit): void
+  end(endpoint: UpstreamEndpoint, result: AttemptResult, latencyMs: number, permit: CircuitPermit, nowMs?: number): void
   /** Whether one more attempt of a request that was tried already fits the retry budget; if so it is counted. */
   takeRetry(): boolean
   /** The same for one more attempt beside others that are under way. Hedges have at most half of the budget. */

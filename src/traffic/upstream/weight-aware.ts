@@ -1,4 +1,10 @@
-import { type Balancer, createBalancer, type PickRequest, type RandomUnit } from '../../core/balance/index.ts'
+import {
+  type Balancer,
+  createBalancer,
+  type PickRequest,
+  type RandomUnit,
+  type UpdateSteps,
+} from '../../core/balance/index.ts'
 import type { BalancePolicy, BalanceSettings } from './settings.ts'
 import type { UpstreamEndpoint } from './upstream.ts'
 
@@ -32,6 +38,11 @@ export class WeightAwareBalancer implements Balancer<UpstreamEndpoint> {
     if (!isEven) this.twin ??= this.createTwin?.()
     this.current = isEven ? this.plain : (this.twin ?? this.plain)
     this.current.update(endpoints)
+  }
+
+  /** Those that take steps have no twin. */
+  updateInSteps(endpoints: readonly UpstreamEndpoint[]): UpdateSteps | undefined {
+    return this.createTwin === undefined ? this.plain.updateInSteps?.(endpoints) : undefined
   }
 
   pick(request: PickRequest<UpstreamEndpoint>): UpstreamEndpoint | undefined {
