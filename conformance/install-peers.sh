@@ -3,6 +3,7 @@
 #   from Debian's packages: etcd 3.4 (server, etcdctl), nghttp and h2load, curl, strace, procps, Redis, ZooKeeper,
 #   PostgreSQL, nginx, HAProxy, wrk, openssl, the compilers of Thrift and of Protocol Buffers
 #   from PyPI, into a virtual environment: grpcio, thrift
+#   from Maven Central, pinned in peers/grpc-java/pom.xml: the interoperability client and server of grpc-java
 #   built with Go, pinned in peers/*/go.mod and checked against go.sum: etcd 3.6 (etcd, etcdctl, etcdutl), h2spec, grpcurl,
 #   the interoperability client and server of grpc-go
 # What Go built goes to ${SYNOD_PEERS_DIR:-~/.cache/synod-peers}/NAME-VERSION/ and is reused: a second run is instant.
@@ -12,7 +13,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SYNOD_PEERS_DIR:-$HOME/.cache/synod-peers}
 debian_packages=(etcd-server etcd-client nghttp2-client curl strace procps redis-server zookeeper postgresql
-  nginx libnginx-mod-stream haproxy wrk openssl thrift-compiler protobuf-compiler)
+  nginx libnginx-mod-stream haproxy wrk openssl thrift-compiler protobuf-compiler maven)
 mkdir -p "$cache"
 
 say() { printf 'peers: [%3ds] %s\n' "$SECONDS" "$*"; }
@@ -121,6 +122,35 @@ install_python() {
     say "Python clients installed"
 }
 
+# grpc-java's interoperability programs, with what they stand on.
+install_grpc_java() {
+  local version target stage
+  version=$(sed -n 's:.*<version>\([0-9.]*\..*\)</version>.*:\1:p' "$here/peers/grpc-java/pom.xml")
+  target="$cache/grpc-java-$version"
+  if [ -e "$target/.complete" ]; then
+    say "grpc-java $version is here"
+    return
+  fi
+  command -v mvn >/dev/null || { say "no Maven here: install Debian's maven, then run this again"; return 1; }
+  stage=$(mktemp -d "$cache/.stage-grpc-java-XXXXXX")
+  mvn -q -B -f "$here/peers/grpc-java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$stage/lib" || return 1
+  mkdir "$stage/bin"
+  local pair
+  for pair in grpc-java-interop-client=TestServiceClient grpc-java-interop-server=TestServiceServer; do
+    cat >"$stage/bin/${pair%%=*}" <<END
+#!/bin/sh
+if [ "\$1" = --version ]; then echo "grpc-java $version"; exit; fi
+exec java -cp "\$(dirname "\$0")/../lib/*" io.grpc.testing.integration.${pair#*=} "\$@"
+END
+    chmod 755 "$stage/bin/${pair%%=*}"
+  done
+  chmod 755 "$stage"
+  touch "$stage/.complete"
+  rm -rf "$target"
+  mv "$stage" "$target"
+  say "grpc-java $version installed"
+}
+
 install_debian &
 debian=$!
 install_python &
@@ -128,6 +158,8 @@ python=$!
 status=0
 build_all || status=1
 wait "$debian" || status=1
+# Maven is one of Debian's packages.
+install_grpc_java || status=1
 wait "$python" || status=1
 if [ "$status" -ne 0 ]; then
   say "not everything could be installed; the messages are above"

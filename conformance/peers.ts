@@ -16,6 +16,8 @@ export type PeerName =
   | 'grpcurl'
   | 'grpcInteropClient'
   | 'grpcInteropServer'
+  | 'grpcJavaInteropClient'
+  | 'grpcJavaInteropServer'
   | 'nghttp'
   | 'curl'
   | 'zookeeper'
@@ -51,6 +53,14 @@ interface Recipe {
 const installer = 'bash conformance/install-peers.sh'
 const builtInterop = { folder: 'grpc-interop', module: 'google.golang.org/grpc' }
 const builtEtcd = { folder: 'etcd', module: 'go.etcd.io/etcd/server/v3' }
+
+const grpcJava = {
+  // The version that peers/grpc-java/pom.xml pins.
+  cached: 'grpc-java-1.57.2/bin',
+  versionArgs: ['--version'],
+  versionPattern: /grpc-java (\S+)/,
+  install: `grpc-java's interoperability programs: ${installer}`,
+}
 
 const recipes: Readonly<Record<PeerName, Recipe>> = {
   etcd36: {
@@ -181,6 +191,14 @@ const recipes: Readonly<Record<PeerName, Recipe>> = {
     versionArgs: ['version'],
     versionPattern: /OpenSSL (\S+)/,
     install: `Debian's openssl: ${installer}`,
+  },
+  grpcJavaInteropClient: {
+    program: 'grpc-java-interop-client',
+    ...grpcJava,
+  },
+  grpcJavaInteropServer: {
+    program: 'grpc-java-interop-server',
+    ...grpcJava,
   },
   // With grpcio and thrift, in a virtual environment.
   python: {

@@ -10,7 +10,7 @@ import * as grpc from '@grpc/grpc-js'
 import { type AnyPlane, connect } from '../../src/client/index.ts'
 import type { BalancePolicy } from '../../src/core/balance/index.ts'
 import { registerSynodResolver } from '../../src/rpc/grpc-js/index.ts'
-import { createClient } from '../../src/rpc/index.ts'
+import { createClient, rpcMetrics } from '../../src/rpc/index.ts'
 import { peerClient } from '../../src/rpc/testing/grpc-js-peer.ts'
 import { orders } from '../../src/rpc/testing/orders-service.ts'
 import { createThriftClient } from '../../src/rpc/thrift/index.ts'
@@ -101,6 +101,7 @@ describe('three instances, killed one by one under load', () => {
   let plane: AnyPlane
   let instances: readonly Instance[] = []
   let all: readonly Callers[] = []
+  const clients: object[] = []
   const closing: (() => unknown)[] = []
 
   before(async () => {
@@ -122,7 +123,7 @@ describe('three instances, killed one by one under load', () => {
     for (const deadlineMs = Date.now() + waitMsMax; !test(); await new Promise((next) => setTimeout(next, 20))) {
       if (Date.now() > deadlineMs) {
         const seen = all.map(({ title, calls, byServer }) => `${title}: ${calls}, ${JSON.stringify([...byServer])}`)
-        assert.fail(`it never happened: ${what}\n${seen.join('\n')}`)
+        assert.fail(`it never happened: ${what}\n${[...seen, ...statesOf(clients)].join('\n')}`)
       }
     }
   }
@@ -132,11 +133,14 @@ describe('three instances, killed one by one under load', () => {
     assert.ok('registry' in plane)
     const synod = plane
     const retry = { attemptTimeoutMs: 500 }
-    const ours = createClient(orders, { target: 'synod:///orders', synod, retry })
+    // An instance whose process gets no time as it starts answers late and is ejected: by default for as long as this waits.
+    const upstream = { outlier: { ejectionMs: 500, ejectionMsMax: 2_000, intervalMs: 250 } }
+    const ours = createClient(orders, { target: 'synod:///orders', synod, retry, upstream })
     // So early that on a busy machine hedges take all that they may: half of the budget is left for retries.
     const hedges = { ...retry, hedgeAfterMs: 5 }
-    const hedging = createClient(orders, { target: 'synod:///orders', synod, retry: hedges })
-    const thrift = createThriftClient(inventory, { target: 'synod:///inventory', synod, retry })
+    const hedging = createClient(orders, { target: 'synod:///orders', synod, retry: hedges, upstream })
+    const thrift = createThriftClient(inventory, { target: 'synod:///inventory', synod, retry, upstream })
+    clients.push(ours, thrift)
     closing.push(
       () => ours[Symbol.asyncDispose](),
       () => hedging[Symbol.asyncDispose](),
@@ -215,10 +219,18 @@ describe('three instances, killed one by one under load', () => {
     const able = all.filter(({ givesUp }) => givesUp)
     const goals = able.map(({ calls }) => calls + 50)
     await until('calls go on while an instance stands still', () => able.every(({ calls }, at) => calls >= goals[at]!))
+    for (const { byServer } of all) byServer.delete(stopped.name)
     stopped.signal('SIGCONT')
-    // Those that waited for it as well. Others may have ejected it for longer than a test lasts.
+    // Those that waited for it as well, and those that ejected it.
+    await until(`all use ${stopped.name} again`, () => isUsedByAll(stopped.name))
     const later = all.map(({ calls }) => calls + 50)
     await until('all go on', () => all.every(({ calls }, at) => calls >= later[at]!))
     assert.deepEqual(failures(), [])
   })
 })
+
+/** What clients hold of the endpoints, where it is not good. */
+function statesOf(clients: readonly object[]): string[] {
+  const isTelling = /^synod_upstream_(endpoints|endpoint_ejections_total|refusals_total)\{.* [1-9]/
+  return clients.flatMap((client) => rpcMetrics(client).split('\n')).filter((line) => isTelling.test(line))
+}

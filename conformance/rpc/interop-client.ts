@@ -1,5 +1,6 @@
 /** The client's half of gRPC's interoperability tests (grpc/grpc doc/interop-test-descriptions.md), played by Synod's client. */
 import assert from 'node:assert/strict'
+import { cameCompressed, compressed, grpcClientTransport, uncompressed } from '../../src/rpc/grpc/index.ts'
 import { type ClientOptions, createClient, type Metadata, type RpcClient, RpcError } from '../../src/rpc/index.ts'
 import {
   initialEchoName,
@@ -17,6 +18,12 @@ const requestBytes = 271_828
 const responseBytes = 314_159
 const requestSizes = [27_182, 8, 1_828, 45_904]
 const responseSizes = [31_415, 9, 2_653, 58_979]
+
+/** What may be chosen for a message, and how. */
+const choices = [
+  [true, compressed],
+  [false, uncompressed],
+] as const
 
 /** Runs one case against the server that the options name; throws when it fails. */
 export const clientCases: Readonly<Record<string, (options: ClientOptions) => Promise<void>>> = {
@@ -139,9 +146,57 @@ export const clientCases: Readonly<Record<string, (options: ClientOptions) => Pr
   }),
 }
 
+/** Those that choose for each message whether it is compressed; grpc-go has none of it, grpc-java's server one. */
+export const compressionCases: Readonly<Record<string, (options: ClientOptions) => Promise<void>>> = {
+  client_compressed_unary: asTestClient(async (client) => {
+    const request = { responseSize: responseBytes, payload: payloadOf(requestBytes) }
+    const probe = client.unaryCall(uncompressed({ ...request, expectCompressed: { value: true } }))
+    assert.equal(await probe.then(noFailure, codeOf), 'INVALID_ARGUMENT')
+    for (const [value, choose] of choices) {
+      const { payload } = await client.unaryCall(choose({ ...request, expectCompressed: { value } }))
+      assert.equal(payload?.body.length, responseBytes)
+    }
+  }),
+
+  server_compressed_unary: asTestClient(async (client) => {
+    for (const value of [true, false]) {
+      const request = { responseCompressed: { value }, responseSize: responseBytes, payload: payloadOf(requestBytes) }
+      const response = await client.unaryCall(request)
+      assert.deepEqual([response.payload?.body.length, cameCompressed(response)], [responseBytes, value])
+    }
+  }),
+
+  client_compressed_streaming: asTestClient(async (client) => {
+    const probe = uncompressed({ expectCompressed: { value: true }, payload: payloadOf(27_182) })
+    assert.equal(await client.streamingInputCall([probe]).then(noFailure, codeOf), 'INVALID_ARGUMENT')
+    const sizes = [27_182, 45_904]
+    const requests = choices.map(([value, choose], at) =>
+      choose({ expectCompressed: { value }, payload: payloadOf(sizes[at]!) }),
+    )
+    assert.equal((await client.streamingInputCall(requests)).aggregatedPayloadSize, 73_086)
+  }),
+
+  server_compressed_streaming: asTestClient(async (client) => {
+    const responseParameters = [
+      { compressed: { value: true }, size: 31_415 },
+      { compressed: { value: false }, size: 92_653 },
+    ]
+    const seen: [number, boolean][] = []
+    for await (const response of client.streamingOutputCall({ responseParameters })) {
+      seen.push([response.payload.body.length, cameCompressed(response)])
+    }
+    assert.deepEqual(seen, [
+      [31_415, true],
+      [92_653, false],
+    ])
+  }),
+}
+
 function asTestClient(run: (client: TestClient) => Promise<void>): (options: ClientOptions) => Promise<void> {
   return async (options) => {
-    await using client = createClient(testService, options)
+    // Requests are compressed only where a case says so; answers come as the server has them.
+    const transport = grpcClientTransport({ compression: 'gzip', compressFromBytes: Number.POSITIVE_INFINITY })
+    await using client = createClient(testService, { transport, ...options })
     await run(client)
   }
 }
@@ -188,6 +243,8 @@ function codeOf(error: unknown): string {
   assert.ok(error instanceof RpcError, String(error))
   return error.code
 }
+
+const noFailure = (): string => 'no failure'
 
 function asError(error: unknown): unknown {
   return error

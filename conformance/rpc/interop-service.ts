@@ -4,11 +4,22 @@
  */
 import { join } from 'node:path'
 import { loadSync } from '@grpc/proto-loader'
-import { type DefinedService, grpcService, rpcCodeOf } from '../../src/rpc/grpc/index.ts'
+import {
+  cameCompressed,
+  compressed,
+  type DefinedService,
+  grpcService,
+  rpcCodeOf,
+  uncompressed,
+} from '../../src/rpc/grpc/index.ts'
 import { type CallContext, type ImplementedService, implement, type Method, RpcError } from '../../src/rpc/index.ts'
 
 export interface Payload {
   readonly body: Uint8Array
+}
+
+interface BoolValue {
+  readonly value: boolean
 }
 
 export interface EchoStatus {
@@ -21,15 +32,28 @@ export interface SimpleRequest {
   readonly payload?: Payload
   readonly responseStatus?: EchoStatus
   readonly fillServerId?: boolean
+  readonly responseCompressed?: BoolValue
+  readonly expectCompressed?: BoolValue
 }
 
-interface SimpleResponse {
+interface InputRequest {
+  readonly payload: Payload
+  readonly expectCompressed?: BoolValue
+}
+
+export interface SimpleResponse {
   readonly payload?: Payload
   readonly serverId?: string
 }
 
+interface ResponseParameters {
+  readonly size: number
+  readonly intervalUs?: number
+  readonly compressed?: BoolValue
+}
+
 export interface OutputRequest {
-  readonly responseParameters?: readonly { readonly size: number; readonly intervalUs?: number }[]
+  readonly responseParameters?: readonly ResponseParameters[]
   readonly payload?: Payload
   readonly responseStatus?: EchoStatus
 }
@@ -41,11 +65,7 @@ type TestMethods = {
   readonly unaryCall: Method<SimpleRequest, SimpleResponse, 'unary'>
   readonly cacheableUnaryCall: Method<SimpleRequest, SimpleResponse, 'unary'>
   readonly streamingOutputCall: Method<OutputRequest, { readonly payload: Payload }, 'server-streaming'>
-  readonly streamingInputCall: Method<
-    { readonly payload: Payload },
-    { readonly aggregatedPayloadSize: number },
-    'client-streaming'
-  >
+  readonly streamingInputCall: Method<InputRequest, { readonly aggregatedPayloadSize: number }, 'client-streaming'>
   readonly fullDuplexCall: Method<OutputRequest, { readonly payload: Payload }, 'bidi-streaming'>
   readonly halfDuplexCall: Method<OutputRequest, { readonly payload: Payload }, 'bidi-streaming'>
   readonly unimplementedCall: Method<Empty, Empty, 'unary'>
@@ -64,10 +84,12 @@ export const trailingEchoName = 'x-grpc-test-echo-trailing-bin'
 
 /** A server of the document's service. */
 export function testServiceOf(serverId: string): ImplementedService {
-  const unaryCall = ({ responseSize = 0, responseStatus }: SimpleRequest, context: CallContext): SimpleResponse => {
+  const unaryCall = (request: SimpleRequest, context: CallContext): SimpleResponse => {
+    const { responseSize = 0, responseStatus, responseCompressed } = request
     echoMetadata(context)
     echoStatus(responseStatus)
-    return { payload: payloadOf(responseSize), serverId }
+    expectAsTold(request)
+    return sentAs({ payload: payloadOf(responseSize), serverId }, responseCompressed)
   }
   return implement(testService, {
     emptyCall: () => ({}),
@@ -76,7 +98,10 @@ export function testServiceOf(serverId: string): ImplementedService {
     streamingOutputCall: (request) => outputsOf(request),
     async streamingInputCall(requests) {
       let aggregatedPayloadSize = 0
-      for await (const { payload } of requests) aggregatedPayloadSize += payload.body.length
+      for await (const request of requests) {
+        expectAsTold(request)
+        aggregatedPayloadSize += request.payload.body.length
+      }
       return { aggregatedPayloadSize }
     },
     async *fullDuplexCall(requests, context) {
@@ -99,9 +124,9 @@ export function payloadOf(size: number): Payload {
 }
 
 async function* outputsOf({ responseParameters = [] }: OutputRequest): AsyncGenerator<{ readonly payload: Payload }> {
-  for (const { size, intervalUs = 0 } of responseParameters) {
+  for (const { size, intervalUs = 0, compressed } of responseParameters) {
     if (intervalUs > 0) await new Promise((resolve) => setTimeout(resolve, intervalUs / 1_000))
-    yield { payload: payloadOf(size) }
+    yield sentAs({ payload: payloadOf(size) }, compressed)
   }
 }
 
@@ -115,4 +140,22 @@ function echoMetadata(context: CallContext): void {
 function echoStatus(status: EchoStatus | undefined): void {
   const code = status === undefined ? undefined : rpcCodeOf(status.code)
   if (code !== undefined) throw new RpcError(code, status!.message)
+}
+
+/** A message that says how it comes, and does not come so, is the client's mistake. */
+function expectAsTold(request: SimpleRequest | InputRequest): void {
+  const { expectCompressed } = request
+  if (expectCompressed == null || isTrue(expectCompressed) === cameCompressed(request)) return
+  throw new RpcError('INVALID_ARGUMENT', `the message came ${isTrue(expectCompressed) ? 'un' : ''}compressed`)
+}
+
+/** As the client asks for it; as the server's transport would have it where it asks for nothing. */
+function sentAs<T extends object>(message: T, asked: BoolValue | undefined): T {
+  if (asked == null) return message
+  return isTrue(asked) ? compressed(message) : uncompressed(message)
+}
+
+/** What is false is left out on the wire. */
+function isTrue({ value = false }: Partial<BoolValue>): boolean {
+  return value
 }

@@ -1,6 +1,6 @@
 /** Begins a call and gives its caller what it waits for: a promise, or a stream of answers. */
-import { type Metadata, type Method, type Requests, RpcError } from '../service/index.ts'
-import { AnswerStream } from './answer-stream.ts'
+import { keepArrival, type Metadata, type Method, type Requests, RpcError } from '../service/index.ts'
+import { type MessageSource, MessageStream } from '../transport/index.ts'
 import type { CallPath } from './call-path.ts'
 import { type CallPlan, CallRun, type CallSink } from './call-run.ts'
 import type { CallOptions } from './options.ts'
@@ -29,7 +29,7 @@ function startPromised(start: CallStart): Promise<unknown> {
     const run = runOf(start, {
       onMessage(bytes) {
         try {
-          answer = start.plan.method.response.decode(bytes)
+          answer = keepArrival(bytes, start.plan.method.response.decode(bytes))
         } catch (error) {
           misfit = wrongAnswer(start, error)
         }
@@ -46,18 +46,19 @@ function startPromised(start: CallStart): Promise<unknown> {
 
 function startStream(start: CallStart): AsyncIterable<unknown> {
   let call: CallRun | undefined
-  const answers = new AnswerStream({
+  const source: MessageSource = {
     pause: () => call?.pause(),
     resume: () => call?.resume(),
-    cancel: (reason) => call?.cancel(reason),
-  })
+    left: () => call?.cancel(new Error('the caller reads no more answers')),
+  }
+  const answers = new MessageStream(source, 'answers')
   let misfit: RpcError | undefined
   const run = runOf(start, {
     onMessage(bytes) {
       if (misfit !== undefined) return
       let message: unknown
       try {
-        message = start.plan.method.response.decode(bytes)
+        message = keepArrival(bytes, start.plan.method.response.decode(bytes))
       } catch (error) {
         misfit = wrongAnswer(start, error)
         call?.cancel(misfit)

@@ -8,6 +8,7 @@ import { openUpstream, type Upstream, upstreamSettings } from '../../traffic/ups
 import { CallCounts, countFor } from '../metrics/index.ts'
 import {
   type Callers,
+  keepChoice,
   type MetadataValue,
   type Method,
   metadataFrom,
@@ -174,7 +175,7 @@ class ServiceCalls {
   private encode(method: Method, request: unknown): Uint8Array {
     const bytes = encodeRequest(this.service, method, request)
     const bytesMax = this.options.limits?.requestBytesMax ?? requestBytesMaxDefault
-    if (bytes.length <= bytesMax) return bytes
+    if (bytes.length <= bytesMax) return keepChoice(request, bytes)
     const what = `the request of ${this.service.name}/${method.name} has ${bytes.length} bytes`
     throw new RpcError(
       'RESOURCE_EXHAUSTED',

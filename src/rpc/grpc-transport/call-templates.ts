@@ -18,8 +18,8 @@ export const gzipEncoding: FieldPair = ['grpc-encoding', 'gzip']
 export interface RequestHeadings {
   readonly scheme: 'http' | 'https'
   readonly authority: string
-  /** Whether messages may be compressed. */
-  readonly sendsGzip: boolean
+  /** From which length on messages are compressed; undefined: none are. */
+  readonly gzipFromBytes: number | undefined
 }
 
 /** The fields that every request of a channel carries. */
@@ -77,7 +77,7 @@ export class RequestTemplates {
       ['user-agent', userAgent],
       ['grpc-accept-encoding', 'identity,gzip'],
     ]
-    if (this.headings.sendsGzip) fields.push(gzipEncoding)
+    if (this.headings.gzipFromBytes !== undefined) fields.push(gzipEncoding)
     if (contract !== undefined) fields.push([contractName, contract])
     if (timeoutText !== '') fields.push(['grpc-timeout', timeoutText])
     fields.push(...fieldsOfMetadata(metadata))

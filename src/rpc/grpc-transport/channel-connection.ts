@@ -6,13 +6,13 @@ import { type RequestHeadings, RequestTemplates } from './call-templates.ts'
 export class ChannelConnection {
   readonly http2: Http2ClientConnection
   readonly templates: RequestTemplates
-  readonly sendsGzip: boolean
+  readonly gzipFromBytes: number | undefined
   /** What unfinished messages of the server hold together, in bytes. */
   readonly budget: BufferBudget
 
   constructor(http2: Http2ClientConnection, headings: RequestHeadings, bufferedBytesMax: number) {
     this.http2 = http2
-    this.sendsGzip = headings.sendsGzip
+    this.gzipFromBytes = headings.gzipFromBytes
     this.templates = new RequestTemplates(http2.encoder, headings)
     let heldBytes = 0
     this.budget = {

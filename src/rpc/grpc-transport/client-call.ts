@@ -9,6 +9,7 @@
  */
 import { type GrpcFailure, GrpcStatusCode, MessageReader, messagePrefixBytes } from '../../wire/grpc/index.ts'
 import type { ClientStream, ResponseHead, ResponseReceiver, StreamFailure } from '../../wire/http2-client/index.ts'
+import { noteCompressed } from '../service/index.ts'
 import type { CallEnd, CallEvents, TransportCall, TransportRequest } from '../transport/index.ts'
 import type { ChannelConnection } from './channel-connection.ts'
 import type { GrpcClientChannel } from './client-channel.ts'
@@ -53,7 +54,7 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
       return
     }
     let isLow = true
-    for (const one of this.unsent) isLow = stream.send(...sentMessage(one, connection.sendsGzip))
+    for (const one of this.unsent) isLow = stream.send(...sentMessage(one, connection.gzipFromBytes))
     this.unsent = []
     if (this.isEnding) stream.end()
     if (isLow) this.channel.defer(() => this.onDrain())
@@ -62,7 +63,7 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
   send(message: Uint8Array): boolean {
     if (this.isDone || this.isEnding) return true
     const stream = this.stream
-    if (stream !== undefined) return stream.send(...sentMessage(message, this.connection!.sendsGzip))
+    if (stream !== undefined) return stream.send(...sentMessage(message, this.connection!.gzipFromBytes))
     this.unsent.push(message)
     return false
   }
@@ -160,8 +161,9 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
     this.finish(endOfFailure(failure, isWhole))
   }
 
-  private readonly take = (message: Uint8Array): GrpcFailure | undefined => {
+  private readonly take = (message: Uint8Array, isCompressed: boolean): GrpcFailure | undefined => {
     if (this.isDone) return
+    if (isCompressed) noteCompressed(message)
     if (!this.isPaused && this.held.length === 0) {
       this.events.onMessage(message)
       return
@@ -173,10 +175,10 @@ export class GrpcClientCall implements TransportCall, ResponseReceiver {
   }
 
   private sendWhole(stream: ClientStream, message: Uint8Array): void {
-    const { sendsGzip } = this.connection!
-    const writer = sendsGzip ? undefined : stream.beginWhole(messagePrefixBytes + message.length)
+    const { gzipFromBytes } = this.connection!
+    const writer = gzipFromBytes === undefined ? stream.beginWhole(messagePrefixBytes + message.length) : undefined
     if (writer === undefined) {
-      stream.send(...sentMessage(message, sendsGzip))
+      stream.send(...sentMessage(message, gzipFromBytes))
       stream.end()
       return
     }

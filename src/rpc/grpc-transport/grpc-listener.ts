@@ -36,8 +36,8 @@ export class GrpcListener implements ProtocolServer, ListeningTransport {
   /** Unfinished requests of one connection together. */
   readonly bufferedBytesMax: number
   readonly onCall: (call: IncomingCall) => void
-  /** Whether answers are compressed for clients that read that. */
-  readonly sendsGzip: boolean
+  /** From which length on answers are compressed for clients that read that; undefined: none are. */
+  readonly gzipFromBytes: number | undefined
   address: Address
   callsOpen = 0
   private readonly init: ServerTransportInit
@@ -45,8 +45,8 @@ export class GrpcListener implements ProtocolServer, ListeningTransport {
   private readonly ledger = new MemoryLedger(heldBytesMax)
   private readonly arena = new OutputArena()
 
-  constructor(init: ServerTransportInit, sendsGzip: boolean) {
-    this.sendsGzip = sendsGzip
+  constructor(init: ServerTransportInit, gzipFromBytes: number | undefined) {
+    this.gzipFromBytes = gzipFromBytes
     const { clock, scheduler, network, logger } = init.outside
     this.init = init
     this.clock = clock

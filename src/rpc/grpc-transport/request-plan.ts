@@ -21,6 +21,8 @@ export interface RequestRefusal {
   readonly httpStatus: number
   readonly status: GrpcStatusCode
   readonly message: string
+  /** Whether the answer tells which encodings are read. */
+  readonly tellsEncodings?: boolean | undefined
 }
 
 /** The checks in the order of grpc-go's `operateHeaders` and `handleStream`. */
@@ -43,7 +45,8 @@ export function planOf(head: RequestHead, methods: ServedMethods): RequestPlan |
   if (typeof served === 'string') return refusal(served)
   const encoding = head.get('grpc-encoding') ?? 'identity'
   if (encoding !== 'identity' && encoding !== 'gzip' && encoding !== '') {
-    return refusal(`grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding.slice(0, 100))}`)
+    const message = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding.slice(0, 100))}`
+    return { ...refusal(message), tellsEncodings: true }
   }
   const spoken = served.kind === 'method' ? (served.service.encoding ?? 'proto') : 'proto'
   const asked = subtype[1]?.toLowerCase() ?? spoken

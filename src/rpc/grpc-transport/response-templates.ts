@@ -50,6 +50,11 @@ export class ResponseTemplates {
     return this.encoder.template([...statusFields(status, message), ...fieldsOfMetadata(metadata)])
   }
 
+  /** The answer to a request in an encoding that is not read (grpc/grpc doc/compression.md, "Specification"). */
+  unreadEncoding(status: number, message: string): HeaderTemplate {
+    return this.encoder.template([...headFields(undefined), ...statusFields(status, message)])
+  }
+
   /** Trailers-Only: a whole response. */
   trailersOnly(httpStatus: number, status: number, message: string, metadata: Metadata): HeaderTemplate {
     return this.encoder.template([

@@ -10,9 +10,15 @@
  * I4. `deadlineSlot >= 0` while the call is in the connection's deadline queue: for its deadline, or, while a request of one
  *     message is incomplete, for the end of the time that it may take.
  */
-import { type DeadlineEntry, GrpcStatusCode, MessageReader, messagePrefixBytes } from '../../wire/grpc/index.ts'
+import {
+  type DeadlineEntry,
+  type GrpcFailure,
+  GrpcStatusCode,
+  MessageReader,
+  messagePrefixBytes,
+} from '../../wire/grpc/index.ts'
 import { type Http2Stream, type StreamReceiver, streamHighWaterBytes } from '../../wire/http2/index.ts'
-import { type Metadata, type Method, noMetadata, type RpcCode, type Service } from '../service/index.ts'
+import { type Metadata, type Method, noMetadata, noteCompressed, type RpcCode, type Service } from '../service/index.ts'
 import type { IncomingCall, IncomingEvents } from '../transport/index.ts'
 import type { RequestPlan } from './request-plan.ts'
 import { sentMessage } from './sent-message.ts'
@@ -29,7 +35,8 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
   private readonly stream: Http2Stream
   private readonly reader: MessageReader
   private readonly takesOneMessage: boolean
-  private readonly sendsGzip: boolean
+  /** Undefined: nothing is compressed for this client. */
+  private readonly gzipFromBytes: number | undefined
   private events: IncomingEvents | undefined = undefined
   private headSent = false
   private isDone = false
@@ -56,7 +63,7 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
     this.service = served.service
     this.method = served.method
     this.metadata = plan.metadata
-    this.sendsGzip = plan.acceptsGzip && connection.server.sendsGzip
+    this.gzipFromBytes = plan.acceptsGzip ? connection.server.gzipFromBytes : undefined
     const { messageBytesMax } = connection.server.limits
     this.reader = new MessageReader(messageBytesMax, plan.isGzip, connection.budget)
     this.takesOneMessage = this.method.kind === 'unary' || this.method.kind === 'server-streaming'
@@ -87,18 +94,21 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
   sendHeaders(metadata: Metadata): void {
     if (this.isDone || this.headSent) return
     this.headSent = true
-    this.stream.sendHeaders(this.connection.templates.head(this.service.encoding, metadata, this.sendsGzip), false)
+    const isGzip = this.gzipFromBytes !== undefined
+    this.stream.sendHeaders(this.connection.templates.head(this.service.encoding, metadata, isGzip), false)
   }
 
   send(message: Uint8Array): boolean {
     if (this.isDone) return true
     this.sendHeaders(noMetadata)
-    const writer = this.sendsGzip ? undefined : this.stream.beginDirect(messagePrefixBytes + message.length)
+    const { gzipFromBytes } = this
+    const byteLength = messagePrefixBytes + message.length
+    const writer = gzipFromBytes === undefined ? this.stream.beginDirect(byteLength) : undefined
     if (writer === undefined) {
-      const isLow = this.stream.send(sentMessage(message, this.sendsGzip))
+      const isLow = this.stream.send(sentMessage(message, gzipFromBytes))
       return isLow && this.stream.queuedBytes <= streamHighWaterBytes
     }
-    writer.dataHeader(this.stream.id, messagePrefixBytes + message.length, false)
+    writer.dataHeader(this.stream.id, byteLength, false)
     writer.byte(0)
     writer.uint32(message.length)
     writer.bytes(message)
@@ -145,15 +155,16 @@ export class GrpcIncomingCall implements IncomingCall, StreamReceiver {
     this.tellCancel('deadline')
   }
 
-  private readonly take = (message: Uint8Array): { status: GrpcStatusCode; message: string } | undefined => {
+  private readonly take = (message: Uint8Array, isCompressed: boolean): GrpcFailure | undefined => {
     if (this.takesOneMessage && this.messages > 0) return secondMessage
+    if (isCompressed) noteCompressed(message)
     this.messages++
     this.held.push(message)
     this.heldBytes += message.length
     return undefined
   }
 
-  private endFailure(): { status: GrpcStatusCode; message: string } | undefined {
+  private endFailure(): GrpcFailure | undefined {
     if (!this.reader.isBetweenMessages) return unexpectedEnd
     return this.takesOneMessage && this.messages === 0 ? missingMessage : undefined
   }

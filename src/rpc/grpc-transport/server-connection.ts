@@ -43,8 +43,12 @@ export class GrpcServedConnection implements Http2Handler {
   onStream(stream: Http2Stream, endStream: boolean): StreamReceiver {
     const plan = (stream.head.memo ??= planOf(stream.head, this.server.methods)) as RequestPlan | RequestRefusal
     if (!('served' in plan)) {
-      const { httpStatus, status, message } = plan
-      stream.sendHeaders(this.templates.trailersOnly(httpStatus, status, message, noMetadata), true)
+      const { httpStatus, status, message, tellsEncodings } = plan
+      const { templates } = this
+      const whole = tellsEncodings
+        ? templates.unreadEncoding(status, message)
+        : templates.trailersOnly(httpStatus, status, message, noMetadata)
+      stream.sendHeaders(whole, true)
       return deafReceiver
     }
     this.server.callBegan()

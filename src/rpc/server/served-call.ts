@@ -13,6 +13,8 @@ import {
   contractName,
   detailsName,
   encodeErrorDetails,
+  keepArrival,
+  keepChoice,
   type Metadata,
   type MetadataValue,
   metadataFrom,
@@ -22,8 +24,7 @@ import {
   schemaClash,
 } from '../service/index.ts'
 import { type CallSpan, serverSpan, traceOf } from '../tracing/index.ts'
-import type { IncomingCall, IncomingEvents } from '../transport/index.ts'
-import { RequestStream } from './request-stream.ts'
+import { type IncomingCall, type IncomingEvents, MessageStream } from '../transport/index.ts'
 
 /** What a call needs of its server. */
 export interface CallHost {
@@ -42,7 +43,7 @@ export class ServedCall implements CallContext, IncomingEvents {
   readonly beganMs: number
   private readonly host: CallHost
   private readonly span: CallSpan
-  private readonly requests: RequestStream | undefined
+  private readonly requests: MessageStream | undefined
   private hasRequest = false
   private request: unknown = undefined
   private isOver = false
@@ -59,7 +60,7 @@ export class ServedCall implements CallContext, IncomingEvents {
     this.beganMs = host.clock.monotonicMs()
     this.span = serverSpan(service.name, method.name, traceOf(metadata.get('traceparent'), metadata.get('tracestate')))
     const isStream = method.kind === 'client-streaming' || method.kind === 'bidi-streaming'
-    this.requests = isStream ? new RequestStream(incoming) : undefined
+    this.requests = isStream ? new MessageStream(incoming, 'requests') : undefined
   }
 
   get service(): string {
@@ -132,7 +133,7 @@ export class ServedCall implements CallContext, IncomingEvents {
     if (this.isOver) return
     let message: unknown
     try {
-      message = this.incoming.method.request.decode(bytes)
+      message = keepArrival(bytes, this.incoming.method.request.decode(bytes))
     } catch (error) {
       const wrong = wrongRequest(this, error)
       // What a streaming handler did with earlier messages is its own to know.
@@ -214,7 +215,7 @@ export class ServedCall implements CallContext, IncomingEvents {
 
   private encode(answer: unknown): Uint8Array {
     try {
-      return this.incoming.method.response.encode(answer)
+      return keepChoice(answer, this.incoming.method.response.encode(answer))
     } catch (error) {
       throw new AnswerMisfit(`the answer of ${this.service}/${this.method} does not fit its contract`, { cause: error })
     }

@@ -3,6 +3,15 @@ export type { CallContext, CallOrigin } from './context.ts'
 export { contractClash, contractName, contractOf, schemaClash } from './contract.ts'
 export { decodeErrorDetails, type ErrorDetail, encodeErrorDetails } from './error-details.ts'
 export {
+  cameCompressed,
+  compressed,
+  compressionChoice,
+  keepArrival,
+  keepChoice,
+  noteCompressed,
+  uncompressed,
+} from './message-compression.ts'
+export {
   checkMetadata,
   detailsName,
   isMetadataName,

@@ -8,6 +8,7 @@ export type {
   TransportRequest,
   TransportRuntime,
 } from './client-transport.ts'
+export { type MessageSource, MessageStream } from './message-stream.ts'
 export type {
   IncomingCall,
   IncomingEvents,

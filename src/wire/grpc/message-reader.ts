@@ -38,12 +38,15 @@ export class MessageReader {
     return this.headerBytes === 0
   }
 
-  /** Reads `bytes[start..end)`, calling `onMessage` for each message completed. Stops at a failure and returns it. */
+  /**
+   * Reads `bytes[start..end)`, calling `onMessage` for each message completed, and whether it came compressed. Stops at a
+   * failure and returns it.
+   */
   read(
     bytes: Buffer,
     start: number,
     end: number,
-    onMessage: (message: Uint8Array) => GrpcFailure | undefined,
+    onMessage: (message: Uint8Array, isCompressed: boolean) => GrpcFailure | undefined,
   ): GrpcFailure | undefined {
     let offset = start
     for (;;) {
@@ -92,9 +95,9 @@ export class MessageReader {
 
   private deliver(
     message: Buffer,
-    onMessage: (message: Uint8Array) => GrpcFailure | undefined,
+    onMessage: (message: Uint8Array, isCompressed: boolean) => GrpcFailure | undefined,
   ): GrpcFailure | undefined {
-    if (this.flag === 0 || message.length === 0) return onMessage(message)
+    if (this.flag === 0 || message.length === 0) return onMessage(message, this.flag === 1)
     let inflated: Buffer
     try {
       inflated = gunzipSync(message, { maxOutputLength: this.bytesMax })
@@ -104,7 +107,7 @@ export class MessageReader {
       const reason = error instanceof Error ? error.message : String(error)
       return failure(GrpcStatusCode.internal, `grpc: failed to decompress the received message: ${reason}`)
     }
-    return onMessage(inflated)
+    return onMessage(inflated, true)
   }
 
   /** Copies into the buffer, growing it to at most twice what has arrived. False when the budget is used up. */

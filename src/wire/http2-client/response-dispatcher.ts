@@ -3,19 +3,20 @@
  * to their receivers. One method a frame type.
  *
  * I1. A method returns false exactly when the connection was failed: nothing more is read then.
- * I2. `receiveWindow` is what the server may still send on the connection; it is opened again as soon as half is used,
- *     whatever the streams do, so that one stalled stream never stops the others.
+ * I2. Every DATA frame is taken from `window`, also one that is ignored or refused: the server counts it as well.
  * I3. Frames on closed streams are ignored: those that this side reset are still being answered, and no distinction is
  *     kept. Their windows and header blocks count all the same.
  */
 import {
   Flag,
+  FramePayload,
   type FrameSink,
   FrameType,
   HeadDecoder,
   HeaderBlock,
   Http2ErrorCode,
   RateLimit,
+  ReceiveWindow,
   readPeerSettings,
   windowBytesMax,
 } from '../http2/index.ts'
@@ -34,11 +35,9 @@ export class ResponseDispatcher implements FrameSink {
   /** DATA frames that this side had written when the peer last sent a PING. */
   private dataFramesAtPing = 0
   private isSettled = false
-  private receiveWindow: number
-  private uncreditedBytes = 0
-  /** The body of the current DATA or HEADERS frame, without padding and priority. */
-  private payloadStart = 0
-  private payloadEnd = 0
+  private readonly window: ReceiveWindow
+  /** Of the current DATA or HEADERS frame. */
+  private readonly payload = new FramePayload()
 
   constructor(owner: Http2ClientConnection) {
     const options = owner.options
@@ -47,7 +46,7 @@ export class ResponseDispatcher implements FrameSink {
     this.block = new HeaderBlock(options.headerBlockBytesMax, options.continuationFramesMax)
     const nowMs = owner.clock.monotonicMs()
     this.nuisances = new RateLimit(options.nuisanceFramesBurst, options.nuisanceFramesPerSecond, nowMs)
-    this.receiveWindow = options.connectionReceiveWindowBytes
+    this.window = new ReceiveWindow(options.connectionReceiveWindowBytes)
   }
 
   onFrameTooLarge(_type: number, _streamId: number): void {
@@ -92,58 +91,43 @@ export class ResponseDispatcher implements FrameSink {
   private onData(flags: number, streamId: number, bytes: Buffer, start: number, end: number): boolean {
     const frameBytes = end - start
     if (!this.takeConnectionWindow(frameBytes)) return this.fail(Http2ErrorCode.flowControlError, 'window exceeded')
-    if (!this.stripPadding(flags, bytes, start, end)) return this.protocolError('padding too long')
+    if (!this.payload.strip(flags, bytes, start, end)) return this.protocolError('padding too long')
     const stream = this.owner.streams.get(streamId)
     if (stream === undefined) return this.absent(streamId, 'DATA')
     if (!stream.hasHead) return this.streamError(stream, Http2ErrorCode.protocolError, 'DATA before HEADERS')
     stream.receiveWindow -= frameBytes
     if (stream.receiveWindow < 0) return this.streamError(stream, Http2ErrorCode.flowControlError, 'window exceeded')
-    const bodyBytes = this.payloadEnd - this.payloadStart
+    const bodyBytes = this.payload.byteLength
     const endStream = (flags & Flag.endStream) !== 0
     if (bodyBytes === 0 && !endStream && !this.nuisance()) return false
     if (frameBytes !== bodyBytes) stream.consumed(frameBytes - bodyBytes)
     if (endStream) this.remoteEnded(stream)
-    stream.receiver.onData(bytes, this.payloadStart, this.payloadEnd, endStream)
+    stream.receiver.onData(bytes, this.payload.start, this.payload.end, endStream)
     if (endStream) this.owner.streamGone()
     return true
   }
 
   private takeConnectionWindow(frameBytes: number): boolean {
-    this.receiveWindow -= frameBytes
-    if (this.receiveWindow < 0) return false
-    this.uncreditedBytes += frameBytes
-    if (this.uncreditedBytes * 2 >= this.owner.options.connectionReceiveWindowBytes) {
-      this.owner.writer.windowUpdate(0, this.uncreditedBytes)
-      this.receiveWindow += this.uncreditedBytes
-      this.uncreditedBytes = 0
+    const credit = this.window.take(frameBytes)
+    if (credit > 0) {
+      this.owner.writer.windowUpdate(0, credit)
       this.owner.scheduleFlush()
     }
-    return true
-  }
-
-  private stripPadding(flags: number, bytes: Buffer, start: number, end: number): boolean {
-    this.payloadStart = start
-    this.payloadEnd = end
-    if ((flags & Flag.padded) === 0) return true
-    if (start === end) return false
-    this.payloadStart = start + 1
-    this.payloadEnd = end - bytes[start]!
-    return this.payloadEnd >= this.payloadStart
+    return credit >= 0
   }
 
   // HEADERS and CONTINUATION, §6.2 and §6.10
 
   private onHeaders(flags: number, streamId: number, bytes: Buffer, start: number, end: number): boolean {
-    if (!this.stripPadding(flags, bytes, start, end)) return this.protocolError('padding too long')
+    if (!this.payload.strip(flags, bytes, start, end)) return this.protocolError('padding too long')
     if ((flags & Flag.priority) !== 0) {
-      if (this.payloadEnd - this.payloadStart < 5) return this.fail(Http2ErrorCode.frameSizeError, 'HEADERS too short')
-      this.payloadStart += 5
+      if (!this.payload.stripPriority()) return this.fail(Http2ErrorCode.frameSizeError, 'HEADERS too short')
     }
     const endStream = (flags & Flag.endStream) !== 0
     if ((flags & Flag.endHeaders) !== 0) {
-      return this.onHeaderBlock(streamId, endStream, bytes, this.payloadStart, this.payloadEnd)
+      return this.onHeaderBlock(streamId, endStream, bytes, this.payload.start, this.payload.end)
     }
-    this.block.open(streamId, endStream, bytes.subarray(this.payloadStart, this.payloadEnd))
+    this.block.open(streamId, endStream, bytes.subarray(this.payload.start, this.payload.end))
     return true
   }
 

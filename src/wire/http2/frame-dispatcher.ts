@@ -3,10 +3,9 @@
  * to the handler. One method a frame type.
  *
  * I1. A method returns false exactly when the connection was failed: nothing more is read then.
- * I2. `receiveWindow` is what the peer may still send on the connection; it is opened again as soon as half is used,
- *     whatever the streams do, so that one stalled stream never stops the others. What streams hold is bounded by
- *     their own windows and by the layer above.
+ * I2. Every DATA frame is taken from `window`, also one that is ignored or refused: the client counts it as well.
  */
+import { FramePayload } from './frame-payload.ts'
 import type { FrameSink } from './frame-reader.ts'
 import { HeadDecoder } from './head-decoder.ts'
 import { HeaderBlock } from './header-block.ts'
@@ -15,6 +14,7 @@ import { Http2Stream } from './http2-stream.ts'
 import { readPeerSettings } from './peer-settings.ts'
 import { Flag, FrameType, Http2ErrorCode, windowBytesMax } from './protocol.ts'
 import { RateLimit } from './rate-limit.ts'
+import { ReceiveWindow } from './receive-window.ts'
 import { areTrailersValid, RequestHead, requestHeadOf } from './request-head.ts'
 
 const noBytes: Buffer = Buffer.alloc(0)
@@ -34,11 +34,9 @@ export class FrameDispatcher implements FrameSink {
   private readonly nuisances: RateLimit
   /** DATA frames that this side had written when the peer last sent a PING. */
   private dataFramesAtPing = 0
-  private receiveWindow: number
-  private uncreditedBytes = 0
-  /** The body of the current DATA or HEADERS frame, without padding and priority. */
-  private payloadStart = 0
-  private payloadEnd = 0
+  private readonly window: ReceiveWindow
+  /** Of the current DATA or HEADERS frame. */
+  private readonly payload = new FramePayload()
 
   constructor(owner: Http2ServerConnection) {
     const options = owner.options
@@ -48,7 +46,7 @@ export class FrameDispatcher implements FrameSink {
     this.block = new HeaderBlock(options.headerBlockBytesMax, options.continuationFramesMax)
     this.resets = new RateLimit(options.resetsBurst, options.resetsPerSecond, nowMs)
     this.nuisances = new RateLimit(options.nuisanceFramesBurst, options.nuisanceFramesPerSecond, nowMs)
-    this.receiveWindow = options.connectionReceiveWindowBytes
+    this.window = new ReceiveWindow(options.connectionReceiveWindowBytes)
   }
 
   get isMidHeaderBlock(): boolean {
@@ -111,17 +109,17 @@ export class FrameDispatcher implements FrameSink {
     if (streamId === 0) return this.protocolError('DATA on the connection')
     const frameBytes = end - start
     if (!this.takeConnectionWindow(frameBytes)) return this.fail(Http2ErrorCode.flowControlError, 'window exceeded')
-    if (!this.stripPadding(flags, bytes, start, end)) return this.protocolError('padding too long')
+    if (!this.payload.strip(flags, bytes, start, end)) return this.protocolError('padding too long')
     const stream = this.owner.streams.open.get(streamId)
     if (stream === undefined) return this.onDataWithoutStream(streamId)
     if (stream.isRemoteClosed) return this.streamError(streamId, Http2ErrorCode.streamClosed)
     stream.receiveWindow -= frameBytes
     if (stream.receiveWindow < 0) return this.streamError(streamId, Http2ErrorCode.flowControlError)
-    const bodyBytes = this.payloadEnd - this.payloadStart
+    const bodyBytes = this.payload.byteLength
     const endStream = (flags & Flag.endStream) !== 0
     if (bodyBytes === 0 && !endStream && !this.nuisance()) return false
     if (frameBytes !== bodyBytes) stream.consumed(frameBytes - bodyBytes)
-    return this.deliver(stream, bytes, this.payloadStart, this.payloadEnd, endStream)
+    return this.deliver(stream, bytes, this.payload.start, this.payload.end, endStream)
   }
 
   private deliver(stream: Http2Stream, bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
@@ -147,38 +145,24 @@ export class FrameDispatcher implements FrameSink {
   }
 
   private takeConnectionWindow(frameBytes: number): boolean {
-    this.receiveWindow -= frameBytes
-    if (this.receiveWindow < 0) return false
-    this.uncreditedBytes += frameBytes
-    if (this.uncreditedBytes * 2 >= this.owner.options.connectionReceiveWindowBytes) {
-      this.owner.writer.windowUpdate(0, this.uncreditedBytes)
-      this.receiveWindow += this.uncreditedBytes
-      this.uncreditedBytes = 0
+    const credit = this.window.take(frameBytes)
+    if (credit > 0) {
+      this.owner.writer.windowUpdate(0, credit)
       this.owner.flushSoon()
     }
-    return true
-  }
-
-  private stripPadding(flags: number, bytes: Buffer, start: number, end: number): boolean {
-    this.payloadStart = start
-    this.payloadEnd = end
-    if ((flags & Flag.padded) === 0) return true
-    if (start === end) return false
-    this.payloadStart = start + 1
-    this.payloadEnd = end - bytes[start]!
-    return this.payloadEnd >= this.payloadStart
+    return credit >= 0
   }
 
   // HEADERS and CONTINUATION, §6.2 and §6.10
 
   private onHeaders(flags: number, streamId: number, bytes: Buffer, start: number, end: number): boolean {
     if ((streamId & 1) === 0) return this.protocolError('HEADERS on a stream that is not a client’s')
-    if (!this.stripPadding(flags, bytes, start, end)) return this.protocolError('padding too long')
+    if (!this.payload.strip(flags, bytes, start, end)) return this.protocolError('padding too long')
     let selfDependent = false
     if ((flags & Flag.priority) !== 0) {
-      if (this.payloadEnd - this.payloadStart < 5) return this.fail(Http2ErrorCode.frameSizeError, 'HEADERS too short')
-      selfDependent = dependencyAt(bytes, this.payloadStart) === streamId
-      this.payloadStart += 5
+      const priorityAt = this.payload.start
+      if (!this.payload.stripPriority()) return this.fail(Http2ErrorCode.frameSizeError, 'HEADERS too short')
+      selfDependent = dependencyAt(bytes, priorityAt) === streamId
     }
     const endStream = (flags & Flag.endStream) !== 0
     if (selfDependent) {
@@ -186,14 +170,14 @@ export class FrameDispatcher implements FrameSink {
       if ((flags & Flag.endHeaders) === 0) return this.protocolError('a stream cannot depend on itself')
       if (streamId > this.owner.streams.lastId) this.owner.streams.use(streamId)
       return (
-        this.discardBlock(bytes, this.payloadStart, this.payloadEnd) &&
+        this.discardBlock(bytes, this.payload.start, this.payload.end) &&
         this.streamError(streamId, Http2ErrorCode.protocolError)
       )
     }
     if ((flags & Flag.endHeaders) !== 0) {
-      return this.onHeaderBlock(streamId, endStream, bytes, this.payloadStart, this.payloadEnd)
+      return this.onHeaderBlock(streamId, endStream, bytes, this.payload.start, this.payload.end)
     }
-    this.block.open(streamId, endStream, bytes.subarray(this.payloadStart, this.payloadEnd))
+    this.block.open(streamId, endStream, bytes.subarray(this.payload.start, this.payload.end))
     return true
   }
 

@@ -1,5 +1,6 @@
 export { BodyQueue } from './body-queue.ts'
 export { BodySender, type BodySource } from './body-sender.ts'
+export { FramePayload } from './frame-payload.ts'
 export { FrameReader, type FrameSink } from './frame-reader.ts'
 export { FrameWriter } from './frame-writer.ts'
 export { HeadDecoder } from './head-decoder.ts'
@@ -29,6 +30,7 @@ export {
   windowBytesMax,
 } from './protocol.ts'
 export { RateLimit } from './rate-limit.ts'
+export { ReceiveWindow } from './receive-window.ts'
 export type { RequestHead } from './request-head.ts'
 export type { BufferBudget, RequestReceiver, StreamContext, StreamServer } from './request-receiver.ts'
 export type { ProtocolServer, ServedConnection } from './served-connection.ts'
