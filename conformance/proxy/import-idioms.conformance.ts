@@ -27,7 +27,10 @@ const idioms: Readonly<Record<string, string>> = {
   conditions: `location / { if ($request_method = OPTIONS) { add_header X-Cors yes; return 204; }
       if ($http_x_key ~* ^(one|two)$) { return 409; } if ($http_x_must = "") { return 412; } proxy_pass http://a; }
     location /post/ { if ($request_method !~ ^(POST|PUT)$) { return 405; } proxy_pass http://a; }
+    location /flag/ { if ($http_x_flag) { return 410; } if ($http_x_set != "") { return 411; } proxy_pass http://a; }
     location /canary/ { if ($http_x_canary = yes) { proxy_pass http://b; } proxy_pass http://a; }`,
+  maps: `location / { proxy_pass http://$group; } location /write/ { proxy_pass $writer; }
+    location ~ ^/x(.*)$ { proxy_pass http://$group; deny all; } location /tenant/ { proxy_pass http://$tenant; }`,
 }
 
 const must = { 'x-must': 'x' }
@@ -60,11 +63,21 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
     { path: '/', headers: { ...must, 'x-key': 'three' } },
     { path: '/' },
     { path: '/', headers: must },
+    { path: '/', headers: { 'x-must': '' } },
+    ...['', '0', '1'].map((flag) => ({ path: '/flag/', headers: { 'x-flag': flag } })),
+    ...['', 'x'].map((set) => ({ path: '/flag/', headers: { 'x-set': set } })),
+    { path: '/flag/' },
     { path: '/post/' },
     { path: '/post/', method: 'PUT' },
     { path: '/canary/x', headers: { 'x-canary': 'yes' } },
     { path: '/canary/x', headers: { 'x-canary': 'no' } },
   ],
+  maps: ['beta', 'BETA', 'betas', 'b12', 'B12', 'a.c', 'abc', 'zz)', '', undefined].flatMap((group): Ask[] => [
+    { path: '/x/', headers: group === undefined ? {} : { 'x-group': group } },
+    { path: '/y?z', headers: group === undefined ? {} : { 'x-group': group } },
+    { path: '/write/', method: group === 'beta' ? 'PUT' : group === 'b12' ? 'DELETE' : 'GET' },
+    { path: '/tenant/' },
+  ]),
 }
 
 const nameServers =
@@ -83,6 +96,9 @@ function nginxText(folder: string, port: number, a: number, b: number): string {
     'access_log off;',
     `root ${folder}/none;`,
     'proxy_set_header Host $host;',
+    'map $http_x_group $group { ~^z+\\)$ b; ~*^B\\d+$ b; ~^b1 a; default a; "" b; Beta b; a.c b; }',
+    'map $request_method $writer { default http://a; POST http://b; PUT http://b; }',
+    'map $host $tenant { hostnames; default a; *.other.example a; .maps.example b; }',
     `upstream a { server 127.0.0.1:${a}; } upstream b { server 127.0.0.1:${b}; }`,
     `server { ${listen} server_name _; return 421; }`,
     ...servers,

@@ -23,13 +23,16 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A backend that tells, as JSON, who it is and what it was asked. */
+/** A backend that tells, as JSON, who it is and what it was asked; it answers with the headers that `x-answer-NAME` asks for. */
 export async function startEcho(name: string): Promise<{ readonly port: number; close(): void }> {
   const server: Server = createServer((incoming, outgoing) => {
     incoming.resume()
     incoming.on('end', () => {
       outgoing.setHeader('server', 'echo')
       outgoing.setHeader('x-from', name)
+      for (const [header, value] of Object.entries(incoming.headers)) {
+        if (header.startsWith('x-answer-')) outgoing.setHeader(header.slice(9), String(value))
+      }
       outgoing.end(JSON.stringify({ name, method: incoming.method, url: incoming.url, headers: incoming.headers }))
     })
   })

@@ -21,6 +21,7 @@ function recordWith(parts: Partial<AccessRecord> = {}): AccessRecord {
     attempts: 2,
     routeName: 'shop',
     requestId: 'id-1',
+    failure: '',
     error: '',
     logCache: { front: undefined, middle: undefined, back: undefined },
     ...parts,
@@ -89,7 +90,7 @@ describe('the combined format', () => {
 
 describe('the JSON format', () => {
   it('has every field', () => {
-    assert.deepEqual(JSON.parse(lineOf('json', recordWith({ error: 'say "no"' }))), {
+    assert.deepEqual(JSON.parse(lineOf('json', recordWith({ failure: 'connect-refused', error: 'say "no"' }))), {
       time: '2026-11-21T14:05:09.007Z',
       client: '203.0.113.9',
       method: 'GET',
@@ -106,6 +107,7 @@ describe('the JSON format', () => {
       attempts: 2,
       route: 'shop',
       requestId: 'id-1',
+      failure: 'connect-refused',
       error: 'say "no"',
     })
     assert.equal(JSON.parse(lineOf('json', recordWith({ upstreamDurationMs: -1 }))).upstreamDurationMs, null)

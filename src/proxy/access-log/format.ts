@@ -37,7 +37,7 @@ export function jsonFormat(): LineFormat {
       `{"time":"${times.at(wallMs)}.${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z",${cache.middle}` +
       `"status":${record.status},"bytes":${record.bodyBytesSent},"durationMs":${millis(record.durationMs)},` +
       `"upstream":"${record.upstreamAddress}","upstreamDurationMs":${record.upstreamDurationMs < 0 ? 'null' : millis(record.upstreamDurationMs)},` +
-      `"attempts":${record.attempts},"route":"${route}","requestId":"${id}","error":"${error}"}\n`
+      `"attempts":${record.attempts},"route":"${route}","requestId":"${id}","failure":"${record.failure}","error":"${error}"}\n`
     )
   }
 }

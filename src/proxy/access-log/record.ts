@@ -22,6 +22,8 @@ export interface AccessRecord {
   /** Empty: none matched. */
   readonly routeName: string
   readonly requestId: string
+  /** Why the proxy itself refused or failed the request, in one word of a fixed set; empty when it did not. */
+  readonly failure: string
   /** Why the exchange failed, for people; empty when it did not. */
   readonly error: string
   /** A place for what the log derived from head and client; whoever has the same two hands it on again. */

@@ -104,6 +104,8 @@ export interface RouteConfig {
   readonly rewrite: Rewrite
   readonly requestHeaders: HeaderEdits
   readonly responseHeaders: HeaderEdits
+  /** The first whose `from` an answer's `location` (or `refresh`) begins with; before `responseHeaders`. */
+  readonly locationRewrites: readonly LocationRewrite[]
   readonly mirror: { readonly upstream: string; readonly percent: number } | undefined
   readonly retry: RetryConfig
   readonly timeouts: RouteTimeouts
@@ -152,6 +154,12 @@ export interface Rewrite {
   readonly path: string | undefined
   /** Instead of the client's `Host`. */
   readonly host: string | undefined
+}
+
+/** What stands at the beginning of a place, and what takes its place. Both may hold variables (`variables.ts`). */
+export interface LocationRewrite {
+  readonly from: string
+  readonly to: string
 }
 
 /** In this order: remove, set (replaces), add. Names in lower case; values may hold variables (`variables.ts`). */

@@ -32,8 +32,17 @@ export interface Answer {
   readonly error: string
 }
 
-/** The ways in which the proxy itself refuses or fails a request. */
+/** An answer without a body. */
+export function answerWith(status: number, fields: Fields): Answer {
+  return { head: new MadeHead(status, fields, 0), body: emptyBytes, error: '' }
+}
+
+/** Those that are forwarded, as an `allow` field has them; unknown ones are as well. */
+export const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+
+/** The ways in which the proxy itself refuses or fails a request: as the log and the metrics call them. */
 export type FailureKind =
+  | Exclude<AttemptFailure['kind'], 'overflow'>
   | 'bad-path'
   | 'not-found'
   | 'method'
@@ -42,9 +51,8 @@ export type FailureKind =
   | 'rate-limited'
   | 'no-endpoint'
   | 'overloaded'
-  | 'bad-gateway'
+  | 'response-timeout'
   | 'not-grpc'
-  | 'gateway-timeout'
 
 interface FailureText {
   readonly status: number
@@ -87,21 +95,32 @@ const failures: Readonly<Record<FailureKind, FailureText>> = {
     grpcStatus: GrpcStatusCode.unavailable,
     text: '503 Service Unavailable: too many requests are under way',
   },
-  'bad-gateway': {
-    status: 502,
+  'connect-refused': badGateway('the server refused the connection'),
+  'connect-unreachable': badGateway('the server cannot be reached'),
+  'connect-tls': badGateway('no TLS connection to the server could be made'),
+  'connect-protocol': badGateway('the server does not speak HTTP/2, as it is configured to'),
+  'connect-timeout': {
+    status: 504,
     grpcStatus: GrpcStatusCode.unavailable,
-    text: '502 Bad Gateway: the server did not answer properly',
+    text: '504 Gateway Timeout: no connection to the server could be made in time',
   },
+  'closed-before-response': badGateway('the server closed the connection without an answer'),
+  'malformed-response': badGateway('the answer of the server is malformed'),
+  'broken-response': badGateway('the answer of the server broke off'),
   'not-grpc': {
     status: 502,
     grpcStatus: GrpcStatusCode.unimplemented,
     text: 'the proxy speaks HTTP/1.1 to this server, which cannot carry gRPC: set protocol: http2 for its upstream',
   },
-  'gateway-timeout': {
+  'response-timeout': {
     status: 504,
     grpcStatus: GrpcStatusCode.deadlineExceeded,
     text: '504 Gateway Timeout: the server did not answer in time',
   },
+}
+
+function badGateway(text: string): FailureText {
+  return { status: 502, grpcStatus: GrpcStatusCode.unavailable, text: `502 Bad Gateway: ${text}` }
 }
 
 /** The answer that tells of a failure; for gRPC a trailers-only response. `error` says more, for the log. */
@@ -133,6 +152,5 @@ export function kindOfRefusal(refusal: PickRefusal): FailureKind {
 }
 
 export function kindOfAttemptFailure(kind: AttemptFailure['kind']): FailureKind {
-  if (kind === 'overflow') return 'overloaded'
-  return kind === 'connect-timeout' ? 'gateway-timeout' : 'bad-gateway'
+  return kind === 'overflow' ? 'overloaded' : kind
 }

@@ -52,15 +52,16 @@ export class Attempt implements ResponseReceiver {
     this.slot = upstream.slotOf(endpoint)
     this.previous = previous
     this.startMs = startMs
-    this.permit = upstream.upstream.begin(endpoint, previous !== undefined)
+    this.permit = upstream.upstream.begin(endpoint, previous !== undefined, startMs)
   }
 
   /** It is over: tells the upstream how it went. `nowMs` counts when no head came. */
   settle(result: AttemptResult, nowMs: number): void {
     assert(!this.isOver, 'an attempt is settled once')
     this.isOver = true
-    const latencyMs = (this.headMs < 0 ? nowMs : this.headMs) - this.startMs
-    this.upstream.upstream.end(this.endpoint, result, latencyMs, this.permit)
+    // One that a deadline began in this turn began later than the turn.
+    const latencyMs = Math.max(0, (this.headMs < 0 ? nowMs : this.headMs) - this.startMs)
+    this.upstream.upstream.end(this.endpoint, result, latencyMs, this.permit, nowMs)
   }
 
   /** Gives it up. */
@@ -98,7 +99,10 @@ export class Attempt implements ResponseReceiver {
 export function resultOf(failure: AttemptFailure): AttemptResult {
   switch (failure.kind) {
     case 'connect-refused':
+    case 'connect-unreachable':
     case 'connect-timeout':
+    case 'connect-tls':
+    case 'connect-protocol':
       return 'connect-failure'
     // Our own bound, not the endpoint's fault.
     case 'overflow':

@@ -3,13 +3,15 @@ import type { Clock, Random, Scheduler } from '../../runtime/index.ts'
 import { type AccessLog, imfFixdate, TextOfSecond } from '../access-log/index.ts'
 import { type BufferLedger, bufferLedgerOf } from '../http/index.ts'
 import type { ProxyMetrics } from '../metrics/index.ts'
+import type { FailureKind } from './answers.ts'
 import { EndpointChooser } from './choose-endpoint.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
-import type { Exchange } from './exchange.ts'
+import type { ExchangeState } from './exchange-state.ts'
 import type { MirrorHost } from './mirror.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
 import type { RequestPlan } from './request-plan.ts'
 import { TimingWheel } from './timing-wheel.ts'
+import { TurnClock } from './turn-clock.ts'
 
 export interface CoreInit {
   readonly clock: Clock
@@ -29,12 +31,14 @@ export class ExchangeCore implements MirrorHost {
   /** Mirrors under way. */
   mirrors = 0
   private readonly clock: Clock
+  private readonly turns: TurnClock
   private readonly metrics: ProxyMetrics
   private readonly accessLog: AccessLog | undefined
   private readonly dates = new TextOfSecond(imfFixdate)
 
   constructor(init: CoreInit) {
     this.clock = init.clock
+    this.turns = new TurnClock(init.clock, init.scheduler)
     this.random = init.random
     this.ledger = bufferLedgerOf(init.scheduler)
     this.metrics = init.metrics
@@ -42,8 +46,9 @@ export class ExchangeCore implements MirrorHost {
     this.wheel = new TimingWheel(init.clock, init.scheduler)
   }
 
+  /** The same for all of one turn ({@link TurnClock}). */
   nowMs(): number {
-    return this.clock.monotonicMs()
+    return this.turns.nowMs()
   }
 
   /** For a `date` field. */
@@ -66,13 +71,13 @@ export class ExchangeCore implements MirrorHost {
   }
 
   ended(
-    exchange: Exchange,
+    exchange: ExchangeState,
     plan: RequestPlan,
     upstream: ProxyUpstream | undefined,
     bytesIn: number,
     isAborted: boolean,
   ): void {
-    const { status, durationMs, bodyBytesSent } = exchange
+    const { status, durationMs, bodyBytesSent, failure } = exchange
     this.active--
     plan.listener.counters.active--
     plan.listener.counters.add(status, durationMs, bytesIn, bodyBytesSent, isAborted)
@@ -83,7 +88,14 @@ export class ExchangeCore implements MirrorHost {
     if (upstream !== undefined) {
       this.metrics.upstream(upstream.name).add(status, durationMs, bytesIn, bodyBytesSent, isAborted)
     }
+    if (failure !== '') this.countFailure(failure, plan, upstream)
     this.accessLog?.log(exchange)
+  }
+
+  private countFailure(failure: FailureKind, plan: RequestPlan, upstream: ProxyUpstream | undefined): void {
+    plan.listener.counters.fail(failure)
+    plan.route?.counters.fail(failure)
+    if (upstream !== undefined) this.metrics.upstream(upstream.name).fail(failure)
   }
 
   countRetry(plan: RequestPlan): void {

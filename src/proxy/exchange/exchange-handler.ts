@@ -90,6 +90,7 @@ class ListenerHandler implements ExchangeHandler {
   onRefused(client: ClientInfo, status: number, reason: string): void {
     this.metrics.refused++
     this.listener.counters.count(status, 0)
+    this.listener.counters.fail('refused')
     this.accessLog?.log(refusedRecord(client, status, reason, this.core.random))
   }
 
@@ -111,6 +112,7 @@ function refusedRecord(client: ClientInfo, status: number, reason: string, rando
     attempts: 0,
     routeName: '',
     requestId: newRequestId(random),
+    failure: 'refused',
     error: reason,
     logCache: { front: undefined, middle: undefined, back: undefined },
   }

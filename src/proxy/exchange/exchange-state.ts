@@ -1,11 +1,13 @@
 /**
- * What an exchange knows of its request, and what follows from that without any event: its line in the log, and its next
- * deadline. `Exchange` changes it; the invariants E1 to E6 are there.
+ * What an exchange knows of its request, and what follows from that alone: its line in the log, and whether the request
+ * may be sent again. The invariants E1 to E6 are those of `Exchange`.
  */
 import { assertDefined } from '../../base/index.ts'
 import type { AccessRecord, LogCache } from '../access-log/index.ts'
+import type { RetryCondition } from '../config/index.ts'
 import { newRequestId } from '../forwarded/index.ts'
 import type { ClientInfo, RequestHead, Responder } from '../http/index.ts'
+import type { FailureKind } from './answers.ts'
 import type { Attempt } from './attempt.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
 import type { ExchangeCore } from './exchange-core.ts'
@@ -25,6 +27,7 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
   durationMs = 0
   attempts = 0
   error = ''
+  failure: FailureKind | '' = ''
   deadlineMs = never
   wheelSlot = -1
   wheelNext: WheelEntry | undefined
@@ -115,56 +118,21 @@ export abstract class ExchangeState implements WheelEntry, AccessRecord {
     return assertDefined(this.plan.route, 'a plan without refusal has a route')
   }
 
-  // Deadlines.
+  // Whether the request may be sent again.
+
+  /** Attempts are left, and another one could be given the whole body (E4). */
+  protected mayAttempt(): boolean {
+    return this.attempts < this.route.config.retry.attemptsMax && this.body.isWhole
+  }
+
+  /** Whether the route allows another attempt when one that may have been processed ended by `condition`. */
+  protected mayRepeat(condition: RetryCondition | undefined): boolean {
+    const { route } = this
+    if (!this.mayAttempt() || !(this.plan.isIdempotent || route.config.retry.nonIdempotent)) return false
+    return condition === undefined || route.retriesOn(condition)
+  }
+
+  // Deadlines, which `ExchangeDeadlines` knows.
 
   abstract onDeadline(nowMs: number): void
-
-  protected schedule(nowMs: number): void {
-    if (this.phase === Phase.over) return
-    const { wheel } = this.core
-    const nextMs = this.nextDeadlineMs()
-    if (this.wheelSlot >= 0 ? this.deadlineMs <= nextMs : nextMs === never) return
-    wheel.remove(this)
-    this.deadlineMs = nextMs
-    wheel.add(this, nowMs)
-  }
-
-  protected nextDeadlineMs(): number {
-    if (this.phase > Phase.waiting)
-      return Math.min(this.phase < Phase.complete ? this.requestDeadlineMs : never, this.idleDeadlineMs())
-    let nextMs = Math.min(this.requestDeadlineMs, this.hedgeDeadlineMs())
-    if (!this.body.hasEnded) nextMs = Math.min(nextMs, this.bodyIdleDeadlineMs())
-    for (let attempt = this.last; attempt !== undefined; attempt = attempt.previous) {
-      if (!attempt.isOver) nextMs = Math.min(nextMs, this.attemptDeadlineMs(attempt))
-    }
-    return nextMs
-  }
-
-  protected bodyIdleDeadlineMs(): number {
-    return this.activityMs + this.plan.listener.config.limits.bodyIdleTimeoutMs
-  }
-
-  /** From the whole request to the head of the answer. */
-  protected attemptDeadlineMs(attempt: Attempt): number {
-    if (attempt.held !== undefined) return attempt.heldUntilMs
-    const { attemptMs } = this.route.config.timeouts
-    if (attemptMs === 0 || !this.body.hasEnded) return never
-    return Math.max(attempt.startMs, this.requestEndMs) + attemptMs
-  }
-
-  protected hedgeDeadlineMs(): number {
-    const { hedgeAfterMs, attemptsMax, nonIdempotent } = this.route.config.retry
-    if (hedgeAfterMs === 0 || this.attempts >= attemptsMax) return never
-    if (!this.body.hasEnded || !this.body.isWhole) return never
-    if (!this.plan.isIdempotent && !nonIdempotent) return never
-    return Math.max(this.last?.startMs ?? 0, this.requestEndMs, this.hedgeRefusedMs) + hedgeAfterMs
-  }
-
-  /** Once the response has begun. A client that takes nothing is its connection's concern. */
-  protected idleDeadlineMs(): number {
-    const { responseIdleMs, upgradedIdleMs } = this.route.config.timeouts
-    if (this.isUpgraded) return upgradedIdleMs === 0 ? never : this.activityMs + upgradedIdleMs
-    if (this.phase === Phase.complete || this.isResponsePaused || responseIdleMs === 0) return never
-    return this.activityMs + responseIdleMs
-  }
 }

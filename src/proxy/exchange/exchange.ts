@@ -11,33 +11,33 @@
  *       upstream's retry budget allows it.
  * - E5  The client's body is paused exactly while an attempt in flight is full.
  * - E6  `deadlineMs` in the wheel is never later than the next deadline; it may be earlier, which costs one look.
+ *
+ * It stands on three layers: `ExchangeState` (what is known, and whether the request may be sent again),
+ * `ExchangeDeadlines` (every time-out, in a table) and `ExchangeEndings` (how it may end). Here are the events, and retries
+ * and hedges. Beside it: `Attempt` (one try at one endpoint), `retry-conditions.ts` (what an outcome allows),
+ * `choose-endpoint.ts` (splits, stickiness, hashing), `RequestBody` (what is kept for another attempt), `Mirror` (copies),
+ * `answers.ts` (what the proxy says itself).
  */
 import type { UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import type { RetryCondition } from '../config/index.ts'
 import type { AttemptFailure, Fields, OutgoingRequest, RequestConsumer, ResponseHead } from '../http/index.ts'
-import {
-  type Answer,
-  type FailureKind,
-  failureAnswer,
-  failureTrailers,
-  kindOfAttemptFailure,
-  kindOfRefusal,
-} from './answers.ts'
+import { type FailureKind, kindOfAttemptFailure, kindOfRefusal } from './answers.ts'
 import { Attempt, type AttemptOwner, resultOf } from './attempt.ts'
-import { cancelAll, endAll, firstHeld, isAnyFull, isAnyInFlight, writeToAll } from './attempt-chain.ts'
+import { cancelAll, endAll, firstHeld, isAnyInFlight, writeToAll } from './attempt-chain.ts'
 import { splitTarget, stickyChoice, stickyCookieOf } from './choose-endpoint.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
-import { ExchangeState, never, Phase } from './exchange-state.ts'
+import { headHeldMs } from './exchange-deadlines.ts'
+import { ExchangeEndings } from './exchange-endings.ts'
+import { never, Phase } from './exchange-state.ts'
 import { isGrpcResponse, trailersOnlyStatus, trailersStatus, withGrpcTimeout } from './grpc.ts'
-import { isUnwell, localAnswer, retryConditionOf } from './judgement.ts'
+import { localAnswer } from './local-answer.ts'
+import { answerAsLastRecipient } from './max-forwards.ts'
 import { openMirror } from './open-mirror.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
-import { responseHeadFor } from './response-head.ts'
+import { responseHeadFor, withRoomForTrailers } from './response-head.ts'
+import { isUnwell, retryConditionOf, retryConditionOfFailure } from './retry-conditions.ts'
 
-/** For so long the head of an answer waits for its body, while the request could be repeated. */
-const headHeldMs = 20
-
-export class Exchange extends ExchangeState implements RequestConsumer, AttemptOwner {
+export class Exchange extends ExchangeEndings implements RequestConsumer, AttemptOwner {
   // The beginning.
 
   /** Called once, right after it was made. */
@@ -57,7 +57,9 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     ) {
       return this.fail('body-too-large', `the body has ${this.head.bodyLength} bytes`)
     }
-    if (route.config.action.type === 'forward') this.forward(route)
+    if (route.config.action.type === 'forward' && plan.forwardsLeft === 0)
+      this.answer(answerAsLastRecipient(this.core.date()))
+    else if (route.config.action.type === 'forward') this.forward(route)
     else this.answer(localAnswer(route, plan, this.core.date(), this))
   }
 
@@ -77,7 +79,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     this.schedule(this.startMs)
   }
 
-  // Attempts.
+  // Attempts, retries, hedges.
 
   private attempt(endpoint: UpstreamEndpoint, nowMs: number): void {
     const upstream = this.upstream!
@@ -100,17 +102,6 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     return { ...planned, fields, memo: undefined }
   }
 
-  private mayAttempt(): boolean {
-    return this.attempts < this.route.config.retry.attemptsMax && this.body.isWhole
-  }
-
-  /** Whether the route allows another attempt when one that may have been processed ended by `condition`. */
-  private mayRepeat(condition: RetryCondition | undefined): boolean {
-    const { route } = this
-    if (!this.mayAttempt() || !(this.plan.isIdempotent || route.config.retry.nonIdempotent)) return false
-    return condition === undefined || route.retriesOn(condition)
-  }
-
   /** Starts another attempt if `condition` (undefined: whatever the route says) allows it. Whether it did. */
   private tryAgain(
     condition: RetryCondition | undefined,
@@ -128,12 +119,22 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     return true
   }
 
+  /** An attempt is over: starts another in its place, on the same terms. Whether it did. */
   private retry(condition: RetryCondition | undefined, isUnprocessed: boolean, nowMs: number): boolean {
     if (!this.tryAgain(condition, isUnprocessed, nowMs)) return false
     this.core.countRetry(this.plan)
     this.schedule(nowMs)
     return true
   }
+
+  /** Nobody has answered yet: another attempt beside the one in flight, of which the first to answer is chosen. */
+  private hedge(nowMs: number): void {
+    if (this.tryAgain(undefined, false, nowMs, true)) this.core.countHedge(this.plan)
+    // Refused by the budget or for want of an endpoint: asked again after the same time.
+    else this.hedgeRefusedMs = nowMs
+  }
+
+  // What its attempts tell.
 
   onAttemptInformational(_attempt: Attempt, status: number, fields: Fields): void {
     // The client has its 100 already, and HTTP/1.0 knows none of them (RFC 9110 §15.2).
@@ -149,13 +150,8 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     this.activityMs = nowMs
     if (status === 101 && this.head.upgrade === undefined) {
       attempt.cancel('failure', nowMs)
-      return this.attemptEnded(
-        'bad-gateway',
-        'broken-connection',
-        false,
-        'it answered 101, which nobody asked for',
-        nowMs,
-      )
+      const detail = 'it answered 101, which nobody asked for'
+      return this.attemptEnded('malformed-response', 'broken-connection', false, detail, nowMs)
     }
     const grpcStatus = this.plan.isGrpc ? trailersOnlyStatus(head) : undefined
     const unwell = isUnwell(status, grpcStatus)
@@ -222,7 +218,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     // A time for the whole request cannot be meant for a connection without requests.
     if (this.isUpgraded) this.requestDeadlineMs = never
     const out = responseHeadFor(head, this.plan, stickyCookieOf(this.route, this.plan, attempt), this.core, this)
-    responder.sendHead(out, end)
+    responder.sendHead(end ? out : withRoomForTrailers(out, this.plan), end)
     if (this.phase === Phase.over) return
     if (end) this.requestNoLongerNeeded(attempt)
     else {
@@ -284,7 +280,7 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     if (this.requestDeadlineMs <= nowMs && this.phase < Phase.complete) return this.onRequestDeadline(nowMs)
     attempt.settle(resultOf(failure), nowMs)
     if (attempt === this.chosen) return this.breakOff(kindOfAttemptFailure(failure.kind), failure.detail)
-    const condition: RetryCondition = failure.kind.startsWith('connect') ? 'connect-failure' : 'broken-connection'
+    const condition = retryConditionOfFailure(failure.kind)
     this.attemptEnded(kindOfAttemptFailure(failure.kind), condition, failure.isUnprocessed, failure.detail, nowMs)
   }
 
@@ -357,86 +353,6 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     if (this.phase !== Phase.over) this.over(false)
   }
 
-  private updateBodyFlow(): void {
-    const isFull = this.phase < Phase.complete && isAnyFull(this.last)
-    if (isFull === this.isBodyPaused) return
-    this.isBodyPaused = isFull
-    if (isFull) this.responder.pause()
-    else this.responder.resume()
-  }
-
-  // Mirrors.
-
-  /** A copy whose body is not complete now never will be. */
-  private mirrorEnds(): void {
-    if (!this.body.hasEnded) this.mirror?.abort()
-    this.mirror = undefined
-  }
-
-  // Endings.
-
-  private refuseByRate(waitMs: number): void {
-    this.core.countRateLimited(this.plan)
-    const seconds = String(Math.max(1, Math.ceil(waitMs / 1_000)))
-    const { isGrpc } = this.plan
-    this.answer(failureAnswer('rate-limited', isGrpc, 'rate limit', this.core.date(), ['retry-after', seconds]))
-  }
-
-  private refuseBody(): void {
-    const error = `the body has more than ${this.route.config.requestBodyBytesMax} bytes`
-    if (this.phase === Phase.waiting) this.fail('body-too-large', error)
-    else this.breakOff('body-too-large', error)
-  }
-
-  /** Nothing of a response was sent: answers with the failure. */
-  private fail(kind: FailureKind, error: string): void {
-    const extra: Fields = kind === 'method' ? ['allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'] : []
-    this.answer(failureAnswer(kind, this.plan.isGrpc, error, this.core.date(), extra))
-  }
-
-  private answer({ head, body, error }: Answer): void {
-    const { responder } = this
-    cancelAll(this.last, 'cancelled', this.core.nowMs())
-    this.phase = Phase.complete
-    this.status = head.status
-    this.error = error
-    this.mirrorEnds()
-    const isBare = body.length === 0 || this.head.method === 'HEAD'
-    responder.sendHead(head, isBare)
-    if (!isBare) {
-      this.bodyBytesSent = body.length
-      responder.sendData(body)
-      responder.sendEnd()
-    }
-    if (this.phase === Phase.complete) this.updateBodyFlow()
-  }
-
-  /** A response that has begun cannot be completed. gRPC has trailers to say so; otherwise the client sees it break. */
-  private breakOff(kind: FailureKind, error: string): void {
-    cancelAll(this.last, 'failure', this.core.nowMs())
-    this.error = error
-    if (this.plan.isGrpc && this.head.version === '2') {
-      this.core.countAborted(this.plan)
-      this.phase = Phase.complete
-      this.mirrorEnds()
-      this.responder.sendEnd(failureTrailers(kind))
-      if (this.phase === Phase.complete) this.updateBodyFlow()
-      return
-    }
-    this.responder.abort()
-    this.over(true)
-  }
-
-  private over(isAborted: boolean): void {
-    this.phase = Phase.over
-    this.core.wheel.remove(this)
-    cancelAll(this.last, 'cancelled', this.core.nowMs())
-    this.mirrorEnds()
-    this.body.forget()
-    this.durationMs = this.core.nowMs() - this.startMs
-    this.core.ended(this, this.plan, this.upstream, this.body.bytes, isAborted)
-  }
-
   // Deadlines.
 
   onDeadline(nowMs: number): void {
@@ -452,8 +368,8 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
     const isOfClient = this.startMs + this.plan.grpcTimeoutMs <= nowMs
     cancelAll(this.last, isOfClient ? 'cancelled' : 'failure', this.core.nowMs())
     const error = isOfClient ? 'the deadline of the client has passed' : 'the time for the request is over'
-    if (this.phase === Phase.waiting) this.fail('gateway-timeout', error)
-    else this.breakOff('gateway-timeout', error)
+    if (this.phase === Phase.waiting) this.fail('response-timeout', error)
+    else this.breakOff('response-timeout', error)
   }
 
   private onWaitingDeadline(nowMs: number): void {
@@ -472,14 +388,8 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
       attempt.cancel('failure', nowMs)
       hasTimedOut = true
     }
-    if (hasTimedOut) this.attemptEnded('gateway-timeout', 'timeout', false, 'the attempt took too long', nowMs)
+    if (hasTimedOut) this.attemptEnded('response-timeout', 'timeout', false, 'the attempt took too long', nowMs)
     else if (this.hedgeDeadlineMs() <= nowMs) this.hedge(nowMs)
-  }
-
-  private hedge(nowMs: number): void {
-    if (this.tryAgain(undefined, false, nowMs, true)) this.core.countHedge(this.plan)
-    // Refused by the budget or for want of an endpoint: asked again after the same time.
-    else this.hedgeRefusedMs = nowMs
   }
 
   private onIdle(): void {
@@ -488,6 +398,6 @@ export class Exchange extends ExchangeState implements RequestConsumer, AttemptO
       cancelAll(this.last, 'cancelled', this.core.nowMs())
       this.responder.abort()
       this.over(false)
-    } else this.breakOff('gateway-timeout', 'nothing of the response came')
+    } else this.breakOff('response-timeout', 'nothing of the response came')
   }
 }

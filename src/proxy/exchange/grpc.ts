@@ -21,15 +21,19 @@ export function grpcTimeoutMs(head: RequestHead): number {
   return typeof parsed === 'number' ? parsed : Number.POSITIVE_INFINITY
 }
 
-/** `fields` with the time that remains. The value has at most 8 digits, so long times are in seconds. */
+/** A `grpc-timeout` has 8 digits at the most. */
+const timeoutValueMax = 99_999_999
+
+/** `fields` with the time that remains: in the smallest unit that can say it; past three years, in three years. */
 export function withGrpcTimeout(fields: Fields, remainingMs: number): Fields {
   const micros = Math.max(1, Math.floor(remainingMs * 1_000))
+  const seconds = Math.min(timeoutValueMax, Math.floor(remainingMs / 1_000))
   const value =
-    micros < 1e8
+    micros <= timeoutValueMax
       ? `${micros}u`
-      : remainingMs < 1e8
+      : remainingMs <= timeoutValueMax
         ? `${Math.floor(remainingMs)}m`
-        : `${Math.floor(remainingMs / 1_000)}S`
+        : `${seconds}S`
   const out = [...fields]
   for (let i = 0; i < out.length; i += 2) if (out[i] === 'grpc-timeout') out[i + 1] = value
   return out

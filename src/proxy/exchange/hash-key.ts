@@ -4,9 +4,17 @@ import { cookieValue } from './cookie.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
 import type { RequestPlan } from './request-plan.ts'
 
-/** The key of a request at `upstream`; undefined when the algorithm wants none, or the request has none. */
+/**
+ * The key of a request at `upstream`; undefined when the algorithm wants none, or the request has none. An empty value is none,
+ * as with nginx: all who sent one would meet at a single endpoint.
+ */
 export function hashKeyOf(plan: RequestPlan, upstream: ProxyUpstream): string | undefined {
   if (!upstream.isHashing) return undefined
+  const key = sentKeyOf(plan, upstream)
+  return key === '' ? undefined : key
+}
+
+function sentKeyOf(plan: RequestPlan, upstream: ProxyUpstream): string | undefined {
   const { balance } = upstream.config.settings
   const source = balance.hashKey
   if (balance.policy === 'ip-hash' || source.type === 'client-ip') return plan.clientAddress

@@ -2,32 +2,33 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type BufferLedger, bufferLedgerOf } from '../http/index.ts'
-import { routeWith } from '../routing/testing/routes.ts'
-import { type ExchangeGround, openGround } from './testing/exchange-ground.ts'
+import type { ExchangeGround } from './testing/exchange-ground.ts'
+import { onGround } from './testing/on-ground.ts'
 
 const retry = { attemptsMax: 2, on: ['broken-connection'] as const, nonIdempotent: true }
 const put = { method: 'PUT', bodyLength: 4 } as const
 
-async function onGround(share: number, act: (ground: ExchangeGround, fill: () => BufferLedger) => void): Promise<void> {
-  const ground = await openGround({
-    routes: [routeWith({ retry, mirror: { upstream: 'copy', percent: 100 } })],
-    upstreams: { app: ['a', 'b'], copy: ['copy'] },
-  })
-  const ledger = bufferLedgerOf(ground.time.scheduler)
-  const filled = share * ledger.bytesMax
-  act(ground, () => {
-    ledger.add(filled)
-    ledger.grown()
-    ground.time.advance(1)
-    return ledger
-  })
-  ledger.add(-filled)
-  ground.assertAtRest()
-  ground.close()
+/** On a ground with retries and mirrors, where `fill` uses up this share of the worker's memory. */
+function underPressure(share: number, act: (ground: ExchangeGround, fill: () => BufferLedger) => void): Promise<void> {
+  return onGround(
+    { retry, mirror: { upstream: 'copy', percent: 100 } },
+    (ground) => {
+      const ledger = bufferLedgerOf(ground.time.scheduler)
+      const filled = share * ledger.bytesMax
+      act(ground, () => {
+        ledger.add(filled)
+        ledger.grown()
+        ground.time.advance(1)
+        return ledger
+      })
+      ledger.add(-filled)
+    },
+    { upstreams: { app: ['a', 'b'], copy: ['copy'] } },
+  )
 }
 
 test('mirrors are the first to go: those under way are dropped and no more are made, requests go on', () =>
-  onGround(0.55, (ground, fill) => {
+  underPressure(0.55, (ground, fill) => {
     const sent = ground.request(put)
     const [call, copy] = ground.calls
     sent.consumer.onData(Buffer.from('ab'))
@@ -49,7 +50,7 @@ test('mirrors are the first to go: those under way are dropped and no more are m
   }))
 
 test('then bodies are not kept, so that there is no second attempt', () =>
-  onGround(0.7, (ground, fill) => {
+  underPressure(0.7, (ground, fill) => {
     const kept = ground.request(put)
     kept.consumer.onData(Buffer.from('ab'))
     const ledger = fill()

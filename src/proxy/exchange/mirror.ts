@@ -1,6 +1,11 @@
 /**
  * A copy of a request, sent to another upstream for its own sake: the answer is dropped and no failure is told. It never
- * slows the request down: a mirror that falls behind is given up.
+ * slows the request down: a mirror that falls behind is given up. Made by `openMirror`; its exchange writes to it until the
+ * request's body is complete, and from then on it lives by itself until it is answered or its deadline has come.
+ *
+ * - M1  `settle` runs exactly once: it pairs the `begin` of the upstream, takes the copy out of the wheel and the ledger,
+ *       and after it nothing is written and nothing that comes counts.
+ * - M2  `waitingBytes` is 0 while `isFull` is false, and never more than `mirrorQueueBytesMax` after a `write`.
  */
 import type { CircuitPermit, UpstreamEndpoint } from '../../traffic/upstream/index.ts'
 import type {

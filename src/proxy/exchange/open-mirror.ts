@@ -1,3 +1,4 @@
+/** Which requests are mirrored; the copy itself is `Mirror`. */
 import type { ExchangeCore } from './exchange-core.ts'
 import { Mirror, mirrorsMax } from './mirror.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'

@@ -31,6 +31,7 @@ import {
 import type { Answer, FailureKind } from './answers.ts'
 import type { ActiveRoute, CompiledListener } from './compiled-listener.ts'
 import { grpcTimeoutMs, isGrpcRequest } from './grpc.ts'
+import { forwardsLeft, maxForwardsField } from './max-forwards.ts'
 import type { ProxyUpstream } from './proxy-upstream.ts'
 
 /** Tells the id of one request; made at the first question. */
@@ -49,6 +50,10 @@ export class RequestPlan {
   readonly refusal: FailureKind | undefined
   readonly clientAddress: string
   readonly isGrpc: boolean
+  /** An HTTP/1.1 client that said so: trailers reach it only behind a body that is chunked. */
+  readonly wantsTrailers: boolean
+  /** See {@link forwardsLeft}. */
+  readonly forwardsLeft: number | undefined
   /** RFC 9110 §9.2.2. */
   readonly isIdempotent: boolean
   /** Infinite: the client set no deadline. */
@@ -70,6 +75,8 @@ export class RequestPlan {
     this.head = head
     this.clientAddress = clientAddress(client.address, head.fields, listener.trusted)
     this.isGrpc = isGrpcRequest(head)
+    this.wantsTrailers = head.version === '1.1' && head.get('te') === 'trailers'
+    this.forwardsLeft = forwardsLeft(head)
     this.isIdempotent = idempotentMethods.has(head.method)
     this.grpcTimeoutMs = this.isGrpc ? grpcTimeoutMs(head) : Number.POSITIVE_INFINITY
     this.requestId = listener.config.requestIds === 'replace' ? '' : (acceptedRequestId(head.get(requestIdField)) ?? '')
@@ -102,7 +109,7 @@ export class RequestPlan {
       isTls: client.tls !== undefined,
       clientCertificate: client.tls?.clientCertificate,
       method: head.method,
-      target: head.target,
+      target: path === asterisk ? '/' : head.target,
       path: path.escaped,
       query: head.target.slice(queryStart(head.target) + 1),
       requestId: this.requestId,
@@ -165,7 +172,8 @@ export class RequestPlan {
       const name = head.fields[i]!
       if (name === 'expect' || this.isReserved(route, name)) continue
       if (name === requestIdField && this.requestId === '') continue
-      out.push(name, head.fields[i + 1]!)
+      const isCounted = name === maxForwardsField && this.forwardsLeft !== undefined
+      out.push(name, isCounted ? String(this.forwardsLeft - 1) : head.fields[i + 1]!)
     }
     appendForwardedFields(out, forwardedHeaders, head, client, listener.trusted)
     const { requestEdits } = route.compiled
@@ -204,6 +212,7 @@ export class RequestPlan {
   private targetOf(route: ActiveRoute): string {
     const { head, path } = this
     const { target } = head
+    if (path === asterisk) return target
     const replacement = route.config.rewrite.path
     if (replacement === undefined && path.forwarded.length === target.length) return target
     const query = target.slice(queryStart(target))
@@ -231,7 +240,11 @@ function isEdited(route: ActiveRoute, name: string): boolean {
 }
 
 const noPath: CanonicalPath = { matched: '', escaped: '', forwarded: '' }
-const asterisk: CanonicalPath = { matched: '*', escaped: '*', forwarded: '*' }
+/**
+ * `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7): it takes the way of `/`, as its target URI has an empty path
+ * (RFC 9112 §3.3), and reaches the server as it came (§3.2.4).
+ */
+const asterisk: CanonicalPath = { matched: '/', escaped: '/', forwarded: '*' }
 
 function pathOf(head: RequestHead): CanonicalPath | undefined {
   return head.target === '*' && head.method === 'OPTIONS' ? asterisk : canonicalPath(head.target)

@@ -126,7 +126,13 @@ export interface OutgoingRequest {
 export interface AttemptFailure {
   readonly kind:
     | 'connect-refused'
+    /** No way there: no route, no such name. */
+    | 'connect-unreachable'
     | 'connect-timeout'
+    /** The handshake failed: a certificate that is not trusted, no protocol in common. */
+    | 'connect-tls'
+    /** It accepted the connection, and then did not speak HTTP/2. */
+    | 'connect-protocol'
     /** Closed before anything of a response came. */
     | 'closed-before-response'
     /** Closed, reset or malformed within the response. */

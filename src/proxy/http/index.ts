@@ -7,5 +7,6 @@ export {
   type Expendable,
   pressedQueueBytes,
 } from './buffer-ledger.ts'
+export { connectFailureKind } from './connect-failure.ts'
 export type * from './exchange.ts'
 export type * from './transport.ts'

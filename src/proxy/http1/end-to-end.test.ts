@@ -10,8 +10,13 @@ import { runInNewContext } from 'node:vm'
 import { WebSocket, WebSocketServer } from 'ws'
 import { MemoryNetwork } from '../../runtime/memory/index.ts'
 import { createNodeRuntime } from '../../runtime/node/index.ts'
+import { Forwarder } from '../http/testing/forwarder.ts'
+import { listen } from '../http/testing/listen.ts'
+import { responseHead } from '../http/testing/response-head.ts'
+import { testUpstream } from '../http/testing/settings.ts'
 import { createHttp1Downstream, createHttp1Pool } from './index.ts'
-import { Forwarder, listen, RecordingHandler, responseHead, testLimits, testUpstream } from './testing.ts'
+import { RecordingHandler } from './testing/recording.ts'
+import { tightLimits } from './testing/scripted.ts'
 
 const runtime = createNodeRuntime({ logLevel: 'error' })
 const run = promisify(execFile)
@@ -36,7 +41,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 }
 
 /** A proxy in front of what listens at `port`. */
-async function proxyTo(port: number, config = testUpstream(), limits = testLimits) {
+async function proxyTo(port: number, config = testUpstream(), limits = tightLimits) {
   const pool = createHttp1Pool({ ...runtime, host: '127.0.0.1', port, config })
   const forwarder = new Forwarder(pool)
   const downstream = createHttp1Downstream({ ...runtime, handler: forwarder, limits })
@@ -410,13 +415,13 @@ describe('on the memory network', () => {
     })
     const back = await listen(
       network,
-      createHttp1Downstream({ ...runtime, handler: origin, limits: testLimits }),
+      createHttp1Downstream({ ...runtime, handler: origin, limits: tightLimits }),
       'back',
     )
     const config = testUpstream()
     const pool = createHttp1Pool({ ...runtime, network, host: 'back', port: back.port, config })
     const forwarder = new Forwarder(pool)
-    const downstream = createHttp1Downstream({ ...runtime, handler: forwarder, limits: testLimits })
+    const downstream = createHttp1Downstream({ ...runtime, handler: forwarder, limits: tightLimits })
     const front = await listen(network, downstream, 'front')
     const client = network.connect({ host: 'front', port: front.port })
     let received = ''

@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Prng } from '../../base/index.ts'
-import { outgoing, RecordingHandler, RecordingReceiver, responseHead, scriptedClient, scriptedPool } from './testing.ts'
+import { responseHead } from '../http/testing/response-head.ts'
+import { outgoing, RecordingHandler, RecordingReceiver } from './testing/recording.ts'
+import { scriptedClient, scriptedPool } from './testing/scripted.ts'
 
 interface Seen {
   /** `METHOD target authority fields body trailers` of each complete request. */

@@ -5,9 +5,9 @@ export const tokenBit = 1
 /** Inside a field's value: `VCHAR`, `obs-text`, space and tab (RFC 9110 §5.5). */
 export const valueBit = 2
 /**
- * Inside a request target. Differs: RFC 3986 has no `[ ] { } | ^` in paths and queries, but browsers send them as they are
- * (WHATWG URL, percent-encode sets), and no reader takes them for anything else. `" < > \` and the back-tick, `#`, spaces,
- * controls and bytes above 0x7E are refused.
+ * Inside a request target. Differs: RFC 3986 has no `[ ] { } | ^ \` and no back-tick in paths and queries, but browsers send them
+ * as they are (WHATWG URL, percent-encode sets), and no reader takes them for anything else, but for `\` in a path: who compares
+ * paths refuses it there. `" < >`, `#`, spaces, controls and bytes above 0x7E are refused.
  */
 export const targetBit = 4
 export const upperBit = 8
@@ -25,7 +25,7 @@ function makeTable(): Uint8Array {
   const digits = '0123456789'
   const lower = upper.toLowerCase()
   add(`${upper + lower + digits}!#$%&'*+-.^_\`|~`, tokenBit)
-  add(`${upper}${lower}${digits}-._~%!$&'()*+,;=:@/?[]{}|^`, targetBit)
+  add(`${upper}${lower}${digits}-._~%!$&'()*+,;=:@/?[]{}|^\\\``, targetBit)
   add(upper, upperBit)
   add(digits, digitBit)
   add(`${digits}ABCDEFabcdef`, hexBit)

@@ -12,7 +12,7 @@
  */
 import { asBuffer } from '../../base/index.ts'
 import { type CloseReason, type Connection, type ConnectionHandler, resetConnection } from '../../runtime/index.ts'
-import type { AttemptFailure, Fields, ResponseReceiver } from '../http/index.ts'
+import { type AttemptFailure, connectFailureKind, type Fields, type ResponseReceiver } from '../http/index.ts'
 import { type BodySink, ChunkedDecoder, lineEndRefusal } from './chunked-decoder.ts'
 import { incomplete } from './head-end.ts'
 import type { Http1Pool } from './pool.ts'
@@ -201,9 +201,10 @@ export class PoolConnection implements ConnectionHandler, BodySink {
 
   onClose(reason: CloseReason): void {
     if (this.phase === Phase.closed) return
-    const detail = this.connection.closeDetail ?? reason
+    const { closeDetail } = this.connection
+    const detail = closeDetail ?? reason
     if (this.phase === Phase.idle) this.close()
-    else if (!this.isOpen) this.fail(reason === 'unreachable' ? 'connect-timeout' : 'connect-refused', true, detail)
+    else if (!this.isOpen) this.fail(connectFailureKind(reason, closeDetail, this.pool.isTls), true, detail)
     else this.failClosed(`the connection to the endpoint broke: ${detail}`)
   }
 

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { AttemptFailure } from '../http/index.ts'
-import { outgoing, RecordingReceiver, scriptedPool, testUpstream } from './testing.ts'
+import { testUpstream } from '../http/testing/settings.ts'
+import { outgoing, RecordingReceiver } from './testing/recording.ts'
+import { scriptedPool } from './testing/scripted.ts'
 
 const request = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
 

@@ -54,6 +54,10 @@ export class Http1Pool implements EndpointPool {
     return this.idle.length
   }
 
+  get isTls(): boolean {
+    return this.init.config.tls !== undefined
+  }
+
   send(request: OutgoingRequest, receiver: ResponseReceiver): UpstreamCall {
     const call = new Http1Call(this, request, receiver)
     const kept = this.idle.pop()

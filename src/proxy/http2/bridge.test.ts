@@ -9,9 +9,11 @@ import { promisify } from 'node:util'
 import { skipWithout } from '../../../conformance/peers.ts'
 import { createNodeRuntime } from '../../runtime/node/index.ts'
 import type { DownstreamProtocol, EndpointPool } from '../http/index.ts'
+import { Forwarder } from '../http/testing/forwarder.ts'
+import { listen } from '../http/testing/listen.ts'
+import { testLimits, testUpstream } from '../http/testing/settings.ts'
 import { createHttp1Downstream, createHttp1Pool } from '../http1/index.ts'
 import { createHttp2Downstream, createHttp2Pool } from './index.ts'
-import { clientForTests, forwardTo, limitsForTests, upstreamForTests } from './testing.ts'
 
 const runtime = createNodeRuntime({ logLevel: 'error' })
 const largeBytes = 3 << 20
@@ -33,18 +35,13 @@ async function serve(t: TestContext, server: http.Server | http2.Http2Server): P
   return (server.address() as AddressInfo).port
 }
 
-async function listen(t: TestContext, downstream: DownstreamProtocol, pool: EndpointPool): Promise<string> {
-  const open = new Set<{ destroy(): void }>()
-  const listener = await runtime.network.listen({ host: '127.0.0.1', port: 0 }, (connection) => {
-    open.add(connection)
-    connection.setHandler(downstream.accept(connection, clientForTests, new Uint8Array(0)))
-  })
+async function addressOf(t: TestContext, downstream: DownstreamProtocol, pool: EndpointPool): Promise<string> {
+  const { port, close } = await listen(runtime.network, downstream)
   t.after(async () => {
-    for (const connection of open) connection.destroy()
     pool.drain()
-    await listener.close()
+    await close()
   })
-  return `http://127.0.0.1:${listener.address.port}`
+  return `http://127.0.0.1:${port}`
 }
 
 async function tryWithCurl(flag: string, address: string): Promise<void> {
@@ -63,15 +60,15 @@ async function tryWithCurl(flag: string, address: string): Promise<void> {
 
 it('HTTP/2 clients of an HTTP/1.1 server', { skip: skipWithout('curl') }, async (t) => {
   const port = await serve(t, http.createServer())
-  const config = upstreamForTests({ protocol: 'http1' })
+  const config = testUpstream({ protocol: 'http1' })
   const pool = createHttp1Pool({ ...runtime, host: '127.0.0.1', port, config })
-  const downstream = createHttp2Downstream({ ...runtime, handler: forwardTo(pool), limits: limitsForTests })
-  await tryWithCurl('--http2-prior-knowledge', await listen(t, downstream, pool))
+  const downstream = createHttp2Downstream({ ...runtime, handler: new Forwarder(pool), limits: testLimits })
+  await tryWithCurl('--http2-prior-knowledge', await addressOf(t, downstream, pool))
 })
 
 it('HTTP/1.1 clients of an HTTP/2 server', { skip: skipWithout('curl') }, async (t) => {
   const port = await serve(t, http2.createServer({ maxSessionMemory: 1_000 }))
-  const pool = createHttp2Pool({ ...runtime, host: '127.0.0.1', port, config: upstreamForTests() })
-  const downstream = createHttp1Downstream({ ...runtime, handler: forwardTo(pool), limits: limitsForTests })
-  await tryWithCurl('--http1.1', await listen(t, downstream, pool))
+  const pool = createHttp2Pool({ ...runtime, host: '127.0.0.1', port, config: testUpstream() })
+  const downstream = createHttp1Downstream({ ...runtime, handler: new Forwarder(pool), limits: testLimits })
+  await tryWithCurl('--http1.1', await addressOf(t, downstream, pool))
 })

@@ -159,7 +159,7 @@ describe('bodies', () => {
     assert.equal(bytes, 32 << 20)
     taken[0]!.respond({ ':status': 200 }, { endStream: true })
     await drink(stream)
-    assert.equal(proxy.outcomes.failures.length, 0)
+    assert.equal(proxy.forwarder.failures.length, 0)
   })
 
   it('a thousand streams over a few at a time', { timeout: 60_000 }, async (t) => {
@@ -179,6 +179,6 @@ describe('bodies', () => {
       sizes,
       Array.from({ length: 1_000 }, (_, at) => at * 40),
     )
-    assert.equal(proxy.outcomes.finished, 1_000)
+    assert.equal(proxy.forwarder.finished, 1_000)
   })
 })

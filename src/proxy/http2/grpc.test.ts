@@ -230,7 +230,7 @@ describe('gRPC through the proxy', () => {
     chat.write(Buffer.from('one'))
     await once(chat, 'data')
     chat.cancel()
-    await eventually(() => world.cancelled === 2 && world.proxy.outcomes.aborted === 2)
+    await eventually(() => world.cancelled === 2 && world.proxy.forwarder.aborted.length === 2)
   })
 
   it('a server that goes away ends the calls, and the next one finds that nobody listens', async (t) => {

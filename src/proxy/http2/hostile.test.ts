@@ -14,8 +14,9 @@ import {
   settingsFrame,
 } from '../../wire/http2/testing.ts'
 import type { AttemptFailure, RequestHandler } from '../http/index.ts'
+import { responseHead } from '../http/testing/response-head.ts'
+import { testClient, testLimits, testUpstream } from '../http/testing/settings.ts'
 import { createHttp2Downstream, createHttp2Pool } from './index.ts'
-import { clientForTests, LocalHead, limitsForTests, upstreamForTests } from './testing.ts'
 
 const bytes = (maxLength: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength })
 
@@ -80,7 +81,7 @@ function playClient(pieces: readonly Uint8Array[]): { began: number; ended: numb
         over = true
         ended++
       }
-      responder.sendHead(new LocalHead(200, [], 'unknown'), head.bodyLength === 0)
+      responder.sendHead(responseHead(200, [], 'unknown'), head.bodyLength === 0)
       return {
         onData: (piece) => {
           assert.ok(!over, 'nothing comes after the end')
@@ -95,8 +96,8 @@ function playClient(pieces: readonly Uint8Array[]): { began: number; ended: numb
     },
     onRefused: (_client, status) => assert.ok([400, 405, 431].includes(status)),
   }
-  const downstream = createHttp2Downstream({ clock: world, scheduler: world, handler, limits: limitsForTests })
-  const served = downstream.accept(transport, clientForTests, greeting())
+  const downstream = createHttp2Downstream({ clock: world, scheduler: world, handler, limits: testLimits })
+  const served = downstream.accept(transport, testClient, greeting())
   for (const piece of pieces) {
     served.onData(piece)
     world.turn()
@@ -119,7 +120,7 @@ function playServer(pieces: readonly Uint8Array[]): string[] {
       return transport
     },
   }
-  const config = upstreamForTests()
+  const config = testUpstream()
   const pool = createHttp2Pool({ clock: world, scheduler: world, network, host: 'a', port: 1, config })
   const ends: string[] = []
   for (const method of ['GET', 'HEAD', 'POST']) {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
-import { LocalHead, startTestProxy, type TestProxy, type TestProxyInit } from './testing.ts'
+import { responseHead } from '../http/testing/response-head.ts'
+import { startTestProxy, type TestProxy, type TestProxyInit } from './testing.ts'
 
 type Serve = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[]) => void
 
@@ -207,7 +208,7 @@ describe('requests through the proxy', () => {
     assert.equal((await get(client, { ':path': '/', ':authority': 'one', host: 'two' })).status, 400)
     assert.equal((await get(client, { ':path': '/', 'x-big': 'x'.repeat(40_000) })).status, 431)
     assert.equal((await get(client, { ':path': '/' })).status, 200)
-    assert.equal(proxy.outcomes.refusals.length, 5)
+    assert.equal(proxy.forwarder.refused.length, 5)
   })
 
   it('that are reset by the client are given up at the server', async (t) => {
@@ -222,14 +223,14 @@ describe('requests through the proxy', () => {
     const stream = client.request({ ':path': '/' })
     stream.on('data', () => stream.close(http2.constants.NGHTTP2_CANCEL))
     await answerTo(stream)
-    await eventually(() => resets === 1 && proxy.outcomes.aborted === 1)
+    await eventually(() => resets === 1 && proxy.forwarder.aborted.length === 1)
   })
 
   it('survive an answer from here that ends at once', async (t) => {
     const { client } = await start(t, () => {}, {
       handler: {
         onRequest: (_head, responder) => {
-          responder.sendHead(new LocalHead(200, ['grpc-status', '14', 'content-type', 'application/grpc']), true)
+          responder.sendHead(responseHead(200, ['grpc-status', '14', 'content-type', 'application/grpc']), true)
           return { onData() {}, onEnd() {}, onDrain() {}, onAborted() {}, onFinished() {} }
         },
         onRefused() {},
@@ -251,7 +252,7 @@ describe('servers behind the proxy', () => {
     const broken = await get(client, { ':path': '/die' })
     assert.equal(broken.status, 200)
     assert.equal(broken.resetCode, http2.constants.NGHTTP2_INTERNAL_ERROR)
-    assert.equal(proxy.outcomes.failures[0]?.kind, 'broken-response')
+    assert.equal(proxy.forwarder.failures[0]?.kind, 'broken-response')
     assert.equal((await get(client, { ':path': '/' })).body, 'whole')
     assert.equal(sessions.size, 1)
   })
@@ -260,7 +261,7 @@ describe('servers behind the proxy', () => {
     const { client, server, proxy } = await start(t, () => {})
     await new Promise((resolve) => server.close(resolve))
     assert.equal((await answerTo(client.request({ ':path': '/', ':method': 'POST' }))).status, 502)
-    const [failure] = proxy.outcomes.failures
+    const [failure] = proxy.forwarder.failures
     assert.deepEqual([failure?.kind, failure?.isUnprocessed], ['connect-refused', true])
   })
 
@@ -278,8 +279,8 @@ describe('servers behind the proxy', () => {
     })
     const answers = await Promise.all(Array.from({ length: 200 }, () => get(client, { ':path': '/' })))
     assert.deepEqual(new Set(answers.map(({ body }) => body)), new Set(['fine']))
-    assert.deepEqual(proxy.outcomes.failures, [])
-    assert.ok(proxy.outcomes.retries >= 20)
+    assert.deepEqual(proxy.forwarder.failures, [])
+    assert.ok(proxy.forwarder.retries >= 20)
   })
 
   it('get another connection once their streams are used up, and no more than allowed', async (t) => {
@@ -310,7 +311,7 @@ describe('servers behind the proxy', () => {
     })
     const answer = await get(client, { ':path': '/' })
     assert.notEqual(answer.resetCode, 0)
-    assert.equal(proxy.outcomes.failures[0]?.kind, 'broken-response')
+    assert.equal(proxy.forwarder.failures[0]?.kind, 'broken-response')
   })
 })
 
@@ -328,7 +329,7 @@ describe('connections of clients', () => {
     asked[0]!.end('late')
     assert.equal((await late).body, 'late')
     await eventually(() => proxy.downstream.connections === 0)
-    assert.deepEqual([proxy.outcomes.finished, proxy.outcomes.aborted], [1, 0])
+    assert.deepEqual([proxy.forwarder.finished, proxy.forwarder.aborted.length], [1, 0])
   })
 
   it('close after their share of requests, and when idle', async (t) => {
@@ -347,6 +348,6 @@ describe('connections of clients', () => {
     stream.write('begun and never ended')
     const answer = await answerTo(stream)
     assert.equal(answer.resetCode, http2.constants.NGHTTP2_CANCEL)
-    assert.equal(proxy.outcomes.aborted, 1)
+    assert.equal(proxy.forwarder.aborted.length, 1)
   })
 })

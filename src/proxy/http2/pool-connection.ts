@@ -4,7 +4,7 @@
  *
  * I1. `holding` are the calls that hold a piece for the end of this turn; a flush is scheduled while there are any.
  */
-import type { CloseReason, Timer } from '../../runtime/index.ts'
+import type { CloseReason, Connection, Timer } from '../../runtime/index.ts'
 import {
   type ClientStream,
   Http2ClientConnection,
@@ -33,6 +33,7 @@ export class PoolConnection implements Http2ClientHandler {
   isReady = false
   isTimedOut = false
   private readonly pool: Http2Pool
+  private readonly transport: Connection
   private holding: ClientCall[] = []
   private requests = 0
   private emptyTableIsAnnounced = false
@@ -44,11 +45,17 @@ export class PoolConnection implements Http2ClientHandler {
     this.pool = pool
     const timeoutMs = config.settings.connectTimeoutMs
     const connection = network.connect({ host, port }, { timeoutMs })
+    this.transport = connection
     this.http2 = new Http2ClientConnection({ connection, scheduler, clock, arena: pool.arena, options, handler: this })
     this.timer = scheduler.setTimer(timeoutMs, () => {
       this.isTimedOut = true
       this.http2.close(`the server did not answer in ${timeoutMs} ms`)
     })
+  }
+
+  /** Once closed: what the operating system or TLS said. */
+  get closeDetail(): string | undefined {
+    return this.transport.closeDetail
   }
 
   get isIdle(): boolean {

@@ -6,8 +6,8 @@ import { FrameType, ManualWorld, MemoryConnection, Setting, settingsFrame } from
 import { responseHeaders } from '../../wire/http2-client/testing.ts'
 import type { ProxyUpstreamConfig } from '../config/index.ts'
 import type { EndpointPool, UpstreamCall } from '../http/index.ts'
+import { testUpstream } from '../http/testing/settings.ts'
 import { createHttp2Pool } from './index.ts'
-import { upstreamForTests } from './testing.ts'
 
 class PoolWorld {
   readonly world = new ManualWorld()
@@ -25,7 +25,7 @@ class PoolWorld {
       },
     }
     const { world } = this
-    const upstream = upstreamForTests(config)
+    const upstream = testUpstream(config)
     this.pool = createHttp2Pool({ clock: world, scheduler: world, network, host: 'a', port: 1, config: upstream })
   }
 
@@ -65,7 +65,7 @@ class PoolWorld {
   }
 }
 
-const settings = upstreamForTests().settings
+const settings = testUpstream().settings
 
 describe('an HTTP/2 pool', () => {
   it('calls nobody back inside send, and refuses what passes the queue', () => {

@@ -14,6 +14,7 @@ import {
   type BufferLedger,
   bufferLedgerOf,
   type CreatePool,
+  connectFailureKind,
   type EndpointPool,
   type Fields,
   type OutgoingRequest,
@@ -119,8 +120,7 @@ export class Http2Pool implements EndpointPool {
   onClosed(connection: PoolConnection, reason: string, cause: CloseReason | undefined): void {
     this.open.delete(connection)
     if (!connection.isReady && this.usable.length === 0) {
-      const isTimeout = connection.isTimedOut || cause === 'unreachable'
-      const kind = isTimeout ? 'connect-timeout' : 'connect-refused'
+      const kind = this.connectFailureKind(connection, cause)
       this.failPending({ kind, isUnprocessed: true, detail: `cannot connect to ${this.address}: ${reason}` })
     }
     this.leave(connection)
@@ -131,6 +131,14 @@ export class Http2Pool implements EndpointPool {
     this.writer.begin()
     this.blocks.write(fields)
     return this.writer.copyFrom(0)
+  }
+
+  /** A transport that was open and then lost its peer, or its patience, has not told of a `cause` that says why. */
+  private connectFailureKind(connection: PoolConnection, cause: CloseReason | undefined): AttemptFailure['kind'] {
+    if (connection.isTimedOut) return 'connect-timeout'
+    const isTls = this.init.config.tls !== undefined
+    if (cause === undefined || (!isTls && cause !== 'refused' && cause !== 'unreachable')) return 'connect-protocol'
+    return connectFailureKind(cause, connection.closeDetail, isTls)
   }
 
   private get address(): string {

@@ -120,7 +120,7 @@ function translate(wire: WireRequestHead, endStream: boolean, rules: Translation
 const pseudoFieldsMax = 4
 const methodPattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}$/
 /** What the HTTP/1.1 side takes (`targetBit` there): the request may go on as HTTP/1.1. */
-const targetPattern = /^\/[A-Za-z0-9\-._~%!$&'()*+,;=:@/?[\]{}|^]*$/
+const targetPattern = /^\/[A-Za-z0-9\-._~%!$&'()*+,;=:@/?[\]{}|^\\`]*$/
 
 /** Path and query, or `*` for OPTIONS. */
 function isTarget(path: string, method: string): boolean {

@@ -59,9 +59,19 @@ const upstream = block(
   argument.map((name) => `upstream ${name}`),
   directive('server server keepalive least_conn ip_hash hash zone random'),
 )
+const map = fc
+  .tuple(fc.constantFrom('$host', '$http_x', '$request_method', '$scheme', '$cookie_x'), table('hostnames; default u;'))
+  .map(([source, entries]) => `map ${source} $x { ${entries.replace('{', '')}`)
 const http = block(
   fc.constant('http'),
-  fc.oneof(server, server, upstream, directive(`${inServer} limit_req_zone`), table('split_clients $remote_addr $x')),
+  fc.oneof(
+    server,
+    server,
+    upstream,
+    directive(`${inServer} limit_req_zone`),
+    table('split_clients $remote_addr $x'),
+    map,
+  ),
 )
 const streamServer = block(
   fc.constant('server'),
@@ -90,6 +100,9 @@ test('files of nginx with any arguments', () => {
       numRuns: 1_000,
       examples: [
         ['http { server { listen " "; return 200; } }'],
+        [
+          'http { map $http_x $x { default u; ~^w u; "it\'s" 127.0.0.1:1; } server { location / { proxy_pass http://$x; } } }',
+        ],
         ['http { server { location /"$a/ { proxy_pass http://127.0.0.1:1; } } }'],
       ],
     },

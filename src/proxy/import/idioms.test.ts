@@ -291,3 +291,79 @@ test('like notes are told together', () => {
   const { notes } = imported('gzip on; server { listen 80;\n gzip on; location / { return 200; } }')
   assert.equal(notes, 'nginx.conf:1 gzip on: bodies are not compressed here: let the service do it (also 2)')
 })
+
+describe('proxy_redirect', () => {
+  const rewritten = (body: string): unknown => routes(body).find(({ to }) => to !== undefined)?.['rewriteLocation']
+
+  test('its default is the address passed to, and the location', () => {
+    assert.deepEqual(rewritten('location / { proxy_pass http://u; }'), { 'http://u/': '/' })
+    assert.deepEqual(rewritten('location /a/ { proxy_pass https://h:8/b/; }'), { 'https://h:8/b/': '/a/' })
+    assert.deepEqual(rewritten('location = /a { proxy_pass http://u/b; proxy_redirect default; }'), {
+      'http://u/b': '/a',
+    })
+    assert.equal(rewritten('location / { set $up http://u; proxy_pass $up; }'), undefined)
+    assert.equal(rewritten('location / { grpc_pass u; }'), undefined)
+  })
+
+  test('what is written takes its place, of the innermost block that says anything', () => {
+    const own = 'proxy_redirect http://a/ /b/; proxy_redirect http://$proxy_host:$proxy_port/ $scheme://$host/;'
+    assert.deepEqual(rewritten(`${own} location / { proxy_pass http://u; }`), {
+      'http://a/': '/b/',
+      'http://u:80/': '$scheme://$host/',
+    })
+    assert.equal(rewritten(`${own} location / { proxy_pass http://u; proxy_redirect off; }`), undefined)
+  })
+
+  test('expressions are told', () => {
+    const { notes } = imported(wrapped('location / { proxy_pass http://u; proxy_redirect ~^http://[^/]+(/.*)$ $1; }'))
+    assert.match(
+      notes,
+      /proxy_redirect ~.*: Location goes on as the upstream sends it: rewriteLocation compares beginnings/,
+    )
+  })
+})
+
+describe('map', () => {
+  const targets = (map: string, body: string): unknown =>
+    imported(
+      `${map} upstream a { server 127.0.0.1:1; } upstream b { server 127.0.0.1:2; } server { listen 80; ${body} }`,
+    ).config.listeners[0]!.routes.map(({ host, method, to, respond }) => ({ host, method, to: to ?? respond }))
+
+  test('of hosts and methods becomes routes', () => {
+    const body = 'location / { proxy_pass http://$to; }'
+    assert.deepEqual(
+      targets('map $host $to { hostnames; *.example b; .deep.example a; x.example b; default a; }', body),
+      [
+        { host: 'x.example', method: undefined, to: 'b' },
+        { host: ['deep.example', '*.deep.example'], method: undefined, to: 'a' },
+        { host: '*.example', method: undefined, to: 'b' },
+        { host: undefined, method: undefined, to: 'a' },
+      ],
+    )
+    assert.deepEqual(targets('map $request_method $to { POST b; default a; }', body), [
+      { host: undefined, method: 'POST', to: 'b' },
+      { host: undefined, method: undefined, to: 'a' },
+    ])
+  })
+
+  test('that cannot be expressed is told, and answered with 404', () => {
+    const body = 'location / { proxy_pass http://$to; }'
+    const refused = [{ host: undefined, method: undefined, to: 404 }]
+    for (const map of [
+      'map $cookie_group $to { b b; default a; }',
+      'map $http_x $to { b b; }',
+      'map $http_x $to { b b/path; default a; }',
+      'map $http_x $to { b $other; default a; }',
+      'map $http_x $to { ~(?>b) b; default a; }',
+    ]) {
+      assert.deepEqual(targets(map, body), refused, map)
+    }
+  })
+
+  test('leaves Location alone, as nginx does', () => {
+    const { yaml } = imported(
+      'map $http_x $to { b u; default u; } upstream u { server 127.0.0.1:1; } server { listen 80; location / { proxy_pass http://$to; } }',
+    )
+    assert.doesNotMatch(yaml, /rewriteLocation/)
+  })
+})

@@ -33,7 +33,12 @@ export function importNginx(file: string, files: ImportFiles, options: ImportOpt
   const notes = new ImportNotes()
   for (const directive of loaded.missing) notes.tell(directive, 'cannot be read: what it says is missing here')
   const { http, stream, main } = partsOf(loaded.directives, notes)
-  const shared: NginxImport = { upstreams: new NginxUpstreams(notes), rateZones: rateZones(http), splits: splits(http) }
+  const shared: NginxImport = {
+    upstreams: new NginxUpstreams(notes),
+    rateZones: rateZones(http),
+    splits: splits(http),
+    maps: maps(http),
+  }
   for (const block of http.own('upstream')) shared.upstreams.declare(block, 'http')
   for (const block of stream.own('upstream')) shared.upstreams.declare(block, 'stream')
   const all = [...httpListeners(http, shared), ...streamListeners(stream, shared.upstreams)]
@@ -190,6 +195,11 @@ function splits(http: Scope): NginxImport['splits'] {
     http.notes.tell(directive, 'shares are kept, but a client may get the one and then the other')
   }
   return found
+}
+
+/** `map $http_x_group $backend { … }`. */
+function maps(http: Scope): NginxImport['maps'] {
+  return new Map(http.own('map').map((directive) => [(directive.args[1] ?? '').replace(/^\$/, ''), directive]))
 }
 
 function tellRest(directives: readonly Directive[], notes: ImportNotes): void {

@@ -88,17 +88,17 @@ function hostCondition(operator: string, operand: string, { names }: RequestFact
   return undefined
 }
 
-/** A field that is not there is empty to nginx. */
+/** A field that is not there is empty to nginx; one that is there may be, too. */
 function headerCondition(name: string, operator: string, operand: string): Condition | undefined {
   const of = (test: unknown): Condition => ({ type: 'match', matches: [{ headers: { [name]: test } }] })
   const orAbsent = (test: unknown): Condition => ({
     type: 'match',
     matches: [{ headers: { [name]: { present: false } } }, { headers: { [name]: test } }],
   })
-  if (operator === '') return of({ present: true })
-  if (operator === '=') return operand === '' ? of({ present: false }) : of(operand)
+  if (operator === '') return of({ regex: '^(?!0?$)' })
+  if (operator === '=') return operand === '' ? orAbsent('') : of(operand)
   if (operator === '!=')
-    return operand === '' ? of({ present: true }) : orAbsent({ regex: `^(?!${escapeRegex(operand)}$)` })
+    return operand === '' ? of({ regex: '.' }) : orAbsent({ regex: `^(?!${escapeRegex(operand)}$)` })
   const regex = ourRegex(operand)
   if (regex === undefined || !/^!?~\*?$/.test(operator)) return undefined
   const source = operator.endsWith('*') || regex.ignoreCase ? bothForms(regex.regex) : regex.regex

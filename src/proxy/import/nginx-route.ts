@@ -6,6 +6,8 @@ import { guardOf } from './nginx-access.ts'
 import type { RequestFacts } from './nginx-conditions.ts'
 import { requestHeaders, responseHeaders } from './nginx-headers.ts'
 import { type Location, prefixedRegex } from './nginx-locations.ts'
+import { type MappedScope, mappedScopes } from './nginx-maps.ts'
+import { locationRewrites } from './nginx-redirects.ts'
 import { rewritePhase } from './nginx-rewrites.ts'
 import type { Directive } from './nginx-syntax.ts'
 import { addressOf, type NginxUpstreams, type UpstreamDraft } from './nginx-upstreams.ts'
@@ -24,6 +26,8 @@ export interface NginxImport {
   readonly rateZones: ReadonlyMap<string, { readonly rate: string; readonly key: string }>
   /** `split_clients` by variable: upstream or address, and its share in hundredths of a percent. */
   readonly splits: ReadonlyMap<string, readonly (readonly [target: string, share: number])[]>
+  /** `map` by the variable that it sets, without its `$`. */
+  readonly maps: ReadonlyMap<string, Directive>
 }
 
 /** What a location does with requests, as routes in order; undefined when nothing in it answers one. */
@@ -61,6 +65,8 @@ export function contentRoutes(
   shared: NginxImport,
   facts: RequestFacts,
 ): readonly RouteDraft[] | undefined {
+  const mapped = mappedScopes(scope, shared.maps, facts)
+  if (mapped !== undefined) return mapped.flatMap((each) => mappedRoutes(each, location, shared, facts))
   const guard = guardOf(scope)
   const guarded = guard === undefined ? [] : [{ respond: 403, ...told(guard.by, ' (guards what comes next)') }]
   const forward = forwardOf(scope, location, shared)
@@ -80,6 +86,18 @@ export function contentRoutes(
   return guard === undefined ? undefined : guarded
 }
 
+/** The routes of one entry of a map: for all that is left where it has no condition. */
+function mappedRoutes(
+  { condition, scope }: MappedScope,
+  location: Location | undefined,
+  shared: NginxImport,
+  facts: RequestFacts,
+): readonly RouteDraft[] {
+  const routes = contentRoutes(scope, location, shared, facts) ?? []
+  const matches = condition?.type === 'match' ? condition.matches : [{}]
+  return matches.flatMap((match) => routes.map((route) => ({ ...match, ...route })))
+}
+
 function finished(action: RouteDraft, scope: Scope, shared: NginxImport): RouteDraft {
   const route: RouteDraft = { ...action }
   const added = responseHeaders(scope, !('to' in action))
@@ -87,20 +105,7 @@ function finished(action: RouteDraft, scope: Scope, shared: NginxImport): RouteD
   if (!('to' in action)) return route
   Object.assign(route, requestHeaders(scope, route))
   Object.assign(route, transferSettings(scope, shared))
-  tellRedirects(scope, route)
   return route
-}
-
-/** `proxy_redirect default` puts the client's host and path where an answer's Location names the upstream. */
-function tellRedirects(scope: Scope, { rewrite }: RouteDraft): void {
-  const pass = scope.own('proxy_pass')[0]
-  const redirect = scope.one('proxy_redirect')
-  const host = (rewrite as { host?: string } | undefined)?.host
-  if (pass === undefined || host === undefined || redirect?.args[0] === 'off') return
-  scope.notes.tell(
-    redirect ?? pass,
-    'a Location in answers that names the upstream goes on as it is: take rewrite.host out, so that it sees the client’s',
-  )
 }
 
 /** Where a route comes from, for a comment. */
@@ -167,7 +172,8 @@ function forwardOf(scope: Scope, location: Location | undefined, shared: NginxIm
   const { path, rewrite = {} } = pathRewrite(scope, location, isSame ? undefined : uri, pass)
   // nginx sends the name of the upstream as Host unless it is told otherwise.
   const host = addressOf(target, port) === undefined ? {} : { host: target }
-  return { ...(path === undefined ? {} : { path }), to, rewrite: { ...rewrite, ...host } }
+  const rewriteLocation = locationRewrites(scope, pass, { written, target, port, uri: rest, location })
+  return { ...(path === undefined ? {} : { path }), to, rewrite: { ...rewrite, ...host }, ...rewriteLocation }
 }
 
 function whyNoTarget(target: string): string {

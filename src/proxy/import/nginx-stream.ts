@@ -57,14 +57,23 @@ function byName(
   const map = stream.own('map').find(({ args }) => args[0] === '$ssl_preread_server_name' && args[1] === variable)
   const names: Record<string, unknown>[] = []
   let fallback: string | undefined
-  for (const entry of map?.block ?? []) {
-    const name = entry.name.toLowerCase().replace(/^\./, '*.')
-    const to = upstreams.nameFor('stream', entry.args[0] ?? '', undefined, undefined)
+  const entries = map?.block ?? []
+  // Without it `*.example` and `.example` are texts, which no name is (`ngx_http_map_module`, "hostnames").
+  const hasWildcards = entries.some(({ name }) => name === 'hostnames')
+  for (const entry of entries) {
+    const name = entry.name.toLowerCase()
     if (name === 'hostnames' || name === 'volatile') continue
-    if (to === undefined || !/^(default|(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$/.test(name))
-      stream.notes.tell(entry, 'this name or target is not carried over')
+    const to = upstreams.nameFor('stream', entry.args[0] ?? '', undefined, undefined)
+    const [, wildcard, rest = ''] = /^(\*?\.)?([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)$/.exec(name) ?? []
+    if (to === undefined || rest === '') stream.notes.tell(entry, 'this name or target is not carried over')
     else if (name === 'default') fallback = to
-    else names.push({ name, to })
+    else if (wildcard !== undefined && !hasWildcards)
+      stream.notes.tell(entry, 'takes nothing, as the map does not say `hostnames`: left out')
+    else
+      names.push(
+        { name: wildcard === undefined ? rest : `*.${rest}`, to },
+        ...(wildcard === '.' ? [{ name: rest, to }] : []),
+      )
   }
   if (names.length === 0 && fallback === undefined) {
     stream.notes.tell(pass, 'where its connections go cannot be carried over: left out')

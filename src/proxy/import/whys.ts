@@ -61,10 +61,7 @@ const whys: readonly (readonly [RegExp, string])[] = [
   [/^access_log$/, 'there is one access log for all: see accessLog'],
   [/^(http3|quic|ssl_reject_handshake)/, 'not carried over'],
   [/^proxy_cookie_/, 'cookies go on as the upstream sets them'],
-  [
-    /^(proxy|grpc)_redirect$/,
-    'Location goes on as the upstream sends it: let it know the host and path that clients see',
-  ],
+  [/^proxy_redirect$/, 'nothing that is carried over takes it'],
   [
     /^(js_|lua_|perl|content_by_|access_by_|rewrite_by_|header_filter_by|body_filter_by|init_by|set_by_|log_by_)/,
     'no scripts are run here',

@@ -15,6 +15,8 @@ it('counts by class and duration, in the text of Prometheus', () => {
   ] as const)
     route.count(status, ms)
   route.active = 2
+  route.fail('connect-refused')
+  route.fail('connect-refused')
   const text = proxyMetricsText(metrics.snapshot())
   const labels = 'listener="web",route="a\\"b/c"'
   for (const line of [
@@ -27,6 +29,7 @@ it('counts by class and duration, in the text of Prometheus', () => {
     `synod_proxy_route_duration_seconds_sum{${labels}} 100.0135`,
     `synod_proxy_route_duration_seconds_count{${labels}} 5`,
     `synod_proxy_route_active_requests{${labels}} 2`,
+    `synod_proxy_route_failures_total{${labels},reason="connect-refused"} 2`,
     'synod_proxy_refused_total 0',
   ]) {
     assert.ok(text.split('\n').includes(line), line)
@@ -49,6 +52,7 @@ it('merged over workers equals one worker that saw all', () => {
           metrics.upstream(name).count(status, ms)
           metrics.upstream(name).bytesOut += ms
           metrics.listener('web').retries++
+          if (status === 503) metrics.upstream(name).fail(ms % 2 === 0 ? 'no-endpoint' : 'overloaded')
           metrics.mirrored++
         }
       }

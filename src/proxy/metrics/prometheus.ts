@@ -69,11 +69,21 @@ function writeKind(lines: string[], kind: Kind, all: readonly Subject[]): void {
       lines.push(`${requests}{${labels},status="${i}xx"} ${value}`)
     })
   }
+  writeFailures(lines, `synod_proxy_${kind}_failures_total`, all)
   writeDurations(lines, `synod_proxy_${kind}_duration_seconds`, all)
   for (const [name, help, type, read] of counters) {
     const full = `synod_proxy_${kind}_${name}`
     lines.push(`# HELP ${full} ${help}.`, `# TYPE ${full} ${type}`)
     for (const { labels, snapshot } of all) lines.push(`${full}{${labels}} ${read(snapshot)}`)
+  }
+}
+
+function writeFailures(lines: string[], name: string, all: readonly Subject[]): void {
+  lines.push(`# HELP ${name} Requests that the proxy itself refused or failed, by reason.`, `# TYPE ${name} counter`)
+  for (const { labels, snapshot } of all) {
+    for (const [reason, count] of Object.entries(snapshot.failures)) {
+      lines.push(`${name}{${labels},reason="${escapeLabel(reason)}"} ${count}`)
+    }
   }
 }
 

@@ -19,6 +19,8 @@ export interface TrafficSnapshot {
   /** The client went away, or the response broke off. */
   readonly aborted: number
   readonly rateLimited: number
+  /** Requests that the proxy itself refused or failed, by the word that its log has for it; only those that occurred. */
+  readonly failures: Readonly<Record<string, number>>
   /** Requests under way. */
   readonly active: number
 }
@@ -31,6 +33,7 @@ export class TrafficCounters {
   aborted = 0
   rateLimited = 0
   active = 0
+  private readonly failures: Record<string, number> = {}
   private durationSumMs = 0
   private readonly requestsByClass = [0, 0, 0, 0, 0, 0]
   private readonly durationCounts = [...durationBoundsMs.map(() => 0), 0]
@@ -53,6 +56,11 @@ export class TrafficCounters {
     if (isAborted) this.aborted++
   }
 
+  /** An exchange failed for `reason`, one of few words. */
+  fail(reason: string): void {
+    this.failures[reason] = (this.failures[reason] ?? 0) + 1
+  }
+
   snapshot(): TrafficSnapshot {
     return {
       requestsByClass: [...this.requestsByClass],
@@ -64,6 +72,7 @@ export class TrafficCounters {
       hedges: this.hedges,
       aborted: this.aborted,
       rateLimited: this.rateLimited,
+      failures: { ...this.failures },
       active: this.active,
     }
   }
@@ -82,6 +91,13 @@ export function addSnapshots(a: TrafficSnapshot, b: TrafficSnapshot): TrafficSna
     hedges: a.hedges + b.hedges,
     aborted: a.aborted + b.aborted,
     rateLimited: a.rateLimited + b.rateLimited,
+    failures: addFailures(a.failures, b.failures),
     active: a.active + b.active,
   }
+}
+
+function addFailures(a: TrafficSnapshot['failures'], b: TrafficSnapshot['failures']): TrafficSnapshot['failures'] {
+  const sums = { ...a }
+  for (const [reason, count] of Object.entries(b)) sums[reason] = (sums[reason] ?? 0) + count
+  return sums
 }

@@ -58,6 +58,7 @@ export function forwardingBackend(
     ...retries(route),
     ...rewrites(route),
     ...requestHeaders(route, listener, warnings),
+    ...locationRewrites(route, warnings),
     ...responseHeaders(route, warnings),
     ...sticky(route),
     ...checkLines(upstream, warnings),
@@ -258,6 +259,30 @@ function responseHeaders(
     ...fields('http-response set-header', set, value),
     ...fields('http-response add-header', add, value),
   ]
+}
+
+/** Of several rules the first that fits: what it made is not looked at again. */
+function locationRewrites({ name: route, locationRewrites: rewrites }: RouteConfig, warnings: Warnings): string[] {
+  return rewrites.flatMap(({ from, to }) => {
+    const parts = templateParts(from)
+    if (parts.some(({ type }) => type !== 'literal')) {
+      warnings.add(route, `HAProxy replaces no beginning of a place that holds a variable: ${from} stays`)
+      return []
+    }
+    const { text, hasGroups } = template(to)
+    if (hasGroups) warnings.add(route, 'HAProxy has no groups of the path in headers: they are empty')
+    const front = escapeRegex(parts.map((part) => (part.type === 'literal' ? part.text : '')).join(''))
+    return ['location', 'refresh'].flatMap((name) => {
+      const source = name === 'location' ? `^${front}(.*)$` : `(?i)^(.*?url=)(?-i)${front}(.*)$`
+      const replaced = name === 'location' ? `${text}\\1` : `\\1${text}\\2`
+      const isFirst = `!{ var(txn.placed_${name}) -m found } { res.fhdr(${name}) -m reg -- ${quoted(source)} }`
+      return [
+        `http-response set-var(txn.placed_${name}) int(1) if ${isFirst}`,
+        `http-response replace-header ${name} ${quoted(source)} ${replaced} if { var(txn.placed_${name}) -m int 1 }`,
+        `http-response set-var(txn.placed_${name}) int(2) if { var(txn.placed_${name}) -m int 1 }`,
+      ]
+    })
+  })
 }
 
 type Values = RouteConfig['requestHeaders']['set']

@@ -32,6 +32,7 @@ export function locationBody(route: RouteConfig, listener: HttpListenerConfig, p
   lines.push(...rewrites(route), ...limits(route, parts), ...requestHeaders(route, listener, parts))
   lines.push(
     ...mirror(route, parts),
+    ...locationRewrites(route),
     ...transfer(route, upstream, parts),
     ...tls(upstream, parts),
     passTo(route, upstream, parts),
@@ -50,6 +51,7 @@ function groups(route: RouteConfig): string[] {
       ...route.responseHeaders.set,
       ...route.responseHeaders.add,
     ].map(([, value]) => value),
+    ...route.locationRewrites.flatMap(({ from, to }) => [from, to]),
     route.action.type === 'redirect' ? route.action.location : '',
   ].join(' ')
   const numbers = [...new Set([...texts.matchAll(/\$([1-9])/g)].map(([, number]) => number!))]
@@ -182,6 +184,12 @@ function mirror(route: RouteConfig, parts: NginxParts): string[] {
   lines.push(`proxy_pass ${scheme}://${upstreamName(upstream)}$request_uri;`)
   parts.mirrors.push(`location = /.synod-mirror-${number} {`, ...lines.map((line) => `  ${line}`), '}')
   return [`mirror /.synod-mirror-${number};`]
+}
+
+function locationRewrites(route: RouteConfig): string[] {
+  return route.locationRewrites.map(
+    ({ from, to }) => `proxy_redirect ${template(from, '$remote_addr')} ${template(to, '$remote_addr')};`,
+  )
 }
 
 const retryWords: Readonly<Record<string, readonly string[]>> = {

@@ -74,6 +74,8 @@ function httpBasics({ config }: RenderInput): string[] {
     'server_tokens off;',
     'merge_slashes on;',
     'absolute_redirect off;',
+    // By default it would replace the name that it has for an upstream.
+    'proxy_redirect off;',
     'tcp_nodelay on;',
     'proxy_buffering on;',
     'proxy_request_buffering off;',

@@ -157,7 +157,7 @@ describe('hostile text stays text', () => {
 })
 
 const known = new Set(
-  'worker_processes worker_shutdown_timeout events http absolute_redirect access_log add_header client_body_timeout client_header_timeout client_max_body_size default_type error_page geo keepalive_requests keepalive_timeout large_client_header_buffers listen location log_format map map_hash_bucket_size merge_slashes proxy_buffering proxy_connect_timeout proxy_hide_header proxy_http_version proxy_next_upstream proxy_next_upstream_tries proxy_pass proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_set_header recursive_error_pages return rewrite send_timeout server server_name server_names_hash_bucket_size server_tokens set tcp_nodelay upstream variables_hash_max_size'.split(
+  'worker_processes worker_shutdown_timeout events http absolute_redirect access_log add_header client_body_timeout client_header_timeout client_max_body_size default_type error_page geo keepalive_requests keepalive_timeout large_client_header_buffers listen location log_format map map_hash_bucket_size merge_slashes proxy_buffering proxy_connect_timeout proxy_hide_header proxy_http_version proxy_next_upstream proxy_next_upstream_tries proxy_pass proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header recursive_error_pages return rewrite send_timeout server server_name server_names_hash_bucket_size server_tokens set tcp_nodelay upstream variables_hash_max_size'.split(
     ' ',
   ),
 )

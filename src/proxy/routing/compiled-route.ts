@@ -5,6 +5,7 @@ import { canonicalPattern } from './canonical-path.ts'
 import { type CompiledEdits, compileEdits } from './header-edits.ts'
 import { hostName } from './host-name.ts'
 import { withoutIgnoreCase } from './ignore-case.ts'
+import { type CompiledLocationRewrites, compileLocationRewrites } from './location-rewrites.ts'
 import { SmoothSplit } from './split.ts'
 import { compileTemplate, type Template } from './template.ts'
 
@@ -23,6 +24,7 @@ export class CompiledRoute {
   readonly hosts: readonly string[]
   readonly requestEdits: CompiledEdits
   readonly responseEdits: CompiledEdits
+  readonly locationRewrites: CompiledLocationRewrites
   readonly location: Template
   readonly host: Template | undefined
   /** Undefined unless there is a choice. */
@@ -46,6 +48,7 @@ export class CompiledRoute {
     this.methods = match.methods.length === 0 ? undefined : new Set(match.methods)
     this.requestEdits = compileEdits(config.requestHeaders)
     this.responseEdits = compileEdits(config.responseHeaders)
+    this.locationRewrites = compileLocationRewrites(config.locationRewrites)
     this.location = action.type === 'redirect' ? compileTemplate(action.location) : ''
     this.host = config.rewrite.host === undefined ? undefined : compileTemplate(config.rewrite.host)
     this.split =

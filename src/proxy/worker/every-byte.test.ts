@@ -15,17 +15,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
-import {
-  createNodeRuntime,
-  createPortOpener,
-  createTlsNetwork,
-  NodeAppendFiles,
-  NodeCommands,
-  NodeNameService,
-  NodeTextFiles,
-} from '../../runtime/node/index.ts'
-import { parseProxyConfig } from '../config/index.ts'
-import { type ProxyWorker, startWorker } from './index.ts'
+import type { ProxyWorker } from './index.ts'
+import { startOnMachine } from './testing/worker-on-machine.ts'
 
 const rounds = Number(process.env['SYNOD_BYTES_ROUNDS'] ?? 1)
 const bytesMax = 400_000
@@ -132,18 +123,7 @@ upstreams:
   app: {endpoints: ['127.0.0.1:${app}']}
   copy: {endpoints: ['127.0.0.1:${copy}']}
 `
-  const parsed = parseProxyConfig(text, { file: join(folder, 'proxy.yaml') })
-  assert.ok(parsed.ok, JSON.stringify(parsed))
-  const runtime = createNodeRuntime({ logLevel: 'error', packsReads: true })
-  const worker = await startWorker(parsed.config, {
-    ...runtime,
-    ports: createPortOpener(),
-    appendFiles: new NodeAppendFiles(runtime.logger),
-    tlsNetwork: (options) => createTlsNetwork(options),
-    files: new NodeTextFiles(),
-    names: new NodeNameService(),
-    commands: new NodeCommands(),
-  })
+  const worker = await startOnMachine(text, folder)
   t.after(() => worker.stop())
   return worker
 }

@@ -5,19 +5,8 @@ import * as http from 'node:http'
 import * as http2 from 'node:http2'
 import type * as net from 'node:net'
 import { after, test } from 'node:test'
-import {
-  createNodeRuntime,
-  createPortOpener,
-  createTlsNetwork,
-  NodeAppendFiles,
-  NodeCommands,
-  NodeNameService,
-  NodeTextFiles,
-} from '../../runtime/node/index.ts'
-import { parseProxyConfig } from '../config/index.ts'
-import { startWorker } from './index.ts'
+import { startOnMachine } from './testing/worker-on-machine.ts'
 
-const runtime = createNodeRuntime({ logLevel: 'error', packsReads: true })
 const cleanups: (() => unknown)[] = []
 after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup()
@@ -56,17 +45,7 @@ listeners:
 upstreams:
   a: { endpoints: [127.0.0.1:${await startBackend()}] }
 `
-  const parsed = parseProxyConfig(text, { file: 'proxy.yaml' })
-  assert.ok(parsed.ok, JSON.stringify(parsed.ok ? '' : parsed.problems))
-  const worker = await startWorker(parsed.config, {
-    ...runtime,
-    ports: createPortOpener(),
-    appendFiles: new NodeAppendFiles(runtime.logger),
-    tlsNetwork: (options) => createTlsNetwork(options),
-    files: new NodeTextFiles(),
-    names: new NodeNameService(),
-    commands: new NodeCommands(),
-  })
+  const worker = await startOnMachine(text)
   cleanups.push(() => worker.stop())
   return worker.view().listeners[0]!.port
 }

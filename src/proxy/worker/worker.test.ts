@@ -7,17 +7,9 @@ import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import {
-  createNodeRuntime,
-  createPortOpener,
-  createTlsNetwork,
-  NodeAppendFiles,
-  NodeCommands,
-  NodeNameService,
-  NodeTextFiles,
-} from '../../runtime/node/index.ts'
-import { type ProxyConfig, parseProxyConfig } from '../config/index.ts'
+import type { ProxyConfig } from '../config/index.ts'
 import { type ProxyWorker, startWorker, type WorkerOutside } from './index.ts'
+import { configOf, machine } from './testing/worker-on-machine.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'synod-worker-'))
 const cleanups: (() => unknown)[] = [() => rmSync(folder, { recursive: true })]
@@ -25,21 +17,10 @@ after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup()
 })
 
-const runtime = createNodeRuntime({ logLevel: 'error', packsReads: true })
-const outside: WorkerOutside = {
-  ...runtime,
-  ports: createPortOpener(),
-  appendFiles: new NodeAppendFiles(runtime.logger),
-  tlsNetwork: (options) => createTlsNetwork(options),
-  files: new NodeTextFiles(),
-  names: new NodeNameService(),
-  commands: new NodeCommands(),
-}
+const outside = machine()
 
 function parse(text: string): ProxyConfig {
-  const parsed = parseProxyConfig(text, { file: join(folder, 'proxy.yaml') })
-  assert.ok(parsed.ok, JSON.stringify(parsed.ok ? '' : parsed.problems))
-  return parsed.config
+  return configOf(text, folder)
 }
 
 async function backend(name: string): Promise<number> {

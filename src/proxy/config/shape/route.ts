@@ -2,6 +2,7 @@
 import type {
   HeaderEdits,
   HeaderMatch,
+  LocationRewrite,
   PathMatch,
   RateLimitConfig,
   RetryCondition,
@@ -135,6 +136,20 @@ const location: Schema<string> = scalar({ type: 'URL, or a path', json: { type: 
   if (!/^(https?:\/\/|\/|\$)/.test(value)) return refuse('must begin with http://, https://, "/" or a variable')
   return /[<>"\\^`{|}]/.test(value) ? refuse('holds what no URL may hold: encode it') : value
 })
+
+/** The beginning of a place where answers send clients. */
+const placeFront = (isEmptyAllowed: boolean): Schema<string> =>
+  scalar({ type: 'beginning of a URL', json: { type: 'string' } }, (value) => {
+    if (value.length > 2_048 || !/^[!-~]*$/.test(value)) return refuse('must be the beginning of a URL, without spaces')
+    return /^(https?:\/\/|\/|\$)/.test(value) || (value === '' && isEmptyAllowed)
+      ? value
+      : refuse('must begin with http://, https://, "/" or a variable')
+  })
+
+const locationRewrites: Schema<readonly LocationRewrite[]> = mapped(
+  record(placeFront(true), { keys: placeFront(false), keyName: 'beginning of a URL', entriesMax: 32 }),
+  (entries): readonly LocationRewrite[] => entries.map(([from, to]) => ({ from, to })),
+)
 
 const redirectStatuses = [301, 302, 303, 307, 308] as const
 type RedirectStatus = (typeof redirectStatuses)[number]
@@ -363,6 +378,12 @@ const routeFields = object(
     rewrite: optional(rewriteFields, 'Other path or host upstream.'),
     requestHeaders: field(edits, noEdits, 'none', 'Changes of the headers sent upstream.'),
     responseHeaders: field(edits, noEdits, 'none', 'Changes of the headers sent to the client.'),
+    rewriteLocation: field(
+      locationRewrites,
+      [],
+      'none',
+      'What the `location` and `refresh` of answers begin with, and what takes its place: `{"http://orders:8080/": /}`. The first that fits; both may hold [variables](#variables).',
+    ),
     mirror: optional(mirror, 'Copy requests to another upstream.'),
     retry: field(retry, retryDefault, 'its defaults', 'Retries.'),
     timeouts: field(
@@ -395,6 +416,7 @@ export const route: Schema<RouteConfig> = mapped(routeFields, (read, at, source)
     rewrite: { path: read.rewrite?.path, host: read.rewrite?.host },
     requestHeaders: read.requestHeaders,
     responseHeaders: read.responseHeaders,
+    locationRewrites: read.rewriteLocation,
     mirror: read.mirror,
     retry: read.retry,
     timeouts: read.timeouts,

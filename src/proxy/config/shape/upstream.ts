@@ -1,6 +1,6 @@
 /** `upstreams:` of the file. */
+import { balancePolicies } from '../../../core/balance/index.ts'
 import {
-  type BalancePolicy,
   type BalanceSettings,
   type EndpointAddress,
   type EndpointSource,
@@ -113,23 +113,7 @@ const dns: Schema<readonly EndpointSource[]> = either(
   mapped(dnsFields, ({ name, refresh }): readonly EndpointSource[] => [{ type: 'dns', ...name, refreshMs: refresh }]),
 )
 
-const policies: readonly BalancePolicy[] = [
-  'round-robin',
-  'weighted-round-robin',
-  'random',
-  'weighted-random',
-  'least-connections',
-  'least-time',
-  'p2c',
-  'ip-hash',
-  'rendezvous',
-  'ring-hash',
-  'maglev',
-  'jump-hash',
-  'ketama',
-]
-
-const policy = called(oneOf(...policies), 'policy')
+const policy = called(oneOf(...balancePolicies), 'policy')
 
 /** `client-ip`, `path`, `header:x-user`, `cookie:session`, `query:id`. */
 export const hashKey: Schema<HashKeySource> = scalar(
@@ -149,12 +133,17 @@ const balanceFields = object(
   'How an endpoint is chosen for each request. docs/traffic/balancing.md compares them.',
   {
     policy: field(
-      called(oneOf(...policies), policies.map((name) => `\`${name}\``).join(' | ')),
+      called(oneOf(...balancePolicies), balancePolicies.map((name) => `\`${name}\``).join(' | ')),
       defaults.balance.policy,
       'round-robin',
       'The algorithm. Those that end in `hash`, `rendezvous`, `maglev` and `ketama` look at `key`.',
     ),
-    key: field(hashKey, defaults.balance.hashKey, 'client-ip', 'What the hashing policies hash.'),
+    key: field(
+      hashKey,
+      defaults.balance.hashKey,
+      'client-ip',
+      'What the hashing policies hash. Requests that have none, or an empty one, go anywhere.',
+    ),
     boundedLoad: field(
       decimal(0, 100),
       0,
@@ -201,12 +190,7 @@ const outlierFields = object('Outlier', 'Passive checks: endpoints that answer b
     '5',
     'So many failures in a row eject. 0: off.',
   ),
-  interval: field(
-    duration({ minMs: 100 }),
-    outlierDefaults.intervalMs,
-    '10s',
-    'How often the statistics are judged, and ejected endpoints come back.',
-  ),
+  interval: field(duration({ minMs: 100 }), outlierDefaults.intervalMs, '10s', 'How often the statistics are judged.'),
   ejection: field(
     duration({ minMs: 100 }),
     outlierDefaults.ejectionMs,

@@ -18,6 +18,7 @@ export function routeWith(parts: RouteParts = {}): RouteConfig {
     action: { type: 'forward', to: [{ upstream: 'app', weight: 1 }] },
     requestHeaders: noEdits,
     responseHeaders: noEdits,
+    locationRewrites: [],
     mirror: undefined,
     requestBodyBytesMax: 0,
     rateLimit: undefined,

@@ -1,24 +1,9 @@
-/** Small decisions of an exchange that depend on nothing but their arguments. */
+/** The answers of routes that do not forward: redirects and fixed responses. */
 import { assert, utf8Bytes } from '../../base/index.ts'
-import type { RetryCondition } from '../config/index.ts'
 import { applyEdits, expandTemplate, type TemplateValues, usesRequestId } from '../routing/index.ts'
 import { type Answer, MadeHead } from './answers.ts'
 import type { ActiveRoute } from './compiled-listener.ts'
-import { GrpcStatusCode } from './grpc.ts'
 import type { IdSource, RequestPlan } from './request-plan.ts'
-
-/** Whether an answer says that its endpoint is not well: 5xx but 501 (a method it does not know), or UNAVAILABLE. */
-export function isUnwell(status: number, grpcStatus: number | undefined): boolean {
-  return (status >= 500 && status !== 501) || grpcStatus === GrpcStatusCode.unavailable
-}
-
-/** The condition under which such an answer is dropped for another attempt. UNAVAILABLE without a body counts as 503. */
-export function retryConditionOf(status: number, grpcStatus: number | undefined): RetryCondition | undefined {
-  if (grpcStatus === GrpcStatusCode.unavailable) return '503'
-  if (status === 502) return '502'
-  if (status === 503) return '503'
-  return status === 504 ? '504' : undefined
-}
 
 /** The answer of a route that does not forward; the same object for the same plan and second, unless it holds an id. */
 export function localAnswer(route: ActiveRoute, plan: RequestPlan, date: string, ids: IdSource): Answer {
