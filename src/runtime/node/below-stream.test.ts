@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import * as net from 'node:net'
 import { test } from 'node:test'
 import { below, handleOf } from './below-stream.ts'
@@ -14,3 +15,16 @@ test('this Node shows what lies below its sockets; with one that does not, all g
   assert.equal(handleOf(socket), undefined)
   server.close()
 })
+
+for (const flags of [['--pending-deprecation', '--throw-deprecation'], ['--permission', '--allow-fs-read=*'], []]) {
+  test(`a program with ${flags.join(' ') || 'no flags'} is not told of it, and does not end by it`, () => {
+    const file = new URL('./below-stream.ts', import.meta.url).href
+    const program = `import { below } from '${file}'; process.stdout.write(String(below !== undefined && process.noDeprecation === false))`
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    })
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.equal(stdout, String(!flags.includes('--permission')))
+  })
+}

@@ -32,6 +32,9 @@ interface StreamBinding {
 export const below: StreamBinding | undefined = streamBinding()
 
 function streamBinding(): StreamBinding | undefined {
+  const { noDeprecation } = process
+  // With `--pending-deprecation` Node would warn every program that imports this, and with `--throw-deprecation` end it.
+  process.noDeprecation = true
   try {
     const { binding } = process as unknown as { binding(name: string): Partial<StreamBinding> }
     const found = binding.call(process, 'stream_wrap')
@@ -43,6 +46,8 @@ function streamBinding(): StreamBinding | undefined {
     return isWhole ? (found as StreamBinding) : undefined
   } catch {
     return undefined
+  } finally {
+    process.noDeprecation = noDeprecation ?? false
   }
 }
 

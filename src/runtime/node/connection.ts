@@ -48,7 +48,7 @@ export class NodeConnection implements Connection, ScratchReader {
   private readonly socket: net.Socket
   /** The same socket, where it is one. */
   private readonly scratch: ScratchSocket | undefined
-  /** `write` has returned false, and `onDrain` was not called since. */
+  /** `write` has returned false, or `tellDrain` was called, and `onDrain` was not called since that with nothing pending. */
   private owesDrain = false
   private handler: ConnectionHandler | undefined
   /** What `onClose` will say: set by the first cause, 'ended' when there is none. */
@@ -96,7 +96,8 @@ export class NodeConnection implements Connection, ScratchReader {
 
   /** For the socket alone. */
   wrotePending(): void {
-    if (this.owesDrain && this.queuedBytes === 0) this.drained()
+    // As with Node's own event, none after `end`.
+    if (this.owesDrain && this.queuedBytes === 0 && this.socket.writable) this.drained()
   }
 
   write(bytes: Uint8Array): boolean {
@@ -109,9 +110,10 @@ export class NodeConnection implements Connection, ScratchReader {
   }
 
   private writeByStream(bytes: Uint8Array): void {
+    const { socket, scratch } = this
     // The stream tells of a drain only when it holds too much by itself.
-    if (this.scratch !== undefined && this.scratch.pendingBytes > 0) this.socket.write(bytes, this.wroteByStream)
-    else this.socket.write(bytes)
+    if (scratch !== undefined && (this.owesDrain || scratch.pendingBytes > 0)) socket.write(bytes, this.wroteByStream)
+    else socket.write(bytes)
   }
 
   private takesMore(): boolean {
@@ -136,7 +138,8 @@ export class NodeConnection implements Connection, ScratchReader {
 
   private readonly drained = (error?: Error | null): void => {
     if (error || this.socket.destroyed) return
-    this.owesDrain = false
+    // What came later may be known to be written sooner; then `wrotePending` follows.
+    this.owesDrain = this.scratch !== undefined && this.scratch.pendingBytes > 0
     this.handler?.onDrain?.()
   }
 
@@ -157,7 +160,11 @@ export class NodeConnection implements Connection, ScratchReader {
   }
 
   end(): void {
-    if (this.socket.writable) this.socket.end()
+    const { socket, scratch } = this
+    if (!socket.writable) return
+    // The shutdown is not to be asked for before all is written: libuv cannot reset a connection any more that waits for it.
+    if (scratch !== undefined && scratch.pendingBytes > 0) socket.write(noBytes)
+    socket.end()
   }
 
   destroy(): void {
@@ -168,8 +175,10 @@ export class NodeConnection implements Connection, ScratchReader {
     const { socket } = this
     if (socket.destroyed) return
     this.reason ??= 'local'
+    // All is written and the end with it; Node would lose the socket in the middle of its shutdown.
+    const isShuttingDown = socket.writableEnded && !socket.writableFinished && this.queuedBytes === 0
     // Of TLS the peer misses the farewell (RFC 8446 §6.1), which says the same.
-    if (socket.connecting || 'encrypted' in socket) socket.destroy()
+    if (socket.connecting || isShuttingDown || 'encrypted' in socket) socket.destroy()
     else socket.resetAndDestroy()
   }
 

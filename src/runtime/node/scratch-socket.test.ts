@@ -301,3 +301,35 @@ test('a connection that reads nothing learns from its writes that the peer is go
   assert.match(connection.closeDetail ?? '', /^write E(PIPE|CONNRESET)$/)
   await close()
 })
+
+for (const sizes of [[], [12], [8 << 20], [8 << 20, 64]]) {
+  test(`reset after end closes at once, and cuts off what waits: ${sizes.join(' and ') || 'nothing written'}`, async () => {
+    const { ends, close } = await pairs(1, true)
+    const { raw, connection, recorder } = ends[0]!
+    let failure: string | undefined
+    raw.on('error', (error: NodeJS.ErrnoException) => (failure = error.code)).pause()
+    for (const size of sizes) connection.write(marked(size, 1))
+    const isCut = connection.queuedBytes > 0
+    connection.end()
+    connection.reset!()
+    await until(() => recorder.closes === 1)
+    assert.equal(recorder.reason, 'local')
+    raw.resume()
+    await until(() => raw.readableEnded || raw.closed)
+    assert.equal(failure, isCut ? 'ECONNRESET' : undefined)
+    assert.equal(recorder.drains, 0)
+    await close()
+  })
+}
+
+test('no drain comes after the end', async () => {
+  const { ends, close } = await pairs(1, true)
+  const { raw, connection, recorder } = ends[0]!
+  raw.pause()
+  assert.equal(connection.write(marked(8 << 20, 1)), false)
+  connection.end()
+  raw.resume()
+  await until(() => raw.readableEnded)
+  assert.equal(recorder.drains, 0)
+  await close()
+})
