@@ -14,7 +14,10 @@ const own = [
   'x-who',
 ]
 
-const forged = Object.fromEntries(own.map((name) => [name, 'forged']))
+/** What clients say: everything; how they came, but not to which port; who they are alone. */
+const forgeries = [own, own, ['x-forwarded-for', 'x-forwarded-proto'], ['x-forwarded-host'], ['x-forwarded-for']].map(
+  (names) => Object.fromEntries(names.map((name) => [name, 'forged'])),
+)
 
 const yaml = (port: number, app: number, more: string): string => `
 listeners:
@@ -29,7 +32,8 @@ async function seen(engine: (typeof engines)[number], app: number, more: string)
   const running = await startEngine(engine, (port) => yaml(port, app, more))
   try {
     const answers: unknown[] = []
-    for (const path of ['/', '/?a=1']) {
+    for (const [i, forged] of forgeries.entries()) {
+      const path = i === 0 ? '/?a=1' : '/'
       const { body } = await ask(running.port, { path, headers: { ...forged, host: 'shop.example' } })
       const { headers } = JSON.parse(body.replaceAll(`"${running.port}"`, '"PORT"')) as {
         headers: Record<string, string>

@@ -148,7 +148,7 @@ export const clientCases: Readonly<Record<string, (options: ClientOptions) => Pr
 
 /** Those that choose for each message whether it is compressed; grpc-go has none of it, grpc-java's server one. */
 export const compressionCases: Readonly<Record<string, (options: ClientOptions) => Promise<void>>> = {
-  client_compressed_unary: asTestClient(async (client) => {
+  client_compressed_unary: asCompressingClient(async (client) => {
     const request = { responseSize: responseBytes, payload: payloadOf(requestBytes) }
     const probe = client.unaryCall(uncompressed({ ...request, expectCompressed: { value: true } }))
     assert.equal(await probe.then(noFailure, codeOf), 'INVALID_ARGUMENT')
@@ -158,7 +158,7 @@ export const compressionCases: Readonly<Record<string, (options: ClientOptions) 
     }
   }),
 
-  server_compressed_unary: asTestClient(async (client) => {
+  server_compressed_unary: asCompressingClient(async (client) => {
     for (const value of [true, false]) {
       const request = { responseCompressed: { value }, responseSize: responseBytes, payload: payloadOf(requestBytes) }
       const response = await client.unaryCall(request)
@@ -166,7 +166,7 @@ export const compressionCases: Readonly<Record<string, (options: ClientOptions) 
     }
   }),
 
-  client_compressed_streaming: asTestClient(async (client) => {
+  client_compressed_streaming: asCompressingClient(async (client) => {
     const probe = uncompressed({ expectCompressed: { value: true }, payload: payloadOf(27_182) })
     assert.equal(await client.streamingInputCall([probe]).then(noFailure, codeOf), 'INVALID_ARGUMENT')
     const sizes = [27_182, 45_904]
@@ -176,7 +176,7 @@ export const compressionCases: Readonly<Record<string, (options: ClientOptions) 
     assert.equal((await client.streamingInputCall(requests)).aggregatedPayloadSize, 73_086)
   }),
 
-  server_compressed_streaming: asTestClient(async (client) => {
+  server_compressed_streaming: asCompressingClient(async (client) => {
     const responseParameters = [
       { compressed: { value: true }, size: 31_415 },
       { compressed: { value: false }, size: 92_653 },
@@ -194,10 +194,17 @@ export const compressionCases: Readonly<Record<string, (options: ClientOptions) 
 
 function asTestClient(run: (client: TestClient) => Promise<void>): (options: ClientOptions) => Promise<void> {
   return async (options) => {
-    // Requests are compressed only where a case says so; answers come as the server has them.
-    const transport = grpcClientTransport({ compression: 'gzip', compressFromBytes: Number.POSITIVE_INFINITY })
-    await using client = createClient(testService, { transport, ...options })
+    await using client = createClient(testService, options)
     await run(client)
+  }
+}
+
+/** Requests are compressed only where a case says so; answers come as the server has them. */
+function asCompressingClient(run: (client: TestClient) => Promise<void>): (options: ClientOptions) => Promise<void> {
+  const runCase = asTestClient(run)
+  return (options) => {
+    const transport = grpcClientTransport({ compression: 'gzip', compressFromBytes: Number.POSITIVE_INFINITY })
+    return runCase({ transport, ...options })
   }
 }
 

@@ -42,10 +42,14 @@ export function appendForwardedFields(
 function appendXForwarded(out: string[], head: RequestHead, client: ClientInfo, believed: Fields): void {
   const earlier = joinedValues(believed, 'x-forwarded-for')
   out.push('x-forwarded-for', earlier === undefined ? client.address : `${earlier}, ${client.address}`)
-  out.push('x-forwarded-proto', joinedValues(believed, 'x-forwarded-proto') ?? head.scheme)
-  const host = joinedValues(believed, 'x-forwarded-host') ?? head.authority
-  if (host !== '') out.push('x-forwarded-host', host)
-  out.push('x-forwarded-port', joinedValues(believed, 'x-forwarded-port') ?? String(client.localPort))
+  const proto = joinedValues(believed, 'x-forwarded-proto')
+  out.push('x-forwarded-proto', proto ?? head.scheme)
+  const host = joinedValues(believed, 'x-forwarded-host')
+  if (host !== undefined || head.authority !== '') out.push('x-forwarded-host', host ?? head.authority)
+  // An earlier proxy that told how the client came, but not to which port: ours would be false beside what it told.
+  const isToldOtherwise = proto !== undefined || host !== undefined
+  const port = joinedValues(believed, 'x-forwarded-port') ?? (isToldOtherwise ? undefined : String(client.localPort))
+  if (port !== undefined) out.push('x-forwarded-port', port)
 }
 
 /** One hop (RFC 7239 §4): IPv6 addresses in brackets and quotes (§6), a host in quotes when it has a port. */

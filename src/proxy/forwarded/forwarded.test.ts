@@ -190,13 +190,27 @@ describe('forwarded fields', () => {
       'http',
       'x-forwarded-host',
       'a.example',
-      'x-forwarded-port',
-      '8443',
     ])
     assert.deepEqual(forwarded('forwarded', 'fd00::2', said, ['fd00::/8']), [
       'forwarded',
       'for=1.1.1.1, for="[fd00::2]";host="shop.example:8443";proto=https',
     ])
+  })
+
+  it('tell the port only where it is the one that the client came to', () => {
+    const portAfter = (...said: string[]): string | undefined => {
+      const fields = forwarded('x-forwarded', '10.0.0.2', said, ['10.0.0.0/8'])
+      const at = fields.indexOf('x-forwarded-port')
+      return at < 0 ? undefined : fields[at + 1]
+    }
+    assert.equal(portAfter(), '8443')
+    assert.equal(portAfter('x-forwarded-for', '1.1.1.1'), '8443')
+    assert.equal(portAfter('x-forwarded-proto', 'https'), undefined)
+    assert.equal(portAfter('x-forwarded-host', 'a.example:9443'), undefined)
+    assert.equal(portAfter('x-forwarded-proto', 'https', 'x-forwarded-port', '443'), '443')
+    // Those who are not believed tell nothing.
+    const lie = ['x-forwarded-proto', 'http']
+    assert.equal(forwarded('x-forwarded', '203.0.113.9', lie, ['10.0.0.0/8']).at(-1), '8443')
   })
 
   it('are left out when not wanted', () => {

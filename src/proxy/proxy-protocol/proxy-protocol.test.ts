@@ -81,6 +81,33 @@ for (const [what, head] of [
   test(`version 2 refuses ${what}`, () => assert.equal(readProxyHeader(hex(signature + head)).type, 'refuse'))
 }
 
+/** A TCP4 header (`192.0.2.1:1111` to `192.0.2.2:2222`) with these TLVs. */
+function withTlvs(tlvs: string): Buffer {
+  const value = Buffer.concat([hex('c0000201 c0000202 0457 08ae'), hex(tlvs)])
+  return Buffer.concat([hex(`${signature} 21 11 00${value.length.toString(16).padStart(2, '0')}`), value])
+}
+
+test('version 2: TLVs are passed over, with a checksum that is right', () => {
+  // The checksum is that of another implementation (Python, bit by bit).
+  for (const tlvs of ['', '01 0002 6832', '04 0000', '05 0001 aa  03 0004 CRC', '03 0004 CRC  01 0002 6832']) {
+    const crc: Record<string, string> = { '05': 'e38a1fb3', '03': 'c902aedf' }
+    const header = withTlvs(tlvs.replace('CRC', crc[tlvs.slice(0, 2)] ?? ''))
+    const result = readProxyHeader(header)
+    assert.ok(result.type === 'done', tlvs)
+    assert.deepEqual([result.lengthBytes, result.source], [header.length, { host: '192.0.2.1', port: 1111 }])
+  }
+})
+
+for (const [what, tlvs] of [
+  ['a TLV that is cut off', '01 00'],
+  ['a TLV longer than the header', '01 0003 6832'],
+  ['a TLV longer than the header after another', '04 0000 01 00ff'],
+  ['a wrong checksum', '03 0004 01020304'],
+  ['a short checksum', '03 0003 010203'],
+] as const) {
+  test(`version 2 refuses ${what}`, () => assert.equal(readProxyHeader(withTlvs(tlvs)).type, 'refuse'))
+}
+
 const address = fc.record({ host: fc.oneof(fc.ipV4(), fc.ipV6()), port: fc.integer({ min: 0, max: 65535 }) })
 
 test('what is written is read, at every split, and nothing after it is touched', () => {

@@ -8,9 +8,13 @@
  *
  * Version 2 (§2.2), binary, big endian:
  *   signature 12 | version 2 and command 4+4 bits | family and transport 4+4 bits | length 16 | addresses | TLVs
+ *   a TLV: type 8 | length 16 | value
+ *
+ * Of the TLVs only the checksum (PP2_TYPE_CRC32C, §2.2.3) is heeded.
  *
  * Strict where §2 says "must": a header that is not exactly this is refused, and what follows it is not touched.
  */
+import { crc32c } from '../../base/index.ts'
 import type { Address } from '../../runtime/index.ts'
 import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from '../ip/index.ts'
 
@@ -36,6 +40,9 @@ const version2VariableBytesMax = 2048
 
 /** No header is longer: a receiver need not hold more. */
 export const proxyHeaderBytesMax = version2FixedBytes + version2VariableBytesMax
+
+/** PP2_TYPE_CRC32C. */
+const checksumType = 0x03
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 const version1Start = Buffer.from('PROXY ', 'latin1')
@@ -100,6 +107,8 @@ function readVersion2(bytes: Uint8Array): ProxyHeaderResult {
   if (hasAddresses && transport !== 1) return refuse('the connection proxied is not a stream')
   if (bytes.length < lengthBytes) return more
   if (!hasAddresses) return { type: 'done', lengthBytes, source: undefined, destination: undefined }
+  const fault = tlvFault(bytes.subarray(0, lengthBytes), version2FixedBytes + 2 * addressBytes + 4)
+  if (fault !== undefined) return refuse(fault)
   const text = family === 1 ? ipv4Text : ipv6Text
   const at = version2FixedBytes
   const ports = at + 2 * addressBytes
@@ -108,6 +117,28 @@ function readVersion2(bytes: Uint8Array): ProxyHeaderResult {
     port: (bytes[ports + 2 * index]! << 8) | bytes[ports + 2 * index + 1]!,
   })
   return { type: 'done', lengthBytes, source: end(0), destination: end(1) }
+}
+
+/** What is wrong with the TLVs of `header`, which begin at `start`. */
+function tlvFault(header: Uint8Array, start: number): string | undefined {
+  for (let at = start; at < header.length; ) {
+    const value = at + 3
+    const end = value + ((header[at + 1]! << 8) | header[at + 2]!)
+    if (value > header.length || end > header.length) return 'a TLV goes on past the header'
+    if (header[at] === checksumType) {
+      if (end - value !== 4) return 'a checksum has 4 bytes'
+      if (!isChecksumRight(header, value)) return 'the checksum is not that of the header'
+    }
+    at = end
+  }
+  return undefined
+}
+
+/** §2.2.3: of the whole header, with zeros where the checksum stands, at `at`. */
+function isChecksumRight(header: Uint8Array, at: number): boolean {
+  const without = new Uint8Array(header)
+  const checksum = crc32c(without.fill(0, at, at + 4))
+  return checksum === ((header[at]! << 24) | (header[at + 1]! << 16) | (header[at + 2]! << 8) | header[at + 3]!) >>> 0
 }
 
 function refuse(reason: string): ProxyHeaderResult {

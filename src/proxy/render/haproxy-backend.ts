@@ -236,12 +236,15 @@ function forwarded(listener: HttpListenerConfig, warnings: Warnings): string[] {
     ...names.map((name, index) => `http-request set-header ${name} ${own[index]} if !${trusted}`),
     `http-request set-header x-forwarded-for '%[req.fhdr(x-forwarded-for)], %[src]' if ${trusted} { req.fhdr(x-forwarded-for) -m found }`,
     `http-request set-header x-forwarded-for %[src] if ${trusted} !{ req.fhdr(x-forwarded-for) -m found }`,
-    ...names
+    // First, and not beside a scheme or host that another proxy told: ours is false there (see `forwarded/`).
+    `http-request set-header x-forwarded-port ${own[3]} if ${trusted} ${names
       .slice(1)
-      .map(
-        (name, index) =>
-          `http-request set-header ${name} ${own[index + 1]} if ${trusted} !{ req.fhdr(${name}) -m found }`,
-      ),
+      .map((name) => `!{ req.fhdr(${name}) -m found }`)
+      .join(' ')}`,
+    ...[1, 2].map(
+      (index) =>
+        `http-request set-header ${names[index]} ${own[index]} if ${trusted} !{ req.fhdr(${names[index]}) -m found }`,
+    ),
   ]
 }
 

@@ -116,11 +116,15 @@ function forwarded(listener: HttpListenerConfig, parts: NginxParts): string[] {
     )
     return `set $synod_${name} "${variable}";`
   }
+  // Ours is false beside a scheme or host that another proxy told (see `forwarded/`).
+  const ownPort = `$synod_own_port_${number}`
+  const told = `"$synod_trusted_${number}$http_x_forwarded_proto$http_x_forwarded_host"`
+  parts.http.push(`map ${told} ${ownPort} { "~^1." ""; default "$server_port"; }`)
   return [
     header('forwarded_for', '$realip_remote_addr', '$http_x_forwarded_for, $realip_remote_addr'),
     header('forwarded_proto', '$scheme', '$http_x_forwarded_proto'),
     header('forwarded_host', '$http_host', '$http_x_forwarded_host'),
-    header('forwarded_port', '$server_port', '$http_x_forwarded_port'),
+    header('forwarded_port', ownPort, '$http_x_forwarded_port'),
   ]
 }
 

@@ -178,7 +178,7 @@ const listenerFields = object('Listener', 'An address where connections are acce
     oneOf('x-forwarded', 'forwarded', 'both', 'none'),
     'x-forwarded',
     'x-forwarded',
-    '`http`: which of them are sent upstream.',
+    '`http`: which of them are sent upstream. `X-Forwarded-Port` is not where a trusted proxy told a scheme or host without it.',
   ),
   requestIds: field(
     oneOf('pass', 'generate', 'replace'),
