@@ -93,7 +93,7 @@ export interface CoordinationEngine {
   /** Whether this node is declared a learner, as far as it knows. */
   readonly isLearner: boolean
   /**
-   * Whether this node is declared a voter and does not count as one yet: it copies the log, or the change is under way.
+   * Whether this node is no declared learner and does not count as a voter yet: it copies the log, or the change is under way.
    * Until then the others must not lose a member in the belief that this one stands in for it.
    */
   readonly awaitsVote: boolean

@@ -231,8 +231,8 @@ export class ReplicatedCoordinationEngine implements CoordinationEngine {
   }
 
   get awaitsVote(): boolean {
-    const member = this.machine.member(this.memberId)
-    if (member === undefined || member.isLearner) return false
+    // Of a newcomer that has not copied its own addition yet only the configuration tells.
+    if (this.machine.member(this.memberId)?.isLearner === true) return false
     const { voters, outgoing } = this.group.configuration().configuration
     const inBoth = outgoing.length === 0 || outgoing.includes(this.memberId)
     return !voters.includes(this.memberId) || !inBoth

@@ -128,6 +128,15 @@ test('a voter is not ready before it counts as one, in both halves of a joint co
   assert.equal(await world.text('/health'), '503 {"health":"false","reason":"NOT A VOTER YET"}\n')
 })
 
+test('a newcomer that has not copied its own addition yet is not ready', async () => {
+  const world = new PagesWorld({}, [testMembers[1]!])
+  world.group.changeConfiguration({ voters: [8n], outgoing: [], learners: [7n] })
+  assert.equal(await world.text('/health'), '503 {"health":"false","reason":"NOT A VOTER YET"}\n')
+  assert.equal(await world.text('/readyz/non_learner'), '503 [-]non_learner failed: not a voter yet\n\n')
+  world.group.changeConfiguration({ voters: [7n, 8n], outgoing: [], learners: [] })
+  assert.equal(await world.text('/health'), '200 {"health":"true","reason":""}')
+})
+
 test('only GET; /version is JSON', async () => {
   const world = new PagesWorld()
   const refused = await world.get('/health', 'POST')
