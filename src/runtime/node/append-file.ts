@@ -68,7 +68,10 @@ class NodeAppendFile implements AppendFile {
   async close(): Promise<void> {
     if (this.isClosed) return
     this.isClosed = true
-    await this.idle()
+    while (this.isWriting || this.queue.length > 0) {
+      this.continueWriting()
+      await this.idle()
+    }
     if (this.path !== '-') await callDisk<void>('close', this.path, (done) => fs.close(this.descriptor, done))
   }
 
@@ -107,8 +110,12 @@ class NodeAppendFile implements AppendFile {
 
   private failed(error: NodeJS.ErrnoException, lostBytes: number): void {
     this.droppedBytes += lostBytes
-    // Once, not for every write to a full disk.
-    if (!this.isFailing) this.logger.error('cannot write', { path: this.path, error: error.code ?? error.message })
+    const wasFailing = this.isFailing
     this.isFailing = true
+    // Once, not for every write to a full disk.
+    if (wasFailing) return
+    const advice = error.code === 'ENOSPC' || error.code === 'EDQUOT' ? '; free space there, or name another file' : ''
+    const message = `cannot write: what is appended is dropped until it works again${advice}`
+    this.logger.error(message, { path: this.path, error: error.code ?? error.message })
   }
 }
